@@ -1,0 +1,414 @@
+//! Addresses as people write them: backends' URLs, listeners' ports, and networks.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+use ipnet::IpNet;
+
+use super::{
+    model::{BackendUrl, Listener, Scheme},
+    problem::Refusal,
+};
+
+/// The longest host name (RFC 1035, section 2.3.4, without the length bytes).
+const MAX_HOST: usize = 253;
+/// The longest label of a host name, from the same section.
+const MAX_LABEL: usize = 63;
+
+impl FromStr for BackendUrl {
+    type Err = Refusal;
+
+    /// Reads `http://host`, `http://host:port`, the same with `/` at the end; the host a name, an IPv4 address, or an
+    /// IPv6 address in brackets. Refuses what would be silently ignored: user names, paths, queries, fragments.
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            let refusal = Refusal::new("must be a URL such as http://localhost:9001");
+            let likely = format!("http://{text}");
+            return Err(refusal.did_you_mean(likely.parse::<Self>().is_ok().then_some(likely)));
+        };
+        if scheme.eq_ignore_ascii_case("https") {
+            return Err(
+                Refusal::new("must begin with http://: TLS to backends is not there yet").hint("use http://"),
+            );
+        }
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(Refusal::new("must begin with http://, the only scheme there is"));
+        }
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(Refusal::new("must not hold a user name or password").hint("they would not be sent"));
+        }
+        let (host, port) = authority_parts(authority)?;
+        let url = Self::from_parts(Scheme::Http, &host, port);
+        if path.contains(['?', '#']) {
+            return Err(Refusal::new("must not hold a query or fragment").did_you_mean(Some(url)));
+        }
+        if !matches!(path, "" | "/") {
+            return Err(
+                Refusal::new("must not hold a path: the request's own is sent").did_you_mean(Some(url))
+            );
+        }
+        Ok(url)
+    }
+}
+
+/// Host (IPv6 without brackets, addresses in their usual form) and port, 80 if none is written.
+fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, port) = rest
+            .split_once(']')
+            .ok_or_else(|| Refusal::new("has a `[` without its `]`"))?;
+        let host = host
+            .parse::<Ipv6Addr>()
+            .map_err(|_| Refusal::new("must hold an IPv6 address between [ and ]"))?;
+        (host.to_string(), port)
+    } else {
+        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        if authority.parse::<Ipv6Addr>().is_ok() {
+            return Err(Refusal::new("must hold an IPv6 address in brackets")
+                .did_you_mean(Some(format!("http://[{authority}]"))));
+        }
+        (checked_host(host)?, port)
+    };
+    let refused = || Refusal::new("must have a port from 1 to 65535");
+    match port.strip_prefix(':') {
+        Some(digits) => Ok((
+            host,
+            port_number(digits).filter(|port| *port > 0).ok_or_else(refused)?,
+        )),
+        None if port.is_empty() => Ok((host, 80)),
+        None => Err(refused().hint("after the `]`, write `:` and the port")),
+    }
+}
+
+/// A name of letters, digits, `-` and `_` between dots, or an IPv4 address.
+fn checked_host(host: &str) -> Result<String, Refusal> {
+    if host.is_empty() {
+        return Err(Refusal::new("must name a host, such as http://localhost:9001"));
+    }
+    if !host.is_ascii() {
+        return Err(Refusal::new("must name a host in ASCII letters").hint("write its xn--… form"));
+    }
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !host.bytes().all(legal) {
+        return Err(Refusal::new(
+            "must name a host of letters, digits, `-`, `_` and `.`",
+        ));
+    }
+    if host.len() > MAX_HOST {
+        return Err(Refusal::new(format!(
+            "must name a host of at most {MAX_HOST} characters"
+        )));
+    }
+    // A dot at the end marks a name as complete, so that no search domain is tried.
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let legal = |label: &str| {
+        !label.is_empty() && label.len() <= MAX_LABEL && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if !name.split('.').all(legal) {
+        return Err(Refusal::new(format!(
+            "must name a host whose parts between dots have 1 to {MAX_LABEL} characters and no `-` at their ends"
+        )));
+    }
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|byte| byte.is_ascii_digit()) && host.parse::<Ipv4Addr>().is_err() {
+        return Err(Refusal::new(
+            "must hold a valid IPv4 address, or a name that does not end in a number",
+        ));
+    }
+    Ok(host.to_ascii_lowercase())
+}
+
+/// Reads `8000`, `:8000`, `127.0.0.1:8000`, `[::1]:8000`.
+pub(super) fn parse_listener(text: &str) -> Result<Listener, Refusal> {
+    let refused = || {
+        Refusal::new(
+            "must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000",
+        )
+    };
+    let number =
+        |digits: &str| port_number(digits).ok_or_else(|| Refusal::new("must have a port from 0 to 65535"));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Listener {
+            host: None,
+            port: number(text)?,
+        });
+    }
+    let Some((host, digits)) = text.rsplit_once(':') else {
+        let address = text.parse::<IpAddr>().is_ok();
+        return Err(refused().did_you_mean(address.then(|| format!("{text}:8000"))));
+    };
+    let host: IpAddr = match host.strip_prefix('[').map(|host| host.strip_suffix(']')) {
+        None if host.is_empty() => {
+            return Ok(Listener {
+                host: None,
+                port: number(digits)?,
+            });
+        }
+        None => match host.parse::<Ipv4Addr>() {
+            Ok(host) => host.into(),
+            Err(_) if host == "*" => return Err(refused().did_you_mean(Some(format!(":{digits}")))),
+            Err(_) if host == "localhost" => {
+                return Err(refused().did_you_mean(Some(format!("127.0.0.1:{digits}"))));
+            }
+            Err(_) if host.parse::<Ipv6Addr>().is_ok() => {
+                return Err(refused().did_you_mean(Some(format!("[{host}]:{digits}"))));
+            }
+            Err(_) => return Err(refused()),
+        },
+        Some(host) => host
+            .and_then(|host| host.parse::<Ipv6Addr>().ok())
+            .ok_or_else(refused)?
+            .into(),
+    };
+    Ok(Listener {
+        host: Some(host),
+        port: number(digits)?,
+    })
+}
+
+/// Only digits, no zeros before them.
+fn port_number(digits: &str) -> Option<u16> {
+    let plain = digits == "0" || !digits.starts_with(['0', '+']);
+    digits.parse().ok().filter(|_| plain)
+}
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address.
+pub(super) fn parse_network(text: &str) -> Result<IpNet, Refusal> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    let network: IpNet = text
+        .parse()
+        .map_err(|_| Refusal::new("must be a network such as 10.0.0.0/8, or an IP address"))?;
+    if network.trunc() != network {
+        return Err(
+            Refusal::new("must be a network whose address has no bits beyond its prefix")
+                .did_you_mean(Some(network.trunc())),
+        );
+    }
+    Ok(network)
+}
+
+/// Whether the system could not open both: one port, and addresses that overlap.
+pub(super) fn clash(a: Listener, b: Listener) -> bool {
+    if a.port != b.port || a.port == 0 {
+        return false;
+    }
+    match (a.host, b.host) {
+        (Some(a), Some(b)) if a == b => true,
+        // `0.0.0.0` leaves the addresses of IPv6 free; `::` usually takes those of IPv4 as well.
+        (Some(IpAddr::V4(v4)), Some(IpAddr::V6(v6))) | (Some(IpAddr::V6(v6)), Some(IpAddr::V4(v4))) => {
+            v6.is_unspecified() || v4.is_unspecified() && v6.to_ipv4_mapped().is_some()
+        }
+        (a, b) => a.is_none_or(|host| host.is_unspecified()) || b.is_none_or(|host| host.is_unspecified()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_backend_urls_into_one_form() {
+        for (text, shown) in [
+            ("http://localhost:9001", "http://localhost:9001"),
+            ("http://localhost:9001/", "http://localhost:9001"),
+            ("HTTP://LocalHost", "http://localhost:80"),
+            ("http://127.0.0.1:65535", "http://127.0.0.1:65535"),
+            ("http://[::1]:9001", "http://[::1]:9001"),
+            ("http://[0:0:0:0:0:0:0:1]", "http://[::1]:80"),
+            (
+                "http://my_app.default.svc.cluster.local.:1",
+                "http://my_app.default.svc.cluster.local.:1",
+            ),
+            ("http://3com.example", "http://3com.example:80"),
+        ] {
+            assert_eq!(text.parse::<BackendUrl>().unwrap().to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_urls_that_could_not_be_meant() {
+        for (text, refusal) in [
+            ("", "must be a URL such as http://localhost:9001"),
+            ("9001", "must be a URL such as http://localhost:9001"),
+            (
+                "localhost:9001",
+                "must be a URL such as http://localhost:9001; did you mean `http://localhost:9001`?",
+            ),
+            (
+                "https://a",
+                "must begin with http://: TLS to backends is not there yet; use http://",
+            ),
+            ("ftp://a", "must begin with http://, the only scheme there is"),
+            (
+                "http://user:secret@a",
+                "must not hold a user name or password; they would not be sent",
+            ),
+            (
+                "http://a/api",
+                "must not hold a path: the request's own is sent; did you mean `http://a:80`?",
+            ),
+            (
+                "http://a?b=1",
+                "must not hold a query or fragment; did you mean `http://a:80`?",
+            ),
+            (
+                "http://a/#b",
+                "must not hold a query or fragment; did you mean `http://a:80`?",
+            ),
+            ("http://", "must name a host, such as http://localhost:9001"),
+            ("http://:9001", "must name a host, such as http://localhost:9001"),
+            (
+                "http://a b",
+                "must name a host of letters, digits, `-`, `_` and `.`",
+            ),
+            (
+                "http://a\\b",
+                "must name a host of letters, digits, `-`, `_` and `.`",
+            ),
+            (
+                "http://서버",
+                "must name a host in ASCII letters; write its xn--… form",
+            ),
+            ("http://a:0", "must have a port from 1 to 65535"),
+            ("http://a:", "must have a port from 1 to 65535"),
+            ("http://a:65536", "must have a port from 1 to 65535"),
+            ("http://a:+80", "must have a port from 1 to 65535"),
+            ("http://a:080", "must have a port from 1 to 65535"),
+            (
+                "http://300.1.1.1",
+                "must hold a valid IPv4 address, or a name that does not end in a number",
+            ),
+            (
+                "http://1.2.3",
+                "must hold a valid IPv4 address, or a name that does not end in a number",
+            ),
+            (
+                "http://::1",
+                "must hold an IPv6 address in brackets; did you mean `http://[::1]`?",
+            ),
+            ("http://[::1", "has a `[` without its `]`"),
+            ("http://[::g]", "must hold an IPv6 address between [ and ]"),
+            (
+                "http://[::1]9001",
+                "must have a port from 1 to 65535; after the `]`, write `:` and the port",
+            ),
+        ] {
+            assert_eq!(
+                text.parse::<BackendUrl>().unwrap_err().to_string(),
+                refusal,
+                "{text}"
+            );
+        }
+        let long = format!("http://{}a", "abcdefg.".repeat(32));
+        assert!(
+            long.parse::<BackendUrl>()
+                .unwrap_err()
+                .rule
+                .contains("at most 253")
+        );
+        for host in ["a..b", ".a", "-a", "a-.b", &"a".repeat(64)] {
+            let rule = format!("http://{host}").parse::<BackendUrl>().unwrap_err().rule;
+            assert!(rule.contains("parts between dots"), "{host}: {rule}");
+        }
+    }
+
+    #[test]
+    fn reads_listeners() {
+        for (text, shown) in [
+            ("8000", ":8000"),
+            (":8000", ":8000"),
+            ("0", ":0"),
+            ("127.0.0.1:8000", "127.0.0.1:8000"),
+            ("[::1]:8000", "[::1]:8000"),
+            ("[::]:0", "[::]:0"),
+        ] {
+            assert_eq!(parse_listener(text).unwrap().to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_listeners_and_says_what_was_meant() {
+        for (text, hint) in [
+            ("", None),
+            (":", None),
+            ("65536", None),
+            ("08000", None),
+            ("-1", None),
+            ("example.com:80", None),
+            ("[::1]", None),
+            ("[fe80::1%eth0]:80", None),
+            ("http://localhost:8000", None),
+            ("127.0.0.1", Some("did you mean `127.0.0.1:8000`?")),
+            ("localhost:80", Some("did you mean `127.0.0.1:80`?")),
+            ("*:80", Some("did you mean `:80`?")),
+            ("::1:80", Some("did you mean `[::1]:80`?")),
+        ] {
+            assert_eq!(parse_listener(text).unwrap_err().hint.as_deref(), hint, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_networks() {
+        for (text, shown) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.0.0.1", "10.0.0.1/32"),
+            ("::1", "::1/128"),
+        ] {
+            assert_eq!(parse_network(text).unwrap().to_string(), shown, "{text}");
+        }
+        assert_eq!(
+            parse_network("10.0.0.1/8").unwrap_err().hint.as_deref(),
+            Some("did you mean `10.0.0.0/8`?")
+        );
+        for text in ["", "10", "10.0.0.0/33", "localhost", "10.0.0.0/8 "] {
+            assert!(parse_network(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn listeners_clash_where_their_addresses_overlap() {
+        for (a, b, expected) in [
+            ("8000", "8000", true),
+            ("8000", "8001", false),
+            ("0", "0", false),
+            ("8000", "127.0.0.1:8000", true),
+            ("8000", "[::1]:8000", true),
+            ("0.0.0.0:8000", "127.0.0.1:8000", true),
+            ("0.0.0.0:8000", "[::]:8000", true),
+            ("[::]:8000", "127.0.0.1:8000", true),
+            ("0.0.0.0:8000", "[::1]:8000", false),
+            ("127.0.0.1:8000", "[::1]:8000", false),
+            ("127.0.0.1:8000", "127.0.0.2:8000", false),
+        ] {
+            let (first, second) = (parse_listener(a).unwrap(), parse_listener(b).unwrap());
+            assert_eq!(
+                (clash(first, second), clash(second, first)),
+                (expected, expected),
+                "{a} {b}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_backend_url_survives_being_shown(text in "http://([a-zA-Z0-9_.-]{1,12}|\\[[0-9a-f:]{2,9}\\])(:[0-9]{1,5})?/?") {
+            if let Ok(url) = text.parse::<BackendUrl>() {
+                prop_assert_eq!(url.to_string().parse::<BackendUrl>(), Ok(url));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_an_address_panic(text in "\\PC{0,30}|(http://)?[]\\[:/@.a0-9%-]{0,20}") {
+            let _ = (text.parse::<BackendUrl>(), parse_listener(&text), parse_network(&text));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `${NAME}` and `${NAME:-default}`: environment variables in the values of a file.
+//!
+//! They are replaced after parsing, within one scalar each, so that no variable's content can add a key, an item or
+//! a comment; what type the result has is up to the setting (`port: ${PORT}` is a number). As in a shell, `:-` also
+//! stands in for a variable that is empty. `$${` is a literal `${`. Keys are left alone.
+
+use super::{
+    node::{Node, Value, item_path, key_path},
+    problem::{Problems, Refusal},
+};
+
+/// Looks up environment variables.
+pub(super) type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
+
+/// Replaces the variables in all values below `node`, whose path is `path`.
+pub(super) fn replace(node: &mut Node, path: &str, env: Lookup<'_>, problems: &mut Problems) {
+    match &mut node.value {
+        Value::Text(text) if text.contains("${") => match replaced(text, env) {
+            Ok(value) => node.value = value,
+            Err(refusals) => {
+                for refusal in refusals {
+                    problems.add(node.position, path, refusal, Some(&node.written));
+                }
+                node.value = Value::Broken;
+            }
+        },
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                replace(item, &item_path(path, index), env, problems);
+            }
+        }
+        Value::Mapping(entries) => {
+            for entry in entries {
+                replace(&mut entry.value, &key_path(path, &entry.key), env, problems);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn replaced(text: &str, env: Lookup<'_>) -> Result<Value, Vec<Refusal>> {
+    let (mut result, mut refusals, mut any) = (String::new(), Vec::new(), false);
+    let mut rest = text;
+    while let Some(start) = rest.find('$') {
+        result.push_str(&rest[..start]);
+        rest = &rest[start..];
+        if let Some(after) = rest.strip_prefix("$${") {
+            result.push_str("${");
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("${") {
+            let Some((expression, after)) = after.split_once('}') else {
+                refusals
+                    .push(Refusal::new("has a `${` without its `}`").hint("write `$${` for a literal `${`"));
+                return Err(refusals);
+            };
+            match variable(expression, env) {
+                Ok(value) => result.push_str(&value),
+                Err(refusal) => refusals.push(refusal),
+            }
+            any = true;
+            rest = after;
+        } else {
+            result.push('$');
+            rest = &rest[1..];
+        }
+    }
+    result.push_str(rest);
+    match (refusals.is_empty(), any) {
+        (false, _) => Err(refusals),
+        (true, true) => Ok(Value::Replaced(result)),
+        (true, false) => Ok(Value::Text(result)),
+    }
+}
+
+/// The value of `NAME` or `NAME:-default`.
+fn variable(expression: &str, env: Lookup<'_>) -> Result<String, Refusal> {
+    let (name, default) = match expression.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (expression, None),
+    };
+    let mut letters = name.chars();
+    let first = letters
+        .next()
+        .is_some_and(|letter| letter.is_ascii_alphabetic() || letter == '_');
+    if !first || !letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+        return Err(
+            Refusal::new("must name an environment variable as `${NAME}` or `${NAME:-default}`")
+                .hint("a name has letters, digits and _; write `$${` for a literal `${`"),
+        );
+    }
+    if default.is_some_and(|default| default.contains("${")) {
+        return Err(Refusal::new("must not nest a variable in the default of another"));
+    }
+    match (env(name), default) {
+        (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+        (Some(value), _) => Ok(value),
+        (None, Some(default)) => Ok(default.to_owned()),
+        (None, None) => Err(
+            Refusal::new(format!("needs the environment variable {name}, which is not set"))
+                .hint(format!("set it, or write a default: `${{{name}:-default}}`")),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        match name {
+            "PORT" => Some("8000".into()),
+            "EMPTY" => Some(String::new()),
+            "MONEY" => Some("${PORT}".into()),
+            _ => None,
+        }
+    }
+
+    fn text(of: &str) -> Value {
+        replaced(of, &env).unwrap_or(Value::Broken)
+    }
+
+    #[test]
+    fn replaces_variables_and_their_defaults() {
+        for (written, meant) in [
+            ("${PORT}", "8000"),
+            (":${PORT}", ":8000"),
+            ("${PORT}${PORT}", "80008000"),
+            ("${PORT:-1}", "8000"),
+            ("${NONE:-1}", "1"),
+            ("${NONE:-}", ""),
+            ("${NONE:-a:-b}", "a:-b"),
+            ("${EMPTY:-1}", "1"),
+            ("[${EMPTY}]", "[]"),
+            ("$5 ${PORT}$", "$5 8000$"),
+            ("$$${PORT}", "$${PORT}"),
+        ] {
+            let expected = if written.starts_with("$$") {
+                Value::Text(meant.into())
+            } else {
+                Value::Replaced(meant.into())
+            };
+            assert_eq!(text(written), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn replaces_once_only() {
+        assert_eq!(text("${MONEY}"), Value::Replaced("${PORT}".into()));
+    }
+
+    #[test]
+    fn leaves_an_escaped_variable_as_text() {
+        assert_eq!(text("$${PORT}"), Value::Text("${PORT}".into()));
+    }
+
+    #[test]
+    fn refuses_what_is_no_variable() {
+        for written in [
+            "${",
+            "a ${PORT",
+            "${}",
+            "${ PORT }",
+            "${1A}",
+            "${PORT-1}",
+            "${:-x}",
+            "${A:-${PORT}}",
+            "${NONE}",
+        ] {
+            assert_eq!(text(written), Value::Broken, "{written}");
+        }
+    }
+}

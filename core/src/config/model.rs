@@ -1,0 +1,408 @@
+//! The checked configuration: every value in it is one the balancer can act on.
+//!
+//! Only [`load`](super::load) builds these from a file. Fields are public for reading; the types of the single
+//! values ([`BackendUrl`], [`Weight`], [`StatusRanges`], [`Share`]) have no constructor for an illegal value.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// The name of the pool that the top-level `backends` become.
+pub const DEFAULT_POOL: &str = "default";
+
+/// A whole configuration, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where clients connect, in the order written; at least one.
+    pub listeners: Vec<Listener>,
+    /// The pools by name; `default` is always there.
+    pub pools: BTreeMap<Arc<str>, PoolConfig>,
+    /// Which pool serves a request; the first that matches. The last one matches everything.
+    pub routes: Vec<RouteConfig>,
+    /// Networks whose `X-Forwarded-*` headers are believed and appended to; from all others they are replaced.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Threads that forward requests; `None`: one a core.
+    pub workers: Option<usize>,
+    /// How long a stop waits for requests in flight before it cuts them.
+    pub shutdown_timeout: Duration,
+    /// What is written to the log.
+    pub log: LogLevel,
+    /// The timeouts of the client's side, which no pool can change.
+    pub client_timeouts: ClientTimeouts,
+}
+
+/// An address to accept connections on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Listener {
+    /// `None`: all addresses, IPv6 and IPv4 (`[::]` dual-stack, else `0.0.0.0`).
+    pub host: Option<IpAddr>,
+    /// 0: any free port.
+    pub port: u16,
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host {
+            None => write!(f, ":{}", self.port),
+            Some(IpAddr::V4(host)) => write!(f, "{host}:{}", self.port),
+            Some(IpAddr::V6(host)) => write!(f, "[{host}]:{}", self.port),
+        }
+    }
+}
+
+/// Which requests go to which pool. For now one route exists: everything goes to [`DEFAULT_POOL`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// The pool's name; it exists in [`Config::pools`].
+    pub pool: Arc<str>,
+}
+
+/// A pool: backends that can stand in for each other, and how to choose among them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoolConfig {
+    /// How the next backend is chosen.
+    pub strategy: StrategyName,
+    /// At least one, no two with the same [`BackendUrl`].
+    pub backends: Vec<BackendConfig>,
+    /// How backends are probed.
+    pub health_check: HealthCheck,
+    /// The timeouts of the backend's side.
+    pub timeouts: UpstreamTimeouts,
+    /// When a failed request is sent to another backend.
+    pub retries: Retries,
+}
+
+/// A selection algorithm, by the name it has in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyName {
+    /// Weighted round-robin in smooth order; `weighted` is another name of it.
+    RoundRobin,
+}
+
+impl fmt::Display for StrategyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RoundRobin => "round-robin",
+        })
+    }
+}
+
+/// One backend as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendConfig {
+    /// Its identity within the pool.
+    pub url: BackendUrl,
+    /// Its share relative to its neighbours.
+    pub weight: Weight,
+    /// `false`: never probed, always taken for up.
+    pub probed: bool,
+}
+
+/// The scheme of a backend's URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+}
+
+impl Scheme {
+    /// As it is written in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+}
+
+/// A backend's identity: scheme, lower-case host and port. Displays as `http://host:port`, always with the port.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendUrl {
+    scheme: Scheme,
+    host: Arc<str>,
+    port: u16,
+}
+
+impl BackendUrl {
+    /// The scheme.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// A lower-case name, an IPv4 address, or an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, 1-65535; the scheme's own if none was written.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `host:port`, an IPv6 host in brackets: what a Host header would say.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// For the checked parser in `address`; the caller vouches for the three parts.
+    pub(super) fn from_parts(scheme: Scheme, host: &str, port: u16) -> Self {
+        Self {
+            scheme,
+            host: host.to_ascii_lowercase().into(),
+            port,
+        }
+    }
+}
+
+impl fmt::Display for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.authority())
+    }
+}
+
+impl fmt::Debug for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A backend's weight, 1 to 256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weight(u16);
+
+impl Weight {
+    /// The largest weight, as in HAProxy and enough for any share that a person would write.
+    pub const MAX: u16 = 256;
+
+    /// `None` for 0 and for more than [`Weight::MAX`].
+    pub fn new(value: u16) -> Option<Self> {
+        (1..=Self::MAX).contains(&value).then_some(Self(value))
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+/// How the backends of a pool are probed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthCheck {
+    /// Path and query of the probe; begins with `/`.
+    pub path: Arc<str>,
+    /// From the end of one probe to the start of the next.
+    pub interval: Duration,
+    /// The same while the backend's state is about to change: some probes in a row have disagreed with it.
+    /// Never longer than `interval`.
+    pub fast_interval: Duration,
+    /// How long a probe may take in all: resolve, connect, answer.
+    pub timeout: Duration,
+    /// Good probes in a row that bring a backend back; at least 1.
+    pub rise: u32,
+    /// Bad probes in a row that take it out; at least 1.
+    pub fall: u32,
+    /// Answers that count as alive.
+    pub status: StatusRanges,
+    /// Each pause is longer or shorter by a random part of at most this share, so that probes spread out.
+    pub jitter: Share,
+}
+
+impl Default for HealthCheck {
+    /// Without `health_check`: `GET /` every 5 s, and any answer below 500 is alive.
+    fn default() -> Self {
+        Self {
+            path: "/".into(),
+            interval: Duration::from_secs(5),
+            fast_interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(2),
+            rise: 2,
+            fall: 3,
+            status: StatusRanges::new(vec![(100, 499)]).unwrap_or_default(),
+            jitter: Share::percent(10).unwrap_or_default(),
+        }
+    }
+}
+
+/// Ranges of status codes, both ends included; each within 100-599.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRanges(Vec<(u16, u16)>);
+
+impl StatusRanges {
+    /// `None` when a range is empty, leaves 100-599, or there is none.
+    pub fn new(ranges: Vec<(u16, u16)>) -> Option<Self> {
+        let legal = |&(first, last): &(u16, u16)| 100 <= first && first <= last && last <= 599;
+        (!ranges.is_empty() && ranges.iter().all(legal)).then_some(Self(ranges))
+    }
+
+    /// Whether a range holds this code.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0
+            .iter()
+            .any(|&(first, last)| (first..=last).contains(&status))
+    }
+}
+
+impl Default for StatusRanges {
+    /// What a written `health_check` without `status` accepts: 200-399.
+    fn default() -> Self {
+        Self(vec![(200, 399)])
+    }
+}
+
+impl fmt::Display for StatusRanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (first, last)) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            if first == last {
+                write!(f, "{comma}{first}")?
+            } else {
+                write!(f, "{comma}{first}-{last}")?
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A part of a whole, 0 to 100 %.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Share(f64);
+
+impl Share {
+    /// `None` above 100.
+    pub fn percent(percent: u8) -> Option<Self> {
+        (percent <= 100).then(|| Self(f64::from(percent) / 100.0))
+    }
+
+    /// 0.0 to 1.0.
+    pub fn as_fraction(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", (self.0 * 100.0).round())
+    }
+}
+
+/// The timeouts of the client's side. A change of these needs a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientTimeouts {
+    /// From the connection (or the first byte of a later request) to the end of the request's head.
+    pub request_header: Duration,
+    /// How long a kept-alive connection may be idle.
+    pub client_idle: Duration,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        Self {
+            request_header: Duration::from_secs(10),
+            client_idle: Duration::from_secs(75),
+        }
+    }
+}
+
+/// The timeouts of the backend's side, and of the body on its way there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    /// To open a connection, all addresses of the backend together.
+    pub connect: Duration,
+    /// How long a backend may be silent: before its answer's head and between two pieces of its body.
+    pub response_idle: Duration,
+    /// How long a client may be silent in the middle of its upload.
+    pub body_stall: Duration,
+    /// How long an unused connection to a backend is kept.
+    pub upstream_idle: Duration,
+    /// How old a connection to a backend may get before it is not used again.
+    pub upstream_age: Duration,
+    /// From the request's head to the end of the answer; `None`: no cap.
+    pub request: Option<Duration>,
+}
+
+impl Default for UpstreamTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            response_idle: Duration::from_secs(60),
+            body_stall: Duration::from_secs(30),
+            upstream_idle: Duration::from_secs(50),
+            upstream_age: Duration::from_secs(3600),
+            request: None,
+        }
+    }
+}
+
+/// When a failed request is sent to another backend.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retries {
+    /// Other backends to try, at most; 0: none.
+    pub attempts: u32,
+    /// Retries after a byte was sent, as a share of requests. Connect errors are outside it.
+    pub budget: Share,
+    /// Retries a second that are always allowed, however few requests there are.
+    pub min_per_second: u32,
+    /// Answers (400-599) that are retried as if the backend had failed, for requests that may be sent twice.
+    pub statuses: Vec<u16>,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            attempts: 2,
+            budget: Share::percent(20).unwrap_or_default(),
+            min_per_second: 3,
+            statuses: Vec::new(),
+        }
+    }
+}
+
+/// What is written to the log: this level and the more severe ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What needs a person.
+    Error,
+    /// What a person should know.
+    Warn,
+    /// Changes of state.
+    Info,
+    /// For the search of a fault.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// As it is written in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

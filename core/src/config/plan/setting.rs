@@ -1,0 +1,273 @@
+//! The single settings of a configuration: name, value, and how to put one in place.
+//!
+//! Both `all` take the structures apart field by field, so that a new field does not compile until it has its
+//! setting here, and with that its line in the plan.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+
+use crate::config::{model::*, units::format_duration};
+
+/// A setting of the whole balancer, with a value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Setting {
+    Port(Vec<Listener>),
+    Routes(Vec<RouteConfig>),
+    TrustedProxies(Vec<IpNet>),
+    Workers(Option<usize>),
+    ShutdownTimeout(Duration),
+    Log(LogLevel),
+    RequestHeader(Duration),
+    ClientIdle(Duration),
+}
+
+impl Setting {
+    /// All settings with their values, always in this order.
+    pub(super) fn all(config: &Config) -> Vec<Self> {
+        let Config {
+            listeners,
+            pools: _,
+            routes,
+            trusted_proxies,
+            workers,
+            shutdown_timeout,
+            log,
+            client_timeouts,
+        } = config;
+        let ClientTimeouts {
+            request_header,
+            client_idle,
+        } = *client_timeouts;
+        vec![
+            Self::Port(listeners.clone()),
+            Self::Routes(routes.clone()),
+            Self::TrustedProxies(trusted_proxies.clone()),
+            Self::Workers(*workers),
+            Self::ShutdownTimeout(*shutdown_timeout),
+            Self::Log(*log),
+            Self::RequestHeader(request_header),
+            Self::ClientIdle(client_idle),
+        ]
+    }
+
+    /// Its name in the file.
+    pub(super) fn key(&self) -> &'static str {
+        match self {
+            Self::Port(_) => "port",
+            Self::Routes(_) => "routes",
+            Self::TrustedProxies(_) => "trusted_proxies",
+            Self::Workers(_) => "workers",
+            Self::ShutdownTimeout(_) => "shutdown_timeout",
+            Self::Log(_) => "log",
+            Self::RequestHeader(_) => "timeouts.request_header",
+            Self::ClientIdle(_) => "timeouts.client_idle",
+        }
+    }
+
+    /// Whether it can change without a restart: what the server is built with cannot.
+    pub(super) fn changes_live(&self) -> bool {
+        match self {
+            Self::Port(_) | Self::Workers(_) | Self::RequestHeader(_) | Self::ClientIdle(_) => false,
+            Self::Routes(_) | Self::TrustedProxies(_) | Self::ShutdownTimeout(_) | Self::Log(_) => true,
+        }
+    }
+
+    pub(super) fn put(self, config: &mut Config) {
+        match self {
+            Self::Port(listeners) => config.listeners = listeners,
+            Self::Routes(routes) => config.routes = routes,
+            Self::TrustedProxies(networks) => config.trusted_proxies = networks,
+            Self::Workers(workers) => config.workers = workers,
+            Self::ShutdownTimeout(timeout) => config.shutdown_timeout = timeout,
+            Self::Log(level) => config.log = level,
+            Self::RequestHeader(timeout) => config.client_timeouts.request_header = timeout,
+            Self::ClientIdle(timeout) => config.client_timeouts.client_idle = timeout,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(listeners) => match listeners.as_slice() {
+                [only] => only.fmt(f),
+                several => list(f, several),
+            },
+            Self::Routes(routes) => list(f, routes.iter().map(|route| &route.pool)),
+            Self::TrustedProxies(networks) => list(f, networks),
+            Self::Workers(None) => f.write_str("auto"),
+            Self::Workers(Some(workers)) => workers.fmt(f),
+            Self::Log(level) => level.fmt(f),
+            Self::ShutdownTimeout(duration) | Self::RequestHeader(duration) | Self::ClientIdle(duration) => {
+                f.write_str(&format_duration(*duration))
+            }
+        }
+    }
+}
+
+/// A setting of a pool, with a value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum PoolSetting {
+    Strategy(StrategyName),
+    Path(Arc<str>),
+    Interval(Duration),
+    FastInterval(Duration),
+    Timeout(Duration),
+    Rise(u32),
+    Fall(u32),
+    Status(StatusRanges),
+    Jitter(Share),
+    Connect(Duration),
+    ResponseIdle(Duration),
+    BodyStall(Duration),
+    UpstreamIdle(Duration),
+    UpstreamAge(Duration),
+    Request(Option<Duration>),
+    Attempts(u32),
+    Budget(Share),
+    MinPerSecond(u32),
+    Statuses(Vec<u16>),
+}
+
+impl PoolSetting {
+    /// All settings with their values, always in this order.
+    pub(super) fn all(pool: &PoolConfig) -> Vec<Self> {
+        let PoolConfig {
+            strategy,
+            backends: _,
+            health_check,
+            timeouts,
+            retries,
+        } = pool;
+        let HealthCheck {
+            path,
+            interval,
+            fast_interval,
+            timeout,
+            rise,
+            fall,
+            status,
+            jitter,
+        } = health_check;
+        let UpstreamTimeouts {
+            connect,
+            response_idle,
+            body_stall,
+            upstream_idle,
+            upstream_age,
+            request,
+        } = *timeouts;
+        let Retries {
+            attempts,
+            budget,
+            min_per_second,
+            statuses,
+        } = retries;
+        vec![
+            Self::Strategy(*strategy),
+            Self::Path(path.clone()),
+            Self::Interval(*interval),
+            Self::FastInterval(*fast_interval),
+            Self::Timeout(*timeout),
+            Self::Rise(*rise),
+            Self::Fall(*fall),
+            Self::Status(status.clone()),
+            Self::Jitter(*jitter),
+            Self::Connect(connect),
+            Self::ResponseIdle(response_idle),
+            Self::BodyStall(body_stall),
+            Self::UpstreamIdle(upstream_idle),
+            Self::UpstreamAge(upstream_age),
+            Self::Request(request),
+            Self::Attempts(*attempts),
+            Self::Budget(*budget),
+            Self::MinPerSecond(*min_per_second),
+            Self::Statuses(statuses.clone()),
+        ]
+    }
+
+    /// Its name in the file.
+    pub(super) fn key(&self) -> &'static str {
+        match self {
+            Self::Strategy(_) => "strategy",
+            Self::Path(_) => "health_check.path",
+            Self::Interval(_) => "health_check.interval",
+            Self::FastInterval(_) => "health_check.fast_interval",
+            Self::Timeout(_) => "health_check.timeout",
+            Self::Rise(_) => "health_check.rise",
+            Self::Fall(_) => "health_check.fall",
+            Self::Status(_) => "health_check.status",
+            Self::Jitter(_) => "health_check.jitter",
+            Self::Connect(_) => "timeouts.connect",
+            Self::ResponseIdle(_) => "timeouts.response_idle",
+            Self::BodyStall(_) => "timeouts.body_stall",
+            Self::UpstreamIdle(_) => "timeouts.upstream_idle",
+            Self::UpstreamAge(_) => "timeouts.upstream_age",
+            Self::Request(_) => "timeouts.request",
+            Self::Attempts(_) => "retries.attempts",
+            Self::Budget(_) => "retries.budget",
+            Self::MinPerSecond(_) => "retries.min_per_second",
+            Self::Statuses(_) => "retries.statuses",
+        }
+    }
+
+    pub(super) fn put(self, pool: &mut PoolConfig) {
+        match self {
+            Self::Strategy(strategy) => pool.strategy = strategy,
+            Self::Path(path) => pool.health_check.path = path,
+            Self::Interval(interval) => pool.health_check.interval = interval,
+            Self::FastInterval(interval) => pool.health_check.fast_interval = interval,
+            Self::Timeout(timeout) => pool.health_check.timeout = timeout,
+            Self::Rise(rise) => pool.health_check.rise = rise,
+            Self::Fall(fall) => pool.health_check.fall = fall,
+            Self::Status(status) => pool.health_check.status = status,
+            Self::Jitter(jitter) => pool.health_check.jitter = jitter,
+            Self::Connect(timeout) => pool.timeouts.connect = timeout,
+            Self::ResponseIdle(timeout) => pool.timeouts.response_idle = timeout,
+            Self::BodyStall(timeout) => pool.timeouts.body_stall = timeout,
+            Self::UpstreamIdle(timeout) => pool.timeouts.upstream_idle = timeout,
+            Self::UpstreamAge(age) => pool.timeouts.upstream_age = age,
+            Self::Request(cap) => pool.timeouts.request = cap,
+            Self::Attempts(attempts) => pool.retries.attempts = attempts,
+            Self::Budget(budget) => pool.retries.budget = budget,
+            Self::MinPerSecond(least) => pool.retries.min_per_second = least,
+            Self::Statuses(statuses) => pool.retries.statuses = statuses,
+        }
+    }
+}
+
+impl fmt::Display for PoolSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strategy(strategy) => strategy.fmt(f),
+            Self::Path(path) => path.fmt(f),
+            Self::Rise(number) | Self::Fall(number) | Self::Attempts(number) | Self::MinPerSecond(number) => {
+                number.fmt(f)
+            }
+            Self::Status(ranges) => ranges.fmt(f),
+            Self::Jitter(share) | Self::Budget(share) => share.fmt(f),
+            Self::Request(None) => f.write_str("none"),
+            Self::Statuses(statuses) => list(f, statuses),
+            Self::Interval(duration)
+            | Self::FastInterval(duration)
+            | Self::Timeout(duration)
+            | Self::Connect(duration)
+            | Self::ResponseIdle(duration)
+            | Self::BodyStall(duration)
+            | Self::UpstreamIdle(duration)
+            | Self::UpstreamAge(duration)
+            | Self::Request(Some(duration)) => f.write_str(&format_duration(*duration)),
+        }
+    }
+}
+
+/// `[a, b]`.
+fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<Item = T>) -> fmt::Result {
+    f.write_str("[")?;
+    for (index, item) in items.into_iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        write!(f, "{comma}{item}")?;
+    }
+    f.write_str("]")
+}

@@ -1,0 +1,207 @@
+//! What is wrong with a file, said so that a person can mend it: where, which rule, which value, what to do.
+//!
+//! A file's problems are collected and reported together; stopping at the first would make mending a long file a
+//! long conversation. What a message repeats of the file is cut, freed of control characters (it may end up in a
+//! terminal) and of passwords in URLs (it may end up in a log).
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The longest part of a value or key that a message repeats: enough to find it again in the file, and to leave
+/// the message on one line.
+const SHOWN_CHARS: usize = 80;
+
+/// A place in the file, counted from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The character within it.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// One thing that is wrong. Displays on one line:
+/// `config.yaml:5:13: backends[1].weight: must be a whole number from 1 to 256, got "0"; leave the backend out …`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file's name as it was given to [`load`](super::load).
+    pub file: String,
+    /// Where in it; `None` for what concerns the whole file.
+    pub position: Option<Position>,
+    /// Which setting, as a path such as `backends[1].weight`; empty for what concerns the whole file.
+    pub field: String,
+    /// The rule that is broken.
+    pub rule: String,
+    /// The value as written, if one was.
+    pub value: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(position) = self.position {
+            write!(f, ":{position}")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, ": {}", self.field)?;
+        }
+        write!(f, ": {}", self.rule)?;
+        if let Some(value) = &self.value {
+            write!(f, ", got \"{value}\"")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything that is wrong with a file, in its order; at least one problem. Displays one line a problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigError {
+    /// The problems.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let line_break = if index == 0 { "" } else { "\n" };
+            write!(f, "{line_break}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Why a single value is refused, without the place it stands at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule that it breaks: `must be …`.
+    pub rule: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn new(rule: impl Into<String>) -> Self {
+        Self {
+            rule: rule.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// The same with a hint `did you mean …?`, if there is a better spelling.
+    pub(super) fn did_you_mean(self, spelling: Option<impl fmt::Display>) -> Self {
+        match spelling {
+            Some(spelling) => self.hint(format!("did you mean `{}`?", shown(&spelling.to_string()))),
+            None => self,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hint {
+            Some(hint) => write!(f, "{}; {hint}", self.rule),
+            None => f.write_str(&self.rule),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Collects the problems of one file.
+#[derive(Debug)]
+pub(super) struct Problems {
+    file: String,
+    found: Vec<Problem>,
+}
+
+impl Problems {
+    pub(super) fn new(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            found: Vec::new(),
+        }
+    }
+
+    /// `field` and `value` may hold anything; what is kept of them is safe to print.
+    pub(super) fn add(
+        &mut self,
+        position: Option<Position>,
+        field: &str,
+        refusal: Refusal,
+        value: Option<&str>,
+    ) {
+        self.found.push(Problem {
+            file: self.file.clone(),
+            position,
+            field: field.to_owned(),
+            rule: refusal.rule,
+            value: value.map(shown),
+            hint: refusal.hint,
+        });
+    }
+
+    /// The result if there was no problem; else all of them, from the top of the file to its end. (Without a
+    /// result there is one.)
+    pub(super) fn finish<T>(mut self, result: Option<T>) -> Result<T, ConfigError> {
+        match result {
+            Some(result) if self.found.is_empty() => Ok(result),
+            _ => {
+                self.found.sort_by_key(|problem| problem.position);
+                Err(ConfigError { problems: self.found })
+            }
+        }
+    }
+}
+
+/// What a message repeats of a text from the file: short, on one line, without passwords.
+pub(super) fn shown(text: &str) -> String {
+    let text = without_userinfo(text);
+    let mut shown = String::new();
+    for (index, character) in text.chars().enumerate() {
+        if index == SHOWN_CHARS {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() || turns_direction(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// `http://user:password@host` as `http://***@host`.
+fn without_userinfo(text: &str) -> String {
+    let start = text.find("://").map_or(0, |scheme_end| scheme_end + 3);
+    match text.rfind('@') {
+        Some(end) if end > start => format!("{}***{}", &text[..start], &text[end..]),
+        _ => text.to_owned(),
+    }
+}
+
+/// Characters with which a text could show a terminal another message than it holds.
+fn turns_direction(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
