@@ -1,0 +1,123 @@
+//! What the request path sees of the registry: a snapshot to read, a function to ask, and nothing to wait for.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use actix::Addr;
+use arc_swap::{ArcSwap, Guard};
+use lb_core::{
+    config::BackendUrl,
+    pool::{Ask, Backend, Lease, NoBackend, Snapshot},
+};
+use tokio::sync::watch;
+
+use crate::{messages::ConnectFailed, registry::BackendRegistry};
+
+/// Asks the registry for backends. Cheap to clone; every worker has one.
+#[derive(Clone)]
+pub struct RegistryHandle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    snapshot: ArcSwap<Snapshot>,
+    /// Counts publications, for those who wait for one.
+    published: watch::Sender<u64>,
+    /// The living registry. Behind a lock, because only changes of state ask for it.
+    registry: Mutex<Option<Addr<BackendRegistry>>>,
+    next_backend: AtomicU64,
+    restarts: AtomicU64,
+    workers: usize,
+}
+
+impl RegistryHandle {
+    pub(crate) fn new(first: Snapshot, workers: usize) -> Self {
+        let shared = Shared {
+            snapshot: ArcSwap::from_pointee(first),
+            published: watch::Sender::new(0),
+            registry: Mutex::new(None),
+            next_backend: AtomicU64::new(1),
+            restarts: AtomicU64::new(0),
+            workers,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Chooses a backend from the newest snapshot.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when no backend may get the request.
+    pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
+        self.shared.snapshot.load().pick(ask)
+    }
+
+    /// The newest snapshot, for a short look.
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.shared.snapshot.load()
+    }
+
+    /// The newest snapshot, to keep.
+    pub fn snapshot_full(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// Says that a request could not connect to a backend, so that its name is resolved again. If the message is
+    /// lost, the next probe does the same.
+    pub fn connect_failed(&self, backend: &Backend) {
+        if let Some(registry) = self.registry() {
+            registry.do_send(ConnectFailed { backend: backend.id() });
+        }
+    }
+
+    /// Waits until a snapshot satisfies `condition`; the caller bounds the time.
+    pub async fn wait_until(&self, condition: impl Fn(&Snapshot) -> bool) {
+        let mut published = self.shared.published.subscribe();
+        while !condition(&self.shared.snapshot.load()) {
+            if published.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Actors that ended unexpectedly and were started again.
+    pub fn actor_restarts(&self) -> u64 {
+        self.shared.restarts.load(Relaxed)
+    }
+
+    /// Workers that ask; the shard after theirs belongs to the control plane.
+    pub fn workers(&self) -> usize {
+        self.shared.workers
+    }
+
+    /// The registry's address, for those who change state; `None` before the start and for a moment of a restart.
+    pub fn registry(&self) -> Option<Addr<BackendRegistry>> {
+        self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_registry(&self, registry: Option<Addr<BackendRegistry>>) {
+        *self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+    }
+
+    pub(crate) fn publish(&self, snapshot: Snapshot) {
+        self.shared.snapshot.store(Arc::new(snapshot));
+        self.shared.published.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn note_restart(&self) {
+        self.shared.restarts.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn new_backend(&self, url: BackendUrl) -> Arc<Backend> {
+        let id = self.shared.next_backend.fetch_add(1, Relaxed);
+        Arc::new(Backend::new(id, url, self.shared.workers + 1))
+    }
+
+    pub(crate) fn ask_of_control_plane<'a>(&self, tried: &'a lb_core::pool::Tried) -> Ask<'a> {
+        Ask { worker: self.shared.workers, now: Instant::now(), tried }
+    }
+}

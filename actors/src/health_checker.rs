@@ -1,0 +1,120 @@
+//! The HealthChecker: one a backend. It asks, reports and sleeps; what a result means is the registry's business.
+//!
+//! The next probe is scheduled when the last one was reported, so probes never overlap, and a slow registry slows
+//! them down instead of being flooded.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture, fut::ready,
+};
+use lb_core::{config::HealthCheck, pool::Backend};
+
+use crate::{guard::EndGuard, messages::*, probe::Prober, registry::BackendRegistry};
+
+/// Connect errors come by the thousand; one look-up a second is enough for them.
+const RESOLVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How often the name of a backend that is not probed is resolved.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Probes one backend.
+pub struct HealthChecker {
+    backend: Arc<Backend>,
+    /// `None`: the backend is not probed, only its name is kept resolved.
+    settings: Option<HealthCheck>,
+    registry: Addr<BackendRegistry>,
+    prober: Rc<dyn Prober>,
+    resolved: Option<Instant>,
+    guard: EndGuard,
+}
+
+impl HealthChecker {
+    pub(crate) fn new(
+        backend: Arc<Backend>,
+        settings: Option<HealthCheck>,
+        registry: Addr<BackendRegistry>,
+        prober: Rc<dyn Prober>,
+        guard: EndGuard,
+    ) -> Self {
+        Self { backend, settings, registry, prober, resolved: None, guard }
+    }
+
+    fn ask(&mut self, ctx: &mut Context<Self>) {
+        let Some(settings) = self.settings.clone() else {
+            self.resolve(ctx);
+            ctx.run_later(RESOLVE_INTERVAL, Self::ask);
+            return;
+        };
+        let id = self.backend.id();
+        let registry = self.registry.clone();
+        let probe = self.prober.probe(self.backend.url(), &settings);
+        let ask = async move {
+            let report = probe.await;
+            // Without an answer the registry is gone; the next one starts checkers of its own.
+            registry.send(ProbeFinished { backend: id, report }).await.unwrap_or(NextProbe::Never)
+        };
+        let then = ask.into_actor(self).then(move |next, _, ctx: &mut Context<Self>| {
+            let pause = match next {
+                NextProbe::Usual => Some(settings.interval),
+                NextProbe::Soon => Some(settings.fast_interval),
+                NextProbe::Never => None,
+            };
+            if let Some(pause) = pause {
+                ctx.run_later(jittered(pause, settings.jitter.as_fraction()), Self::ask);
+            }
+            ready(())
+        });
+        ctx.spawn(then);
+    }
+
+    fn resolve(&mut self, ctx: &mut Context<Self>) {
+        if self.resolved.is_some_and(|last| last.elapsed() < RESOLVE_AGAIN_AFTER) {
+            return;
+        }
+        self.resolved = Some(Instant::now());
+        let (id, registry) = (self.backend.id(), self.registry.clone());
+        let look_up = self.prober.resolve(self.backend.url());
+        let report = async move {
+            if let Ok(addresses) = look_up.await {
+                // Lost only with the registry; the next look-up reports again.
+                registry.do_send(AddressesResolved { backend: id, addresses });
+            }
+        };
+        ctx.spawn(report.into_actor(self));
+    }
+}
+
+/// `pause`, longer or shorter by a random part of at most `share`.
+fn jittered(pause: Duration, share: f64) -> Duration {
+    pause.mul_f64(1.0 + share * (2.0 * fastrand::f64() - 1.0))
+}
+
+impl Actor for HealthChecker {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.ask(ctx);
+    }
+}
+
+impl Handler<ResolveNow> for HealthChecker {
+    type Result = ();
+
+    fn handle(&mut self, _: ResolveNow, ctx: &mut Self::Context) {
+        self.resolve(ctx);
+    }
+}
+
+impl Handler<StopChecker> for HealthChecker {
+    type Result = ();
+
+    fn handle(&mut self, _: StopChecker, ctx: &mut Self::Context) {
+        self.guard.expect_end();
+        ctx.terminate();
+    }
+}

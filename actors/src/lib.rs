@@ -1,0 +1,19 @@
+//! The control plane of simple-lb: three kinds of actors on one thread that hold what the balancer knows.
+//!
+//! [`BackendRegistry`](registry::BackendRegistry) is the only writer of pool state. It publishes immutable
+//! snapshots, and hands out [`RegistryHandle`], through which the request path asks for a backend without a message.
+//! [`HealthChecker`](health_checker::HealthChecker) actors probe, one a backend, and report; they judge nothing.
+//! [`ConfigWatcher`](config_watcher::ConfigWatcher) turns signals and commands into reloads and stops.
+//! [`control_plane`] starts them, and starts them again when one ends that should not.
+
+pub mod config_watcher;
+pub mod control_plane;
+mod guard;
+mod handle;
+pub mod health_checker;
+pub mod messages;
+pub mod probe;
+pub mod registry;
+mod signals;
+
+pub use handle::RegistryHandle;

@@ -1,0 +1,137 @@
+//! Every message: who sends it to whom, and what losing it would mean.
+//!
+//! | message | from -> to | if it is lost |
+//! |---|---|---|
+//! | [`ApplyPlan`] | ConfigWatcher -> BackendRegistry | the sender gets an error and reports the reload as failed |
+//! | [`Pick`] | anybody -> BackendRegistry | the sender gets an error; requests use `RegistryHandle` instead |
+//! | [`GetStatus`] | anybody -> BackendRegistry | the sender gets an error |
+//! | [`ProbeFinished`] | HealthChecker -> BackendRegistry | one result is missing; the next probe brings another |
+//! | [`AddressesResolved`] | HealthChecker -> BackendRegistry | the next probe resolves again |
+//! | [`ConnectFailed`] | request path -> BackendRegistry | the next probe resolves again |
+//! | [`CheckerEnded`] | a checker's guard -> BackendRegistry | cannot be: a new registry starts all checkers anyway |
+//! | [`ResolveNow`] | BackendRegistry -> HealthChecker | the next probe resolves again |
+//! | [`StopChecker`] | BackendRegistry -> HealthChecker | it is gone already, which is what was asked for |
+//! | [`Reload`] | signals, control socket -> ConfigWatcher | a signal is logged as lost; a command gets an error |
+//! | [`Stop`] | signals, control socket -> ConfigWatcher | as above; a second signal ends the process at once |
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix::Message;
+use lb_core::{
+    config::{Config, ReloadPlan},
+    pool::{Lease, NoBackend, Tried},
+    status::{PoolStatus, ReloadReport},
+};
+
+/// Make `config` the running configuration; `plan` is the way there from the one that runs.
+#[derive(Debug, Message)]
+#[rtype(result = "Applied")]
+pub struct ApplyPlan {
+    /// The configuration to run.
+    pub config: Arc<Config>,
+    /// What it changes.
+    pub plan: ReloadPlan,
+}
+
+/// A configuration was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, actix::MessageResponse)]
+pub struct Applied {
+    /// Its number; the configuration of the start has 1.
+    pub generation: u64,
+}
+
+/// Choose a backend, by the same function as [`RegistryHandle::pick`](crate::RegistryHandle::pick).
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Lease, NoBackend>")]
+pub struct Pick {
+    /// What the request has tried already.
+    pub tried: Tried,
+}
+
+/// Tell the state of all pools.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<PoolStatus>")]
+pub struct GetStatus;
+
+/// A probe has ended.
+#[derive(Debug, Message)]
+#[rtype(result = "NextProbe")]
+pub struct ProbeFinished {
+    /// The backend's number.
+    pub backend: u64,
+    /// What came out.
+    pub report: ProbeReport,
+}
+
+/// When the checker should ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, actix::MessageResponse)]
+pub enum NextProbe {
+    /// After the usual interval.
+    Usual,
+    /// Soon: the backend's state may be about to change.
+    Soon,
+    /// Never: the backend is gone.
+    Never,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeReport {
+    /// Whether the backend passed.
+    pub ok: bool,
+    /// `200 OK`, `connection refused`, …
+    pub detail: String,
+    /// How long it took.
+    pub took: Duration,
+    /// The addresses that the name has, the one that answered first; empty when it could not be resolved.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// A name was resolved between two probes.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AddressesResolved {
+    /// The backend's number.
+    pub backend: u64,
+    /// Its addresses; never empty.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// A request could not connect to a backend.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ConnectFailed {
+    /// The backend's number.
+    pub backend: u64,
+}
+
+/// A checker is gone though nobody stopped it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CheckerEnded {
+    /// Its backend's number.
+    pub backend: u64,
+}
+
+/// Resolve the backend's name again without waiting for the next probe.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ResolveNow;
+
+/// End, with any probe that is under way.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopChecker;
+
+/// Read the configuration file again and apply it.
+#[derive(Debug, Message)]
+#[rtype(result = "ReloadReport")]
+pub struct Reload;
+
+/// Stop the balancer gracefully.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Stop {
+    /// Who asks, for the log: `SIGTERM`, `--stop`.
+    pub reason: String,
+}

@@ -1,0 +1,305 @@
+//! The BackendRegistry: the only writer of pool state.
+//!
+//! It applies configurations, judges probe results and publishes a snapshot after each change. What it works on is
+//! the same data that it publishes, so a registry that ended unexpectedly is rebuilt from the last snapshot: backends
+//! keep their health and their counters, and requests notice nothing.
+
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, ResponseFuture};
+use lb_core::{
+    config::{BackendConfig, BackendUrl, Config, ReloadPlan},
+    health::{Health, Thresholds},
+    pool::{Lease, Member, NoBackend, ProbeRecord, Snapshot},
+    status::HealthStatus,
+};
+use log::{info, warn};
+
+use crate::{
+    RegistryHandle,
+    guard::EndGuard,
+    health_checker::HealthChecker,
+    messages::*,
+    probe::{Prober, literal_address},
+};
+
+type Identity = (Arc<str>, BackendUrl);
+
+/// Owns pool state and selection.
+pub struct BackendRegistry {
+    handle: RegistryHandle,
+    prober: Rc<dyn Prober>,
+    config: Arc<Config>,
+    generation: u64,
+    members: HashMap<Identity, Member>,
+    identities: HashMap<u64, Identity>,
+    checkers: HashMap<u64, Addr<HealthChecker>>,
+    guard: EndGuard,
+}
+
+impl BackendRegistry {
+    /// The first snapshot: every backend of `config` is there and up, and nothing is known of it.
+    pub fn first_snapshot(config: Config, workers: usize) -> RegistryHandle {
+        let config = Arc::new(config);
+        let empty = Snapshot::build(0, Arc::clone(&config), |_| Vec::new(), None);
+        let handle = RegistryHandle::new(empty, workers);
+        let now = Instant::now();
+        let members = |pool: &str| -> Vec<Member> {
+            let Some(pool) = config.pools.get(pool) else { return Vec::new() };
+            let backends = pool.backends.iter();
+            backends.map(|backend| new_member(&handle, backend, Health::at_start(), now)).collect()
+        };
+        handle.publish(Snapshot::build(1, Arc::clone(&config), members, None));
+        handle
+    }
+
+    /// A registry that goes on from the published snapshot. `on_end` is called when it ends unasked.
+    pub(crate) fn resume(
+        handle: RegistryHandle,
+        prober: Rc<dyn Prober>,
+        on_end: impl FnOnce() + 'static,
+    ) -> Self {
+        let snapshot = handle.snapshot_full();
+        let mut members = HashMap::new();
+        for pool in snapshot.pools() {
+            for member in pool.members() {
+                members.insert((Arc::clone(pool.name()), member.backend.url().clone()), member.clone());
+            }
+        }
+        let identities = members.iter().map(|(id, member)| (member.backend.id(), id.clone())).collect();
+        Self {
+            config: Arc::clone(snapshot.config()),
+            generation: snapshot.generation(),
+            handle,
+            prober,
+            members,
+            identities,
+            checkers: HashMap::new(),
+            guard: EndGuard::new(on_end),
+        }
+    }
+
+    /// Takes the new configuration over; returns the checkers that have to end before it is in force.
+    fn apply(&mut self, config: Arc<Config>, plan: &ReloadPlan, ctx: &Context<Self>) -> Vec<Addr<HealthChecker>> {
+        let now = Instant::now();
+        let mut members = HashMap::new();
+        let mut restart = Vec::new();
+        for (name, pool) in &config.pools {
+            let checks_changed =
+                self.config.pools.get(name).is_none_or(|running| running.health_check != pool.health_check);
+            for backend in &pool.backends {
+                let identity = (Arc::clone(name), backend.url.clone());
+                let member = match self.members.remove(&identity) {
+                    None => new_member(&self.handle, backend, Health::added(), now),
+                    Some(mut member) => {
+                        if checks_changed || member.probed != backend.probed {
+                            restart.push(member.backend.id());
+                        }
+                        if !backend.probed {
+                            member.health = Health::unprobed();
+                        }
+                        member.probed = backend.probed;
+                        member.weight = backend.weight;
+                        member
+                    }
+                };
+                members.insert(identity, member);
+            }
+        }
+        let removed = std::mem::replace(&mut self.members, members).into_values();
+        let ended = removed.map(|member| member.backend.id()).chain(restart);
+        let stopping = ended.filter_map(|id| self.checkers.remove(&id)).collect();
+        self.identities = self.members.iter().map(|(id, member)| (member.backend.id(), id.clone())).collect();
+        self.config = config;
+        self.generation += 1;
+        self.publish();
+        self.start_checkers(ctx);
+        for line in plan.lines() {
+            info!("generation {}: {line}", self.generation);
+        }
+        stopping
+    }
+
+    fn publish(&self) {
+        let members = |pool: &str| -> Vec<Member> {
+            let Some((name, pool)) = self.config.pools.get_key_value(pool) else { return Vec::new() };
+            let identities = pool.backends.iter().map(|backend| (Arc::clone(name), backend.url.clone()));
+            identities.filter_map(|identity| self.members.get(&identity).cloned()).collect()
+        };
+        let previous = self.handle.snapshot_full();
+        self.handle.publish(Snapshot::build(
+            self.generation,
+            Arc::clone(&self.config),
+            members,
+            Some(&previous),
+        ));
+    }
+
+    /// Starts a checker for each backend that needs one and has none.
+    fn start_checkers(&mut self, ctx: &Context<Self>) {
+        for ((pool, url), member) in &self.members {
+            let id = member.backend.id();
+            let nothing_to_do = !member.probed && literal_address(url).is_some();
+            if nothing_to_do || self.checkers.contains_key(&id) {
+                continue;
+            }
+            let Some(pool) = self.config.pools.get(pool) else { continue };
+            let registry = ctx.address();
+            let guard = EndGuard::new(move || registry.do_send(CheckerEnded { backend: id }));
+            let settings = member.probed.then(|| pool.health_check.clone());
+            let backend = Arc::clone(&member.backend);
+            let checker =
+                HealthChecker::new(backend, settings, ctx.address(), Rc::clone(&self.prober), guard);
+            self.checkers.insert(id, checker.start());
+        }
+    }
+
+    fn observe(&mut self, message: ProbeFinished) -> NextProbe {
+        let Some(identity) = self.identities.get(&message.backend) else { return NextProbe::Never };
+        let Some(member) = self.members.get_mut(identity) else { return NextProbe::Never };
+        let Some(pool) = self.config.pools.get(&identity.0) else { return NextProbe::Never };
+        let ProbeReport { ok, detail, took, addresses } = message.report;
+        let now = Instant::now();
+        if !addresses.is_empty() {
+            member.backend.set_addresses(&addresses);
+        }
+        let first = !member.health.is_decided();
+        let thresholds = Thresholds { rise: pool.health_check.rise, fall: pool.health_check.fall };
+        let transition = member.health.observe(ok, thresholds);
+        if transition.is_some() {
+            member.since = now;
+        }
+        match transition.map(|transition| transition.to) {
+            Some(HealthStatus::Up) => info!("backend {} is up: {detail}", identity.1),
+            Some(_) => warn!("backend {} is down: {detail}", identity.1),
+            None => {}
+        }
+        member.backend.set_last_probe(ProbeRecord { ok, detail, took, at: now });
+        let changing = member.health.is_changing();
+        let pool = Arc::clone(&identity.0);
+        if first || transition.is_some() {
+            self.publish();
+        }
+        if transition.is_some() {
+            self.warn_if_none_is_up(&pool);
+        }
+        if changing { NextProbe::Soon } else { NextProbe::Usual }
+    }
+
+    fn warn_if_none_is_up(&self, pool: &Arc<str>) {
+        let mut members = self.members.iter().filter(|((name, _), _)| name == pool);
+        if members.all(|(_, member)| !member.health.is_up()) {
+            warn!("no backend of pool {pool} is up: requests are tried at all of them");
+        }
+    }
+}
+
+fn new_member(handle: &RegistryHandle, config: &BackendConfig, health: Health, now: Instant) -> Member {
+    let backend = handle.new_backend(config.url.clone());
+    if let Some(address) = literal_address(&config.url) {
+        backend.set_addresses(&[address]);
+    }
+    let health = if config.probed { health } else { Health::unprobed() };
+    Member { backend, weight: config.weight, health, since: now, probed: config.probed }
+}
+
+impl Actor for BackendRegistry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.handle.set_registry(Some(ctx.address()));
+        self.start_checkers(ctx);
+    }
+}
+
+impl Handler<ApplyPlan> for BackendRegistry {
+    type Result = ResponseFuture<Applied>;
+
+    fn handle(&mut self, message: ApplyPlan, ctx: &mut Self::Context) -> Self::Result {
+        let stopping = self.apply(message.config, &message.plan, ctx);
+        let generation = self.generation;
+        Box::pin(async move {
+            // An error means that the checker is gone already.
+            futures::future::join_all(stopping.iter().map(|checker| checker.send(StopChecker))).await;
+            Applied { generation }
+        })
+    }
+}
+
+impl Handler<Pick> for BackendRegistry {
+    type Result = Result<Lease, NoBackend>;
+
+    fn handle(&mut self, message: Pick, _: &mut Self::Context) -> Self::Result {
+        self.handle.pick(&self.handle.ask_of_control_plane(&message.tried))
+    }
+}
+
+impl Handler<GetStatus> for BackendRegistry {
+    type Result = actix::MessageResult<GetStatus>;
+
+    fn handle(&mut self, _: GetStatus, _: &mut Self::Context) -> Self::Result {
+        actix::MessageResult(self.handle.snapshot().status(Instant::now()))
+    }
+}
+
+impl Handler<ProbeFinished> for BackendRegistry {
+    type Result = NextProbe;
+
+    fn handle(&mut self, message: ProbeFinished, _: &mut Self::Context) -> Self::Result {
+        self.observe(message)
+    }
+}
+
+impl Handler<AddressesResolved> for BackendRegistry {
+    type Result = ();
+
+    fn handle(&mut self, message: AddressesResolved, _: &mut Self::Context) {
+        let identity = self.identities.get(&message.backend);
+        if let Some(member) = identity.and_then(|identity| self.members.get(identity)) {
+            member.backend.set_addresses(&message.addresses);
+        }
+    }
+}
+
+impl Handler<ConnectFailed> for BackendRegistry {
+    type Result = ();
+
+    fn handle(&mut self, message: ConnectFailed, _: &mut Self::Context) {
+        if let Some(checker) = self.checkers.get(&message.backend) {
+            // Lost only when the checker is gone; its successor resolves at once.
+            checker.do_send(ResolveNow);
+        }
+    }
+}
+
+impl Handler<CheckerEnded> for BackendRegistry {
+    type Result = ();
+
+    fn handle(&mut self, message: CheckerEnded, ctx: &mut Self::Context) {
+        self.checkers.remove(&message.backend);
+        if let Some((_, url)) = self.identities.get(&message.backend) {
+            log::error!("the health checker of {url} ended unexpectedly and is started again");
+            self.handle.note_restart();
+            self.start_checkers(ctx);
+        }
+    }
+}
+
+/// End with everything it started: the process stops.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(crate) struct Shutdown;
+
+impl Handler<Shutdown> for BackendRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) {
+        self.guard.expect_end();
+        self.handle.set_registry(None);
+        for (_, checker) in self.checkers.drain() {
+            // Lost only when the checker is gone, which is what is wanted.
+            checker.do_send(StopChecker);
+        }
+        ctx.stop();
+    }
+}

@@ -1,0 +1,55 @@
+//! Signals, as a thread of its own that turns them into messages. A thread, because signals must get through when the
+//! actors' thread is busy, and a second request to stop must end the process even if everything else hangs.
+
+use std::{io, thread};
+
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::{Handle, Signals},
+};
+
+use crate::{
+    config_watcher::WatcherHandle,
+    messages::{Reload, Stop},
+};
+
+/// The exit code of a forced end.
+const FORCED: i32 = 1;
+
+/// Listens until it is dropped.
+pub(crate) struct SignalListener {
+    handle: Handle,
+}
+
+impl SignalListener {
+    /// # Errors
+    /// When the system refuses handlers or a thread.
+    pub(crate) fn start(watcher: WatcherHandle) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let handle = signals.handle();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut stopping = false;
+            for signal in signals.forever() {
+                match signal {
+                    SIGHUP => watcher.signal(Reload, "SIGHUP"),
+                    _ if stopping => {
+                        log::error!("second signal to stop: exiting now");
+                        signal_hook::low_level::exit(FORCED);
+                    }
+                    _ => {
+                        stopping = true;
+                        let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+                        watcher.signal(Stop { reason: name.to_owned() }, name);
+                    }
+                }
+            }
+        })?;
+        Ok(Self { handle })
+    }
+}
+
+impl Drop for SignalListener {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}

@@ -1,0 +1,12 @@
+//! The pure part of simple-lb: what a configuration means, which backend is next, when a backend counts as down.
+//!
+//! Nothing here does I/O, reads a clock, draws a random number, logs or awaits: functions take `now` and return
+//! facts, and the packages around this one act on them. That is what makes the balancer's decisions testable
+//! without a network and repeatable to the last bit. `clippy.toml` in this folder bans the alternatives.
+
+pub mod config;
+pub mod health;
+pub mod pool;
+pub mod retry;
+pub mod status;
+pub mod strategy;

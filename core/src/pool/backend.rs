@@ -1,0 +1,180 @@
+//! One backend: its identity, its addresses and its counters. Snapshots come and go around it; what is counted here
+//! stays for as long as anybody holds it, so that a removed backend still sees its last requests end.
+//!
+//! Requests count on a shard of their own worker, because a counter that all workers write costs each of them a
+//! cache miss a request. A reader adds the shards up.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::config::BackendUrl;
+
+/// A backend of one pool.
+pub struct Backend {
+    id: u64,
+    url: BackendUrl,
+    authority: String,
+    shards: Box<[Shard]>,
+    addresses: RwLock<Arc<[SocketAddr]>>,
+    preferred: AtomicUsize,
+    last_probe: Mutex<Option<ProbeRecord>>,
+}
+
+/// Counters of one worker, alone on their cache lines (two, because processors fetch lines in pairs).
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard {
+    started: AtomicU64,
+    finished: AtomicU64,
+    failed: AtomicU64,
+    answers: AtomicU64,
+    latency_micros: AtomicU64,
+}
+
+/// What a backend's counters add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BackendCounts {
+    /// Requests sent to it, retries included.
+    pub requests: u64,
+    /// Requests it holds now.
+    pub in_flight: u64,
+    /// Requests that failed at it.
+    pub failures: u64,
+    /// Answers whose head came.
+    pub answers: u64,
+    /// Time to those heads, all together.
+    pub latency_micros_total: u64,
+}
+
+/// The last probe of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeRecord {
+    /// Whether it passed.
+    pub ok: bool,
+    /// `200 OK`, `connection refused`, …
+    pub detail: String,
+    /// How long it took.
+    pub took: Duration,
+    /// When it ended.
+    pub at: Instant,
+}
+
+impl Backend {
+    /// A backend nobody has talked to yet. `id` is never given twice in a process; `workers` is how many shards its
+    /// counters get.
+    pub fn new(id: u64, url: BackendUrl, workers: usize) -> Self {
+        Self {
+            id,
+            authority: url.authority(),
+            url,
+            shards: (0..workers.max(1)).map(|_| Shard::default()).collect(),
+            addresses: RwLock::new(Arc::new([])),
+            preferred: AtomicUsize::new(0),
+            last_probe: Mutex::new(None),
+        }
+    }
+
+    /// Its number, unique in the process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Its identity within the pool.
+    pub fn url(&self) -> &BackendUrl {
+        &self.url
+    }
+
+    /// `host:port`, as connection pools and Host headers have it.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The addresses its name resolved to, the one that last worked first.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let all = self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let first = self.preferred.load(Relaxed);
+        if first >= all.len() {
+            return all.to_vec();
+        }
+        all[first..].iter().chain(&all[..first]).copied().collect()
+    }
+
+    /// Replaces the addresses; the one that worked last stays the first choice if it is still there.
+    pub fn set_addresses(&self, addresses: &[SocketAddr]) {
+        let preferred = self.addresses().first().copied();
+        let mut all = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
+        let index = preferred.and_then(|first| addresses.iter().position(|a| *a == first)).unwrap_or(0);
+        *all = addresses.into();
+        self.preferred.store(index, Relaxed);
+    }
+
+    /// Notes the address that a connection was made to, so that the next one tries it first.
+    pub fn prefer_address(&self, worked: SocketAddr) {
+        let all = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = all.iter().position(|address| *address == worked) {
+            self.preferred.store(index, Relaxed);
+        }
+    }
+
+    /// The last probe, if there was one.
+    pub fn last_probe(&self) -> Option<ProbeRecord> {
+        self.last_probe.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes a probe.
+    pub fn set_last_probe(&self, probe: ProbeRecord) {
+        *self.last_probe.lock().unwrap_or_else(PoisonError::into_inner) = Some(probe);
+    }
+
+    /// The counters of all workers together. Read without stopping anybody, so the sums may be a request apart.
+    pub fn counts(&self) -> BackendCounts {
+        let sum = |field: fn(&Shard) -> &AtomicU64| -> u64 {
+            self.shards.iter().map(|shard| field(shard).load(Relaxed)).sum()
+        };
+        // Finished first: a request that ends in between must not make more ends than starts.
+        let finished = sum(|shard| &shard.finished);
+        let requests = sum(|shard| &shard.started);
+        BackendCounts {
+            requests,
+            in_flight: requests.saturating_sub(finished),
+            failures: sum(|shard| &shard.failed),
+            answers: sum(|shard| &shard.answers),
+            latency_micros_total: sum(|shard| &shard.latency_micros),
+        }
+    }
+
+    pub(super) fn started(&self, worker: usize) {
+        self.shard(worker).started.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn finished(&self, worker: usize, failed: bool) {
+        let shard = self.shard(worker);
+        shard.finished.fetch_add(1, Relaxed);
+        if failed {
+            shard.failed.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn answered(&self, worker: usize, latency: Duration) {
+        let shard = self.shard(worker);
+        shard.answers.fetch_add(1, Relaxed);
+        shard.latency_micros.fetch_add(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn shard(&self, worker: usize) -> &Shard {
+        &self.shards[worker % self.shards.len()]
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Backend({} {})", self.id, self.url)
+    }
+}

@@ -1,0 +1,47 @@
+//! A snapshot as the status report shows it.
+
+use std::time::Instant;
+
+use super::{Member, Pool, Snapshot};
+use crate::status::{BackendStatus, PoolStatus, ProbeStatus};
+
+impl Snapshot {
+    /// Every pool with its backends, in the order of the file.
+    pub fn status(&self, now: Instant) -> Vec<PoolStatus> {
+        self.pools().iter().map(|pool| pool.status(now)).collect()
+    }
+}
+
+impl Pool {
+    fn status(&self, now: Instant) -> PoolStatus {
+        PoolStatus {
+            name: self.name().to_string(),
+            strategy: self.config().strategy.to_string(),
+            backends: self.members().iter().map(|member| member.status(now)).collect(),
+        }
+    }
+}
+
+impl Member {
+    fn status(&self, now: Instant) -> BackendStatus {
+        let counts = self.backend.counts();
+        let seconds_since = |then: Instant| now.saturating_duration_since(then).as_secs();
+        BackendStatus {
+            url: self.backend.url().to_string(),
+            weight: self.weight.get(),
+            health: self.health.status(),
+            since_seconds: seconds_since(self.since),
+            requests: counts.requests,
+            in_flight: counts.in_flight,
+            failures: counts.failures,
+            latency_micros_total: counts.latency_micros_total,
+            answers: counts.answers,
+            last_probe: self.backend.last_probe().map(|probe| ProbeStatus {
+                ok: probe.ok,
+                detail: probe.detail,
+                millis: u64::try_from(probe.took.as_millis()).unwrap_or(u64::MAX),
+                ago_seconds: seconds_since(probe.at),
+            }),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The only wiring: from a checked configuration to a running balancer, and back down again.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use actix_rt::System;
+use actix_web::{App, HttpServer, dev::ServerHandle};
+use lb_actors::{
+    config_watcher::WatcherHandle,
+    control_plane::{self, ControlPlane},
+    probe::HttpProber,
+};
+use lb_core::{
+    config::Config,
+    pool::Snapshot,
+    status::{StatusReport, StopReport},
+};
+use log::{error, info, warn};
+use tokio::sync::watch;
+
+use crate::{
+    control::{Claim, ControlServer, ControlState},
+    lane::handler,
+    listener,
+    proxy::Worker,
+    telemetry::{Traffic, count_panics, set_log_level},
+};
+
+/// How long a start waits for the first probes before it serves with what it knows.
+const FIRST_PROBES: Duration = Duration::from_secs(2);
+
+/// Between no longer accepting and stopping the workers: connections that were accepted have reached their worker by
+/// then, where the framework would drop those that have not.
+const HANDOVER: Duration = Duration::from_millis(50);
+
+/// actix-server cuts connections when its own timeout is over, which is fixed at the start; ours can be reloaded.
+const FRAMEWORK_NEVER_CUTS_SECONDS: u64 = 365 * 24 * 3600;
+
+/// actix-server's default, named here so that `check` can show it.
+pub const CONNECTIONS_PER_WORKER: usize = 25_600;
+
+/// A balancer that is about to run.
+pub struct Balancer {
+    config: Config,
+    path: PathBuf,
+    sockets: Vec<TcpListener>,
+    claim: Option<Claim>,
+}
+
+/// A running balancer.
+pub struct Running {
+    /// Its state, which the control socket tells too.
+    pub state: Arc<ControlState>,
+    server: ServerHandle,
+    control_plane: ControlPlane,
+    control: Option<(ControlServer, Claim)>,
+    stop: watch::Receiver<Option<String>>,
+}
+
+impl Balancer {
+    /// Binds the listeners of a checked configuration. `claim` is its hold on the identity that commands look for;
+    /// without one it cannot be commanded, only signalled.
+    ///
+    /// # Errors
+    /// When a listener cannot be bound.
+    pub fn bind(config: Config, path: PathBuf, claim: Option<Claim>) -> Result<Self, listener::BindError> {
+        let sockets = listener::bind(&config.listeners)?;
+        Ok(Self { config, path, sockets, claim })
+    }
+
+    /// Starts everything, on a thread that runs an actix `System`. Returns when requests are served: after the first
+    /// probes, or after 2 s if a backend lets them wait.
+    ///
+    /// # Errors
+    /// When the system refuses threads or signal handlers.
+    pub async fn start(self, handle_signals: bool) -> std::io::Result<Running> {
+        count_panics();
+        let workers = self.config.workers.unwrap_or_else(default_workers);
+        let open_files_limit = raise_open_files_limit();
+        let client_timeouts = self.config.client_timeouts;
+        let registry = control_plane::first_snapshot(self.config, workers);
+        let watcher =
+            WatcherHandle::new(self.path.clone(), registry.clone(), |config| set_log_level(config.log));
+        let stop = watcher.stop_requested();
+        let control_plane =
+            ControlPlane::start(registry.clone(), watcher.clone(), Rc::new(HttpProber::new()));
+        let control_plane = if handle_signals { control_plane.with_signals()? } else { control_plane };
+        let traffic = Traffic::new(workers);
+        let addresses = self.sockets.iter().filter_map(|socket| socket.local_addr().ok());
+        let state = Arc::new(ControlState {
+            registry: registry.clone(),
+            watcher,
+            traffic: Arc::clone(&traffic),
+            config: self.path.display().to_string(),
+            listeners: addresses.map(|address: SocketAddr| address.to_string()).collect(),
+            started: Instant::now(),
+            open_files_limit,
+            stopped: watch::Sender::new(None),
+        });
+        let control = self.claim.and_then(|claim| start_control(claim, &state));
+
+        // Connections wait in the listeners' queues meanwhile; so not even the first request meets a dead backend.
+        let probed = registry.wait_until(all_decided);
+        let _in_time = tokio::time::timeout(FIRST_PROBES, probed).await;
+
+        let next_worker = Arc::new(AtomicUsize::new(0));
+        let mut server = HttpServer::new(move || {
+            let index = next_worker.fetch_add(1, Relaxed);
+            let worker = Worker::new(index, registry.clone(), Arc::clone(&traffic));
+            App::new().configure(handler::configure(Rc::new(worker)))
+        })
+        .workers(workers)
+        .disable_signals()
+        .tcp_nodelay(true)
+        .keep_alive(client_timeouts.client_idle)
+        .client_request_timeout(client_timeouts.request_header)
+        .max_connections(CONNECTIONS_PER_WORKER)
+        .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
+        for socket in self.sockets {
+            server = server.listen(socket)?;
+        }
+        let server = server.run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        Ok(Running { state, server: handle, control_plane, control, stop })
+    }
+}
+
+impl Running {
+    /// The state now.
+    pub fn status(&self) -> StatusReport {
+        self.state.status()
+    }
+
+    /// Runs until somebody asks for a stop.
+    pub async fn stop_requested(&mut self) {
+        // An error would mean that the watcher's handle is gone, which this struct holds.
+        let _reason = self.stop.wait_for(Option::is_some).await;
+    }
+
+    /// Stops gracefully: what is in flight finishes, at most for the configured `shutdown_timeout`.
+    pub async fn stop(self) -> StopReport {
+        let traffic = &self.state.traffic;
+        traffic.drain();
+        let finished_before = traffic.finished();
+        let timeout = self.state.registry.snapshot().config().shutdown_timeout;
+        self.server.pause().await;
+        tokio::time::sleep(HANDOVER).await;
+        let drained = tokio::time::timeout(timeout, self.server.stop(true)).await;
+        let report = StopReport {
+            finished: traffic.finished().saturating_sub(finished_before),
+            cut: if drained.is_err() { traffic.in_flight() } else { 0 },
+        };
+        if drained.is_err() {
+            error!("shutdown_timeout is over: {} requests were cut", report.cut);
+        }
+        info!("stopped: {} requests finished since the stop began, {} cut", report.finished, report.cut);
+        self.control_plane.stop().await;
+        self.state.stopped.send_replace(Some(report.clone()));
+        if let Some((control, claim)) = self.control {
+            control.stop().await;
+            drop(claim);
+        }
+        report
+    }
+}
+
+fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<(ControlServer, Claim)> {
+    match ControlServer::start(&claim.info().socket, Arc::clone(state)) {
+        Ok(server) => Some((server, claim)),
+        Err(error) => {
+            warn!("no control socket: {error}; --reload, --stop and status will not work, signals will");
+            None
+        }
+    }
+}
+
+fn all_decided(snapshot: &Snapshot) -> bool {
+    snapshot.pools().iter().flat_map(|pool| pool.members()).all(|member| member.health.is_decided())
+}
+
+/// One worker a core.
+pub fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Raises the soft limit of open files to the hard one; each request needs two. Returns what holds now.
+pub fn raise_open_files_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        warn!("cannot raise the limit of open files: {error}");
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// An actix `System` for the calling thread.
+pub fn system() -> actix_rt::SystemRunner {
+    System::new()
+}
+

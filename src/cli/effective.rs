@@ -1,0 +1,74 @@
+//! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
+
+use lb_core::config::{Config, PoolConfig, format_duration};
+
+use crate::{app, listener};
+
+/// Key and value, in the order of the file.
+pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
+    let mut all = vec![row("port", join(&config.listeners))];
+    for (name, pool) in &config.pools {
+        let prefix = if config.pools.len() == 1 { String::new() } else { format!("pools.{name}.") };
+        all.extend(pool_settings(pool).into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
+    }
+    let client = &config.client_timeouts;
+    let workers = config.workers.unwrap_or_else(app::default_workers);
+    all.extend([
+        row("timeouts.request_header", format_duration(client.request_header)),
+        row("timeouts.client_idle", format_duration(client.client_idle)),
+        row("trusted_proxies", none_if_empty(join(&config.trusted_proxies))),
+        row("workers", workers.to_string()),
+        row("shutdown_timeout", format_duration(config.shutdown_timeout)),
+        row("log", config.log.as_str().to_owned()),
+        row("limit: client connections", (app::CONNECTIONS_PER_WORKER * workers).to_string()),
+        row("limit: connections waiting to be accepted", listener::BACKLOG.to_string()),
+        row("limit: size of a request's head", "128 KiB".to_owned()),
+        row("limit: headers of a request", "96".to_owned()),
+        row("limit: open files", app::raise_open_files_limit().to_string()),
+        row("limit: size of a body", "none".to_owned()),
+        row("limit: connections to a backend", "none".to_owned()),
+    ]);
+    all
+}
+
+fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
+    let (check, timeouts, retries) = (&pool.health_check, &pool.timeouts, &pool.retries);
+    let mut all = vec![row("strategy", pool.strategy.to_string())];
+    for (index, backend) in pool.backends.iter().enumerate() {
+        let probed = if backend.probed { "" } else { ", not probed" };
+        all.push(row(&format!("backends[{index}]"), format!("{} weight {}{probed}", backend.url, backend.weight.get())));
+    }
+    all.extend([
+        row("health_check.path", check.path.to_string()),
+        row("health_check.interval", format_duration(check.interval)),
+        row("health_check.fast_interval", format_duration(check.fast_interval)),
+        row("health_check.timeout", format_duration(check.timeout)),
+        row("health_check.rise", check.rise.to_string()),
+        row("health_check.fall", check.fall.to_string()),
+        row("health_check.status", check.status.to_string()),
+        row("health_check.jitter", check.jitter.to_string()),
+        row("timeouts.connect", format_duration(timeouts.connect)),
+        row("timeouts.response_idle", format_duration(timeouts.response_idle)),
+        row("timeouts.body_stall", format_duration(timeouts.body_stall)),
+        row("timeouts.upstream_idle", format_duration(timeouts.upstream_idle)),
+        row("timeouts.upstream_age", format_duration(timeouts.upstream_age)),
+        row("timeouts.request", timeouts.request.map_or("none".to_owned(), format_duration)),
+        row("retries.attempts", retries.attempts.to_string()),
+        row("retries.budget", retries.budget.to_string()),
+        row("retries.min_per_second", retries.min_per_second.to_string()),
+        row("retries.statuses", none_if_empty(join(&retries.statuses))),
+    ]);
+    all
+}
+
+fn row(key: &str, value: String) -> (String, String) {
+    (key.to_owned(), value)
+}
+
+fn join<T: ToString>(values: &[T]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn none_if_empty(text: String) -> String {
+    if text.is_empty() { "none".to_owned() } else { text }
+}

@@ -1,0 +1,46 @@
+//! The command line: one file a command.
+
+mod args;
+mod check;
+mod commands;
+mod demo;
+mod effective;
+mod output;
+mod run;
+mod status;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Action, Args};
+
+/// Exit codes, as the README lists them. Usage errors are clap's, 2.
+pub mod exit {
+    /// Done.
+    pub const DONE: u8 = 0;
+    /// Refused, failed or forced.
+    pub const FAILED: u8 = 1;
+    /// Wrong usage.
+    pub const USAGE: u8 = 2;
+    /// No instance found.
+    pub const NO_INSTANCE: u8 = 3;
+    /// The configuration is invalid.
+    pub const INVALID_CONFIG: u8 = 64;
+}
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let code = match Args::parse().action() {
+        Action::Run { config } => run::run(&config),
+        Action::Reload { config, json } => commands::reload(config.as_deref(), json),
+        Action::Stop { config, json } => commands::stop(config.as_deref(), json),
+        Action::Status { config, json } => status::status(config.as_deref(), json),
+        Action::Check { config, json } => check::check(&config, json),
+        Action::Demo(demo) => demo::demo(&demo),
+    };
+    // Not a return: a name server that hangs must not keep the process from ending.
+    output::flush();
+    std::process::exit(code.into())
+}

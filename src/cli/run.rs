@@ -1,0 +1,93 @@
+//! `simple-lb --config config.yaml`: run until a stop is asked for.
+
+use std::path::Path;
+
+use lb_actors::config_watcher::load_file;
+use lb_core::status::{HealthStatus, StatusReport};
+use log::warn;
+
+use super::{
+    exit,
+    output::{error_line, flush, line},
+};
+use crate::{
+    app::{self, Balancer, Running},
+    control::{Claim, ClaimError},
+    telemetry::start_logging,
+};
+
+pub(super) fn run(path: &Path) -> u8 {
+    let config = match load_file(path) {
+        Ok(config) => config,
+        Err(problems) => {
+            problems.iter().for_each(error_line);
+            if !path.exists() {
+                error_line("name the file with --config FILE, or try `simple-lb demo`, which needs none");
+            }
+            return exit::INVALID_CONFIG;
+        }
+    };
+    start_logging(config.log);
+    let claim = match Claim::new(path) {
+        Ok(claim) => Some(claim),
+        Err(error @ ClaimError::AlreadyRunning(_)) => {
+            error_line(error);
+            return exit::FAILED;
+        }
+        Err(error @ ClaimError::NoFolder(_)) => {
+            warn!("{error}");
+            None
+        }
+    };
+    let balancer = match Balancer::bind(config, path.to_path_buf(), claim) {
+        Ok(balancer) => balancer,
+        Err(error) => {
+            error_line(error);
+            return exit::FAILED;
+        }
+    };
+    app::system().block_on(async {
+        let mut running = match balancer.start(true).await {
+            Ok(running) => running,
+            Err(error) => {
+                error_line(format_args!("cannot start: {error}"));
+                return exit::FAILED;
+            }
+        };
+        announce(&running);
+        running.stop_requested().await;
+        if running.stop().await.cut > 0 { exit::FAILED } else { exit::DONE }
+    })
+}
+
+fn announce(running: &Running) {
+    let status = running.status();
+    ready_lines(&status).iter().for_each(line);
+    flush();
+}
+
+fn ready_lines(status: &StatusReport) -> Vec<String> {
+    let mut lines = vec![format!("simple-lb {}, pid {}, {}", status.version, status.pid, status.config)];
+    let backends = || status.pools.iter().flat_map(|pool| &pool.backends);
+    for pool in &status.pools {
+        lines.push(format!("pool {}, {}, {} backends:", pool.name, pool.strategy, pool.backends.len()));
+        let width = backends().map(|backend| backend.url.len()).max().unwrap_or(0);
+        for backend in &pool.backends {
+            let probe = backend.last_probe.as_ref().map_or("not probed yet", |probe| &probe.detail);
+            lines.push(format!("  {:width$}  {:7}  {probe}", backend.url, backend.health.to_string()));
+        }
+    }
+    if backends().all(|backend| backend.health != HealthStatus::Up) {
+        lines.push(
+            "no backend is up: start one (`cargo run --bin dummy_servers` starts three to try), or correct `backends` \
+             and type `simple-lb --reload`"
+                .to_owned(),
+        );
+    }
+    lines.push(format!(
+        "{} workers, at most {} open files",
+        status.workers, status.open_files_limit
+    ));
+    lines.extend(status.listeners.iter().map(|address| format!("listening on http://{address}")));
+    lines
+}

@@ -1,0 +1,123 @@
+//! The control socket's server: HTTP and JSON, on a server of its own, so that it answers while the balancer drains.
+//!
+//! `GET /status`, `POST /reload`, `POST /stop`. Who may connect is decided by the runtime folder's mode, 0700.
+
+use std::{
+    io,
+    os::unix::net::UnixListener,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use lb_actors::{RegistryHandle, config_watcher::WatcherHandle};
+use lb_core::status::{StatusReport, StopReport};
+use tokio::sync::watch;
+
+use crate::telemetry::{Traffic, count_panics};
+
+/// For answers that are under way when the process ends.
+const STOP_TIMEOUT_SECONDS: u64 = 3;
+
+/// What the control socket tells and commands.
+pub struct ControlState {
+    /// The pools.
+    pub registry: RegistryHandle,
+    /// Reload and stop.
+    pub watcher: WatcherHandle,
+    /// Requests in flight.
+    pub traffic: Arc<Traffic>,
+    /// The configuration's path, as started.
+    pub config: String,
+    /// Where clients connect.
+    pub listeners: Vec<String>,
+    /// When the process started.
+    pub started: Instant,
+    /// The limit of open files.
+    pub open_files_limit: u64,
+    /// Becomes `Some` when the last request is done.
+    pub stopped: watch::Sender<Option<StopReport>>,
+}
+
+impl ControlState {
+    /// The whole state, as `status --json` prints it.
+    pub fn status(&self) -> StatusReport {
+        let snapshot = self.registry.snapshot();
+        StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            config: self.config.clone(),
+            generation: snapshot.generation(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            stopping: self.traffic.is_draining(),
+            listeners: self.listeners.clone(),
+            workers: self.registry.workers(),
+            lane: "handler".to_owned(),
+            open_files_limit: self.open_files_limit,
+            in_flight: self.traffic.in_flight(),
+            requests: self.traffic.started(),
+            panics: count_panics(),
+            actor_restarts: self.registry.actor_restarts(),
+            pools: snapshot.status(Instant::now()),
+        }
+    }
+}
+
+/// The running control server.
+pub struct ControlServer {
+    handle: ServerHandle,
+}
+
+impl ControlServer {
+    /// Listens on `socket`; a stale file there is removed, which the caller's lock makes safe.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn start(socket: &Path, state: Arc<ControlState>) -> io::Result<Self> {
+        if let Err(error) = std::fs::remove_file(socket)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let listener = UnixListener::bind(socket)?;
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(web::Data::from(Arc::clone(&state)))
+                .route("/status", web::get().to(status))
+                .route("/reload", web::post().to(reload))
+                .route("/stop", web::post().to(stop))
+        })
+        .workers(1)
+        .disable_signals()
+        .keep_alive(Duration::from_secs(5))
+        .shutdown_timeout(STOP_TIMEOUT_SECONDS)
+        .listen_uds(listener)?
+        .run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        Ok(Self { handle })
+    }
+
+    /// Ends the server after the answers that are under way.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+    }
+}
+
+async fn status(state: web::Data<ControlState>) -> HttpResponse {
+    HttpResponse::Ok().json(state.status())
+}
+
+async fn reload(state: web::Data<ControlState>) -> HttpResponse {
+    HttpResponse::Ok().json(state.watcher.reload().await)
+}
+
+async fn stop(state: web::Data<ControlState>) -> HttpResponse {
+    let mut stopped = state.stopped.subscribe();
+    state.watcher.stop("--stop");
+    match stopped.wait_for(Option::is_some).await {
+        Ok(report) => HttpResponse::Ok().json(report.as_ref()),
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
+}

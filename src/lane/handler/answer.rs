@@ -1,0 +1,57 @@
+//! From what the backend or the balancer says to what the client gets.
+
+use actix_http::{
+    ConnectionType, StatusCode,
+    body::{BoxBody, None as NoBody},
+    header::{self, HeaderValue},
+};
+use actix_web::HttpResponse;
+use awc::ClientResponse;
+
+use super::{headers::X_REQUEST_ID, response_body::ResponseBody};
+use crate::proxy::{ErrorAnswer, ProxyError, RequestId};
+
+/// Whether an answer has no body whatever its headers say (RFC 9112 section 6.3, item 1).
+pub(super) fn is_bodyless(status: StatusCode, head_request: bool) -> bool {
+    head_request || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// The length that an answer declares.
+pub(super) fn content_length(answer: &ClientResponse) -> Option<u64> {
+    answer.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The client's answer over a backend's body.
+pub(super) fn streamed(response: HttpResponse, body: ResponseBody, close: bool) -> HttpResponse {
+    closing(response, close).set_body(BoxBody::new(body))
+}
+
+/// An answer without a body. Its `Content-Length` says what a body would have had; 204 must not have one (RFC 9110
+/// section 8.6).
+pub(super) fn bodyless(response: HttpResponse, length: Option<u64>, close: bool) -> HttpResponse {
+    let mut response = closing(response, close).set_body(BoxBody::new(NoBody::new()));
+    if let Some(length) = length.filter(|_| response.status() != StatusCode::NO_CONTENT) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}
+
+fn closing(mut response: HttpResponse, close: bool) -> HttpResponse {
+    if close {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
+}
+
+/// The answer to a request that failed.
+pub(super) fn error(error: &ProxyError, id: &RequestId, json: bool, close: bool) -> HttpResponse {
+    let text = ErrorAnswer::new(error, id, json);
+    let status = StatusCode::from_u16(text.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CONTENT_TYPE, text.content_type));
+    response.insert_header((X_REQUEST_ID, id.as_str()));
+    if close {
+        response.force_close();
+    }
+    response.body(text.body)
+}

@@ -1,0 +1,314 @@
+//! One request: asks the registry, sends, and asks again while another backend may still answer.
+
+use std::{
+    future::Future,
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_http::{
+    Method, Payload,
+    body::{BodySize, BoxBody},
+    header::{self, HeaderValue},
+};
+use actix_web::{HttpRequest, HttpResponse};
+use awc::{
+    ClientResponse,
+    error::{ConnectError, SendRequestError},
+    http::{Uri, uri},
+};
+use lb_core::{
+    config::PoolConfig,
+    pool::{Ask, Lease, NoBackend, Outcome, Pool, Tried},
+    retry::{Progress, Replay},
+};
+
+use super::{
+    answer,
+    headers::{self, X_REQUEST_ID},
+    request_body::{self, RequestBody},
+    response_body::ResponseBody,
+};
+use crate::{
+    proxy::{Client, Phase, ProxyError, RequestId, TimeLimit, Verdict, Worker, wants_json},
+    telemetry::InFlight,
+};
+
+/// A request on its way.
+struct Exchange {
+    request: HttpRequest,
+    body: RequestBody,
+    worker: Rc<Worker>,
+    client: Client,
+    id: RequestId,
+    settings: Arc<PoolConfig>,
+    deadline: Option<(Instant, Duration)>,
+}
+
+/// A failed attempt, and how far it had come.
+struct Failure(Phase, ProxyError);
+
+/// Forwards a request and answers it, whatever happens.
+pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<Worker>) -> HttpResponse {
+    let in_flight = worker.traffic.enter(worker.index);
+    let started = Instant::now();
+    let sent_id = request.headers().get(X_REQUEST_ID).map(HeaderValue::as_bytes);
+    let id = RequestId::new(sent_id, fastrand::u128(..));
+    let (settings, client) = {
+        let snapshot = worker.registry.snapshot();
+        let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+        let client = Client::new(peer, &snapshot.config().trusted_proxies);
+        (snapshot.route().map(|pool| Arc::clone(pool.config())), client)
+    };
+    let Some(settings) = settings else {
+        return refuse(&request, &worker, &id, &NoBackend::NoneEligible.into());
+    };
+    let body = RequestBody::new(payload, body_size(&request), settings.timeouts.body_stall);
+    let deadline = settings.timeouts.request.map(|whole| (started + whole, whole));
+    let exchange = Exchange { request, body, worker, client, id, settings, deadline };
+    match exchange.run().await {
+        Ok((lease, answer)) => exchange.deliver(lease, answer, in_flight),
+        Err(error) => refuse(&exchange.request, &exchange.worker, &exchange.id, &error),
+    }
+}
+
+fn refuse(request: &HttpRequest, worker: &Worker, id: &RequestId, error: &ProxyError) -> HttpResponse {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    // Whatever is left of the body is of no use; the next request begins on a new connection.
+    let unread = !matches!(body_size(request), BodySize::None | BodySize::Sized(0));
+    answer::error(error, id, wants_json(accept), unread || worker.traffic.is_draining())
+}
+
+/// How the body is announced to the backend. actix-http has refused whatever is ambiguous.
+fn body_size(request: &HttpRequest) -> BodySize {
+    let headers = request.headers();
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return BodySize::Stream;
+    }
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.map_or(BodySize::None, BodySize::Sized)
+}
+
+impl Exchange {
+    /// Tries one backend after the other until one answers.
+    async fn run(&self) -> Result<(Lease, ClientResponse), ProxyError> {
+        let mut tried = Tried::default();
+        let mut attempts = 0;
+        let mut last: Option<ProxyError> = None;
+        loop {
+            let lease = match self.pick(&tried) {
+                Ok(lease) => lease,
+                Err(NoBackend::AllTried) if self.may_go_back(last.as_ref(), &tried) => {
+                    tried = Tried::default();
+                    continue;
+                }
+                Err(none) => return Err(self.give_up(last, none)),
+            };
+            tried.add(lease.backend());
+            let Failure(phase, error) = match self.attempt(&lease).await {
+                Ok(answer) => return Ok((lease, answer)),
+                Err(failure) => failure,
+            };
+            if phase == Phase::Connecting {
+                self.worker.registry.connect_failed(lease.backend());
+            }
+            let retry = attempts < self.settings.retries.attempts && self.may_retry(&error);
+            let verdict = if retry { Verdict::Retried } else { Verdict::GaveUp };
+            let log = &self.worker.failures;
+            log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
+            lease.finish(error.outcome());
+            if !retry {
+                return Err(error);
+            }
+            attempts += 1;
+            last = Some(error);
+        }
+    }
+
+    fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
+        self.worker.registry.pick(&Ask { worker: self.worker.index, now: Instant::now(), tried })
+    }
+
+    /// What the client is told when no backend is left: the last failure says more than that all were tried.
+    fn give_up(&self, last: Option<ProxyError>, none: NoBackend) -> ProxyError {
+        if let Some(error) = last {
+            return error;
+        }
+        let error = ProxyError::from(none);
+        self.worker.failures.write(&self.id, None, (Phase::Connecting, &error), Verdict::GaveUp);
+        error
+    }
+
+    fn may_retry(&self, error: &ProxyError) -> bool {
+        let progress = error.progress();
+        let allowed = self.replay().allows(progress);
+        allowed && (progress == Progress::NotSent || self.withdraw_from_budget())
+    }
+
+    fn replay(&self) -> Replay {
+        let safe = matches!(*self.request.method(), Method::GET | Method::HEAD) && self.body.is_empty();
+        Replay { safe, body_intact: self.body.is_intact() }
+    }
+
+    fn withdraw_from_budget(&self) -> bool {
+        let snapshot = self.worker.registry.snapshot();
+        let Some(pool) = snapshot.route() else { return false };
+        pool.retry_budget().withdraw(&self.settings.retries, Pool::requests(pool), Instant::now())
+    }
+
+    /// The only backend there is may just have closed a kept-alive connection: it gets one more chance.
+    fn may_go_back(&self, last: Option<&ProxyError>, tried: &Tried) -> bool {
+        tried.len() == 1 && last.is_some_and(ProxyError::is_broken_connection)
+    }
+
+    async fn attempt(&self, lease: &Lease) -> Result<ClientResponse, Failure> {
+        let timeouts = &self.settings.timeouts;
+        let uri = self.uri(lease)?;
+        let client = self.worker.upstream.get(timeouts);
+        let mut request = client.request(self.request.method().clone(), uri).no_decompress();
+        let host = self.host();
+        headers::copy_request(
+            self.request.headers(),
+            host.as_ref(),
+            (self.client, &self.id),
+            request.headers_mut(),
+        );
+        let sending = request.send_body(BoxBody::new(self.body.clone()));
+        let answer = match self.within_limits(sending).await? {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.describe(error)),
+        };
+        lease.answered(Instant::now());
+        let status = answer.status();
+        if status.is_informational() {
+            let error = ProxyError::BadAnswer(format!("final status {status}"));
+            return Err(Failure(Phase::Waiting, error));
+        }
+        let retried = ProxyError::RetriedStatus(status.as_u16());
+        if self.settings.retries.statuses.contains(&status.as_u16()) && self.replay_elsewhere(lease) {
+            return Err(Failure(Phase::Waiting, retried));
+        }
+        Ok(answer)
+    }
+
+    /// Whether an answer with a status that is to be retried may be thrown away: only if another backend is there,
+    /// because the client is better off with this one than with none.
+    fn replay_elsewhere(&self, lease: &Lease) -> bool {
+        let snapshot = self.worker.registry.snapshot();
+        let others = |pool: &Arc<Pool>| {
+            pool.members().iter().any(|m| m.health.is_up() && m.backend.id() != lease.backend().id())
+        };
+        self.replay().allows(Progress::Sent) && snapshot.route().is_some_and(others)
+    }
+
+    /// Path and query exactly as they came.
+    fn uri(&self, lease: &Lease) -> Result<Uri, Failure> {
+        let backend = lease.backend();
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(uri::Scheme::HTTP);
+        parts.authority = backend.authority().parse().ok();
+        parts.path_and_query = self
+            .request
+            .uri()
+            .path_and_query()
+            .cloned()
+            .or_else(|| Some(uri::PathAndQuery::from_static("/")));
+        Uri::from_parts(parts)
+            .map_err(|error| Failure(Phase::Connecting, ProxyError::Connect(format!("bad target: {error}"))))
+    }
+
+    /// The host that the client asked for: in an absolute target the target's wins (RFC 9112 section 3.2.2).
+    fn host(&self) -> Option<HeaderValue> {
+        match self.request.uri().authority() {
+            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+            None => self.request.headers().get(header::HOST).cloned(),
+        }
+    }
+
+    /// Waits for the answer's head as long as the backend may be silent. The time in which the client is to send its
+    /// body does not count.
+    async fn within_limits<T>(&self, sending: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut sending = std::pin::pin!(sending);
+        let idle = self.settings.timeouts.response_idle;
+        let mut silent_since = Instant::now();
+        loop {
+            let (limit, after, at) = match self.deadline {
+                Some((deadline, whole)) if deadline < silent_since + idle => {
+                    (TimeLimit::Request, whole, deadline)
+                }
+                _ => (TimeLimit::ResponseIdle, idle, silent_since + idle),
+            };
+            if let Ok(answer) = tokio::time::timeout_at(at.into(), &mut sending).await {
+                return Ok(answer);
+            }
+            let moved = match self.body.progress() {
+                request_body::Progress::WaitsForClient => Instant::now(),
+                request_body::Progress::Moved(at) => at,
+            };
+            if limit == TimeLimit::Request || moved <= silent_since {
+                return Err(Failure(Phase::Waiting, ProxyError::TimedOut { limit, after }));
+            }
+            silent_since = moved;
+        }
+    }
+
+    fn describe(&self, error: SendRequestError) -> Failure {
+        if let Some(client_failure) = self.body.take_failure() {
+            return Failure(Phase::Sending, client_failure);
+        }
+        let timeout = self.settings.timeouts.connect;
+        match error {
+            SendRequestError::Connect(ConnectError::Disconnected) => Failure(Phase::Waiting, ProxyError::Closed),
+            SendRequestError::Connect(error) => Failure(Phase::Connecting, describe_connect(&error, timeout)),
+            SendRequestError::Send(error) => Failure(Phase::Sending, ProxyError::Io(error.to_string())),
+            SendRequestError::Response(error) => describe_answer(&error),
+            other => Failure(Phase::Sending, ProxyError::Io(other.to_string())),
+        }
+    }
+
+    fn deliver(self, lease: Lease, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
+        let close = self.worker.traffic.is_draining();
+        let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
+        let mut response = HttpResponse::new(from.status());
+        headers::copy_response(from.headers(), response.headers_mut());
+        let length = answer::content_length(&from);
+        if bodyless {
+            lease.finish(Outcome::Answered);
+            return answer::bodyless(response, length, close);
+        }
+        let body = ResponseBody {
+            answer: from,
+            length,
+            received: 0,
+            idle: self.settings.timeouts.response_idle,
+            deadline: self.deadline,
+            timer: None,
+            lease: Some(lease),
+            id: self.id,
+            worker: self.worker,
+            _in_flight: in_flight,
+        };
+        answer::streamed(response, body, close)
+    }
+}
+
+fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
+    match error {
+        ConnectError::Timeout => ProxyError::TimedOut { limit: TimeLimit::Connect, after },
+        ConnectError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            ProxyError::TimedOut { limit: TimeLimit::Connect, after }
+        }
+        ConnectError::Unresolved => ProxyError::Connect("the backend was just removed".to_owned()),
+        other => ProxyError::Connect(other.to_string()),
+    }
+}
+
+fn describe_answer(error: &actix_http::error::ParseError) -> Failure {
+    use actix_http::error::ParseError;
+    match error {
+        ParseError::Io(error) => Failure(Phase::Waiting, ProxyError::Io(error.to_string())),
+        other => Failure(Phase::Waiting, ProxyError::BadAnswer(other.to_string())),
+    }
+}

@@ -1,0 +1,29 @@
+//! The handler lane: the actix-web handler that forwards with awc.
+//!
+//! Its form is the framework's. What that costs is written down in ARCHITECTURE.md, "What the handler lane cannot".
+
+mod answer;
+mod forward;
+mod headers;
+mod request_body;
+mod response_body;
+
+use std::rc::Rc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::proxy::Worker;
+
+/// Routes every request of a worker to the handler.
+pub fn configure(worker: Rc<Worker>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |app| {
+        app.app_data(worker).default_service(web::to(handle));
+    }
+}
+
+async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    match request.app_data::<Rc<Worker>>().map(Rc::clone) {
+        Some(worker) => forward::forward(request, payload.into_inner(), worker).await,
+        None => HttpResponse::InternalServerError().finish(),
+    }
+}

@@ -1,0 +1,111 @@
+//! A backend's body on its way to the client. It carries the lease: whichever way the body ends, the request is over
+//! at the backend when this is dropped.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use actix_http::body::{BodySize, MessageBody};
+use awc::{ClientResponse, error::PayloadError};
+use bytes::Bytes;
+use futures::Stream;
+use lb_core::pool::{Lease, Outcome};
+use tokio::time::Sleep;
+
+use crate::{
+    proxy::{Phase, ProxyError, RequestId, TimeLimit, Verdict, Worker},
+    telemetry::InFlight,
+};
+
+/// Streams one answer.
+pub(super) struct ResponseBody {
+    pub(super) answer: ClientResponse,
+    /// Its length, if the backend said it.
+    pub(super) length: Option<u64>,
+    pub(super) received: u64,
+    pub(super) idle: Duration,
+    pub(super) deadline: Option<(Instant, Duration)>,
+    pub(super) timer: Option<Pin<Box<Sleep>>>,
+    pub(super) lease: Option<Lease>,
+    pub(super) id: RequestId,
+    pub(super) worker: Rc<Worker>,
+    pub(super) _in_flight: InFlight,
+}
+
+/// The client sees its connection end before the message does, which is how HTTP/1.1 says that a message is broken.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub(super) struct Broken;
+
+impl ResponseBody {
+    fn fail(&mut self, error: &ProxyError) -> Broken {
+        if let Some(lease) = self.lease.take() {
+            let log = &self.worker.failures;
+            log.write(&self.id, Some(lease.backend().url()), (Phase::Answering, error), Verdict::GaveUp);
+            lease.finish(error.outcome());
+        }
+        Broken
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        if self.length.is_some_and(|length| self.received < length) {
+            let received = self.received;
+            return Err(self.fail(&ProxyError::CutShort { received }));
+        }
+        if let Some(lease) = self.lease.take() {
+            lease.finish(Outcome::Answered);
+        }
+        Ok(())
+    }
+
+    /// Which time is up first, and when.
+    fn limit(&self) -> (TimeLimit, Duration, Instant) {
+        let now = Instant::now();
+        match self.deadline {
+            Some((deadline, whole)) if deadline < now + self.idle => (TimeLimit::Request, whole, deadline),
+            _ => (TimeLimit::ResponseIdle, self.idle, now + self.idle),
+        }
+    }
+
+    fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
+        let (limit, after, at) = self.limit();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
+        timer.as_mut().poll(cx).map(|()| ProxyError::TimedOut { limit, after })
+    }
+}
+
+impl MessageBody for ResponseBody {
+    type Error = Broken;
+
+    fn size(&self) -> BodySize {
+        self.length.map_or(BodySize::Stream, BodySize::Sized)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        let this = &mut *self;
+        if this.lease.is_none() {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut this.answer).poll_next(cx) {
+            Poll::Ready(Some(Ok(chunk))) => {
+                this.timer = None;
+                this.received += chunk.len() as u64;
+                Poll::Ready(Some(Ok(chunk)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(this.fail(&describe(&error, this.received))))),
+            Poll::Ready(None) => Poll::Ready(this.end().err().map(Err)),
+            Poll::Pending => this.poll_timed_out(cx).map(|error| Some(Err(this.fail(&error)))),
+        }
+    }
+}
+
+fn describe(error: &PayloadError, received: u64) -> ProxyError {
+    match error {
+        PayloadError::Incomplete(_) => ProxyError::CutShort { received },
+        other => ProxyError::Io(other.to_string()),
+    }
+}

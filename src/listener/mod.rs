@@ -1,0 +1,105 @@
+//! Sockets to accept connections on, bound before anything else is started, so that a port that is taken is said at
+//! once and in words.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+};
+
+use lb_core::config::Listener;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that wait to be accepted; the kernel's `net.core.somaxconn` bounds it further. Enough for a burst of
+/// 5,000 clients, where the usual 128 would drop most of them.
+pub const BACKLOG: u32 = 4096;
+
+/// A listener that could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {reason}")]
+pub struct BindError {
+    address: String,
+    reason: String,
+}
+
+impl BindError {
+    fn new(listener: Listener, error: &io::Error) -> Self {
+        let port = listener.port;
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "another program listens there; see which with `ss -ltnp 'sport = :{port}'`, stop it, or choose \
+                 another `port`"
+            ),
+            io::ErrorKind::PermissionDenied => {
+                format!("no permission for port {port}; choose one above 1023, or grant CAP_NET_BIND_SERVICE")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address; see `ip address`".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Self { address: listener.to_string(), reason }
+    }
+}
+
+/// Binds all listeners, in order.
+///
+/// # Errors
+/// [`BindError`] for the first that cannot be bound; none is left bound then.
+pub fn bind(listeners: &[Listener]) -> Result<Vec<TcpListener>, BindError> {
+    listeners
+        .iter()
+        .map(|listener| bind_one(*listener).map_err(|error| BindError::new(*listener, &error)))
+        .collect()
+}
+
+fn bind_one(listener: Listener) -> io::Result<TcpListener> {
+    let at = |host: IpAddr| listen(SocketAddr::new(host, listener.port), false);
+    match listener.host {
+        Some(host) => at(host),
+        None => match listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listener.port), true) {
+            // A machine without IPv6.
+            Err(error) if is_without_ipv6(&error) => at(Ipv4Addr::UNSPECIFIED.into()),
+            bound => bound,
+        },
+    }
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual_stack)?;
+    }
+    // A restart must not wait for the last connections of the process before.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG as i32)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_said_with_what_to_type_next() {
+        let first = bind(&[Listener { host: None, port: 0 }]).unwrap_or_default();
+        let port = first[0].local_addr().map_or(0, |address| address.port());
+        let error = bind(&[Listener { host: None, port }]).map(|_| ()).map_err(|error| error.to_string());
+        let text = error.err().unwrap_or_default();
+        assert!(text.starts_with(&format!("cannot listen on :{port}: another program listens there")), "{text}");
+        assert!(text.contains("ss -ltnp"), "{text}");
+    }
+
+    #[test]
+    fn a_listener_without_host_takes_ipv4_too() {
+        let bound = bind(&[Listener { host: None, port: 0 }]).unwrap_or_default();
+        let port = bound[0].local_addr().map_or(0, |address| address.port());
+        assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+    }
+}

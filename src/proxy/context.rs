@@ -1,0 +1,77 @@
+//! Who sent a request, and the id by which the logs of client, balancer and backend are brought together.
+
+use std::{fmt, net::IpAddr};
+
+use ipnet::IpNet;
+
+/// Longer ids than this are not taken over: they would go into every log line.
+const LONGEST_ID: usize = 128;
+
+/// The peer of a client's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Its address; an IPv4 address as such, also on a dual-stack socket.
+    pub address: IpAddr,
+    /// Whether its `X-Forwarded-*` headers are believed.
+    pub trusted: bool,
+}
+
+impl Client {
+    /// Judges a peer by the configured `trusted_proxies`.
+    pub fn new(peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
+        let address = peer.to_canonical();
+        Self { address, trusted: trusted_proxies.iter().any(|network| network.contains(&address)) }
+    }
+}
+
+/// A request's id: the client's `X-Request-Id` if it is fit to be logged, else a random one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// Takes over what the client sent if it is 1 to 128 visible ASCII characters other than quotes and backslash;
+    /// otherwise makes one of 32 hexadecimal digits from `random`.
+    pub fn new(sent: Option<&[u8]>, random: u128) -> Self {
+        let fit = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+        let kept = sent
+            .filter(|id| (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(fit))
+            .and_then(|id| std::str::from_utf8(id).ok());
+        Self(kept.map_or_else(|| format!("{random:032x}"), str::to_owned))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_client_on_a_dual_stack_socket_is_matched_as_ipv4() {
+        let networks = ["10.0.0.0/8".parse().unwrap_or_default()];
+        let mapped = "::ffff:10.1.2.3".parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        let client = Client::new(mapped, &networks);
+        assert_eq!(client.address.to_string(), "10.1.2.3");
+        assert!(client.trusted);
+        assert!(!Client::new(IpAddr::from([11, 0, 0, 1]), &networks).trusted);
+    }
+
+    #[test]
+    fn a_request_id_that_is_fit_for_logs_is_kept() {
+        assert_eq!(RequestId::new(Some(b"abc-123"), 7).as_str(), "abc-123");
+        let made = format!("{:032x}", 7);
+        for bad in [&b""[..], b"two words", b"new\nline", b"quote\"", "\u{d55c}".as_bytes(), &[b'a'; 129]] {
+            assert_eq!(RequestId::new(Some(bad), 7).as_str(), made, "{bad:?}");
+        }
+        assert_eq!(RequestId::new(None, 7).as_str(), made);
+    }
+}

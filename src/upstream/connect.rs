@@ -1,0 +1,78 @@
+//! Opens a TCP connection to a backend: every address its name has is tried, the one that last worked first. Names
+//! are not resolved here but by the health checkers, so that no request waits for a resolver.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use actix_rt::net::TcpStream;
+use actix_service::Service;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
+use awc::http::Uri;
+use futures::future::LocalBoxFuture;
+use lb_actors::RegistryHandle;
+use lb_core::pool::Backend;
+
+/// The connector under awc.
+#[derive(Clone)]
+pub(super) struct Connect {
+    pub(super) registry: RegistryHandle,
+    /// For all addresses together.
+    pub(super) timeout: Duration,
+}
+
+impl Service<ConnectInfo<Uri>> for Connect {
+    type Response = Connection<Uri, TcpStream>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
+        let authority = info.request().authority().map_or("", |authority| authority.as_str());
+        let backend = self.registry.snapshot().backend_by_authority(authority).cloned();
+        let timeout = self.timeout;
+        Box::pin(async move {
+            // Removed by a reload since it was picked; the request goes to another one.
+            let backend = backend.ok_or(ConnectError::Unresolved)?;
+            let stream = connect(&backend, timeout).await.map_err(ConnectError::Io)?;
+            Ok(Connection::new(info.request().clone(), stream))
+        })
+    }
+}
+
+async fn connect(backend: &Arc<Backend>, timeout: Duration) -> io::Result<TcpStream> {
+    let addresses = backend.addresses();
+    let deadline = Instant::now() + timeout;
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "name is not resolved");
+    for (index, address) in addresses.iter().enumerate() {
+        // An address that swallows packets must leave time for the next one.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / (addresses.len() - index) as u32;
+        match connect_to(*address, share).await {
+            Ok(stream) => {
+                if index > 0 {
+                    backend.prefer_address(*address);
+                }
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+async fn connect_to(address: SocketAddr, share: Duration) -> io::Result<TcpStream> {
+    let stream = tokio::time::timeout(share, TcpStream::connect(address))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    // Without it a small write waits for the acknowledgement of the last one, up to 40 ms.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
