@@ -1,0 +1,31 @@
+//! What every test needs. Each test has a folder, a runtime folder and ports of its own, so all run side by side.
+
+mod balancer;
+mod client;
+mod load;
+mod place;
+mod process;
+mod wait;
+
+pub use balancer::{Balancer, FAST_CHECKS};
+pub use client::{Client, Response, get};
+pub use load::Load;
+pub use place::{Finished, Place};
+pub use process::Process;
+pub use wait::{DEADLINE, eventually, pause, wait_until};
+
+use dummy_servers::DummyServer;
+
+/// As many backends as the caller takes: `let [a, b] = backends();`. They are named after the alphabet.
+pub fn backends<const COUNT: usize>() -> [DummyServer; COUNT] {
+    std::array::from_fn(|index| {
+        let name = char::from(b'a' + u8::try_from(index).unwrap());
+        DummyServer::start(&name.to_string()).unwrap()
+    })
+}
+
+/// What each backend got: `a: 4, b: 4`.
+pub fn hits(backends: &[&DummyServer]) -> String {
+    let counts = backends.iter().map(|backend| format!("{}: {}", backend.name(), backend.hits()));
+    counts.collect::<Vec<_>>().join(", ")
+}
