@@ -28,7 +28,9 @@ fn all_workers_share_one_order() {
     let balancer = Balancer::start(&weighted(&[&a.url(), &b.url(), &c.url()]));
     // Connections go to the workers in turn; each request is over before the next one begins.
     let mut clients: Vec<_> = (0..5).map(|_| balancer.connect()).collect();
-    let order: Vec<String> = (0..14).map(|request| clients[request % 5].get("/").server()).collect();
+    let order: Vec<String> = (0..14)
+        .map(|request| clients[request % 5].get("/").server())
+        .collect();
     assert_eq!(order.join(" "), "a a b a c a a a a b a c a a");
 }
 

@@ -47,7 +47,11 @@ impl Balancer {
             true => SocketAddr::from(([127, 0, 0, 1], address.port())),
             false => address,
         };
-        Self { process, place: place.clone(), address }
+        Self {
+            process,
+            place: place.clone(),
+            address,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -105,12 +109,15 @@ impl Balancer {
     pub fn backend(&self, url: &str) -> BackendStatus {
         let pools = self.status().pools;
         let mut all = pools.into_iter().flat_map(|pool| pool.backends);
-        all.find(|backend| backend.url == url).unwrap_or_else(|| panic!("no backend {url}"))
+        all.find(|backend| backend.url == url)
+            .unwrap_or_else(|| panic!("no backend {url}"))
     }
 
     #[track_caller]
     pub fn wait_for_health(&self, url: &str, health: HealthStatus) {
-        eventually(&format!("{url} is {health}"), || (self.backend(url).health == health).then_some(()));
+        eventually(&format!("{url} is {health}"), || {
+            (self.backend(url).health == health).then_some(())
+        });
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -33,7 +33,10 @@ pub fn get(address: SocketAddr, path: &str) -> Response {
 impl Response {
     /// Every value of a header, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let lines = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let lines = self
+            .headers
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
         lines.map(|(_, value)| value.as_str()).collect()
     }
 
@@ -58,7 +61,10 @@ impl Response {
     #[track_caller]
     pub fn server(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.text());
-        self.text().trim_end().trim_start_matches("Hello from ").to_owned()
+        self.text()
+            .trim_end()
+            .trim_start_matches("Hello from ")
+            .to_owned()
     }
 }
 
@@ -73,7 +79,11 @@ impl Client {
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, address, buffer: Vec::new() })
+        Ok(Self {
+            stream,
+            address,
+            buffer: Vec::new(),
+        })
     }
 
     /// GET without anything special.
@@ -85,7 +95,8 @@ impl Client {
     /// A request with these header lines beside `Host`; a body that is not empty gets a `Content-Length`.
     #[track_caller]
     pub fn request(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Response {
-        self.try_request(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        self.try_request(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     pub fn try_request(
@@ -100,12 +111,23 @@ impl Client {
     }
 
     /// Sends without waiting for the answer.
-    pub fn send_request(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<()> {
+    pub fn send_request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> io::Result<()> {
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
-        if !headers.iter().any(|line| line.to_ascii_lowercase().starts_with("host:")) {
+        if !headers
+            .iter()
+            .any(|line| line.to_ascii_lowercase().starts_with("host:"))
+        {
             head.push_str(&format!("Host: {}\r\n", self.address));
         }
-        headers.iter().for_each(|line| head.push_str(&format!("{line}\r\n")));
+        headers
+            .iter()
+            .for_each(|line| head.push_str(&format!("{line}\r\n")));
         if !body.is_empty() {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
@@ -144,7 +166,10 @@ impl Client {
                 break end;
             }
             if self.fill()? == 0 {
-                return Err(Error::new(ErrorKind::UnexpectedEof, "closed before an answer's head was complete"));
+                return Err(Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "closed before an answer's head was complete",
+                ));
             }
         };
         let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
@@ -154,21 +179,42 @@ impl Client {
         let wrong = || Error::other(format!("not HTTP: {first:?}"));
         let mut parts = first.splitn(3, ' ');
         let version = parts.next().filter(|version| *version == "HTTP/1.1");
-        let status = version.and(parts.next()).and_then(|status| status.parse().ok()).ok_or_else(wrong)?;
-        let line = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
-        let headers = lines.map(|text| line(text).ok_or_else(wrong)).collect::<io::Result<_>>()?;
-        Ok(Response { status, headers, body: Vec::new() })
+        let status = version
+            .and(parts.next())
+            .and_then(|status| status.parse().ok())
+            .ok_or_else(wrong)?;
+        let line = |line: &str| {
+            line.split_once(':')
+                .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        };
+        let headers = lines
+            .map(|text| line(text).ok_or_else(wrong))
+            .collect::<io::Result<_>>()?;
+        Ok(Response {
+            status,
+            headers,
+            body: Vec::new(),
+        })
     }
 
     /// Reads the body that belongs to a head, piece by piece. A body that is cut short is an error.
-    pub fn read_body(&mut self, method: &str, head: &Response, mut piece: impl FnMut(&[u8])) -> io::Result<()> {
+    pub fn read_body(
+        &mut self,
+        method: &str,
+        head: &Response,
+        mut piece: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
         if method == "HEAD" || matches!(head.status, 100..200 | 204 | 304) {
             return Ok(());
         }
-        if head.header("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        if head
+            .header("Transfer-Encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+        {
             loop {
                 let line = self.read_line()?;
-                let length = usize::from_str_radix(&line, 16).map_err(|_| Error::other(format!("chunk {line:?}")))?;
+                let length =
+                    usize::from_str_radix(&line, 16).map_err(|_| Error::other(format!("chunk {line:?}")))?;
                 self.read_exactly(length as u64, &mut piece)?;
                 if !self.read_line()?.is_empty() {
                     return Err(Error::other("a chunk is longer than it says"));
@@ -179,7 +225,9 @@ impl Client {
             }
         }
         if let Some(length) = head.header("Content-Length") {
-            let length = length.parse().map_err(|_| Error::other(format!("Content-Length: {length}")))?;
+            let length = length
+                .parse()
+                .map_err(|_| Error::other(format!("Content-Length: {length}")))?;
             return self.read_exactly(length, &mut piece);
         }
         loop {
@@ -205,7 +253,10 @@ impl Client {
     fn read_exactly(&mut self, mut left: u64, piece: &mut impl FnMut(&[u8])) -> io::Result<()> {
         while left > 0 {
             if self.buffer.is_empty() && self.fill()? == 0 {
-                return Err(Error::new(ErrorKind::UnexpectedEof, format!("closed {left} bytes before the end")));
+                return Err(Error::new(
+                    ErrorKind::UnexpectedEof,
+                    format!("closed {left} bytes before the end"),
+                ));
             }
             let length = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             piece(&self.buffer[..length]);

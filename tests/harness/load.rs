@@ -4,7 +4,10 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -22,12 +25,16 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Load {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Of each connection: the round in which it began the request that it waits for.
+    rounds: Vec<Arc<AtomicU64>>,
 }
 
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
     answered: AtomicU64,
+    /// Rises when somebody wants to know that what was sent before has ended.
+    round: AtomicU64,
     failures: Mutex<Vec<String>>,
 }
 
@@ -36,11 +43,16 @@ impl Load {
     #[track_caller]
     pub fn start(address: SocketAddr, connections: u64) -> Self {
         let shared = Arc::new(Shared::default());
-        let threads = (0..connections).map(|_| {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.run(address))
+        let rounds: Vec<_> = (0..connections).map(|_| Arc::new(AtomicU64::new(0))).collect();
+        let threads = rounds.iter().map(|round| {
+            let (shared, round) = (Arc::clone(&shared), Arc::clone(round));
+            thread::spawn(move || shared.run(address, &round))
         });
-        let load = Self { threads: threads.collect(), shared };
+        let load = Self {
+            threads: threads.collect(),
+            rounds,
+            shared,
+        };
         load.wait_for_more(connections);
         load
     }
@@ -57,6 +69,15 @@ impl Load {
         wait_until(&format!("{requests} more requests"), || self.answered() >= goal);
     }
 
+    /// Waits until every request that has been sent by now has ended; the load goes on.
+    #[track_caller]
+    pub fn wait_for_those_in_flight(&self) {
+        let round = self.shared.round.fetch_add(1, SeqCst) + 1;
+        wait_until("the end of the requests in flight", || {
+            self.rounds.iter().all(|begun| begun.load(SeqCst) >= round)
+        });
+    }
+
     /// Stops, and says how many requests were answered with 200 and what went wrong with the others.
     pub fn finish(mut self) -> (u64, Vec<String>) {
         self.end();
@@ -68,7 +89,11 @@ impl Load {
     #[track_caller]
     pub fn finish_without_failure(self) {
         let (answered, failures) = self.finish();
-        assert_eq!(failures, Vec::<String>::new(), "beside {answered} requests that were answered with 200");
+        assert_eq!(
+            failures,
+            Vec::<String>::new(),
+            "beside {answered} requests that were answered with 200"
+        );
     }
 
     fn end(&mut self) {
@@ -86,16 +111,20 @@ impl Drop for Load {
 }
 
 impl Shared {
-    fn run(&self, address: SocketAddr) {
+    fn run(&self, address: SocketAddr, round: &AtomicU64) {
         let mut client = None;
         while !self.stop.load(Relaxed) {
+            round.store(self.round.load(SeqCst), SeqCst);
             let answer = match client.take() {
                 Some(client) => Ok(client),
                 None => Client::try_connect(address),
             };
             let answer = answer.and_then(|mut used| {
                 let answer = used.try_request("GET", "/", &[], b"")?;
-                if answer.header("Connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
+                if answer
+                    .header("Connection")
+                    .is_none_or(|value| !value.eq_ignore_ascii_case("close"))
+                {
                     client = Some(used);
                 }
                 Ok(answer)

@@ -5,6 +5,7 @@ mod client;
 mod load;
 mod place;
 mod process;
+mod raw_backend;
 mod wait;
 
 pub use balancer::{Balancer, FAST_CHECKS};
@@ -12,6 +13,7 @@ pub use client::{Client, Response, get};
 pub use load::Load;
 pub use place::{Finished, Place};
 pub use process::Process;
+pub use raw_backend::RawBackend;
 pub use wait::{DEADLINE, eventually, pause, wait_until};
 
 use dummy_servers::DummyServer;
@@ -26,6 +28,8 @@ pub fn backends<const COUNT: usize>() -> [DummyServer; COUNT] {
 
 /// What each backend got: `a: 4, b: 4`.
 pub fn hits(backends: &[&DummyServer]) -> String {
-    let counts = backends.iter().map(|backend| format!("{}: {}", backend.name(), backend.hits()));
+    let counts = backends
+        .iter()
+        .map(|backend| format!("{}: {}", backend.name(), backend.hits()));
     counts.collect::<Vec<_>>().join(", ")
 }

@@ -46,7 +46,10 @@ impl Place {
     pub fn beside(&self, name: &str) -> Self {
         let folder = self.folder.with_file_name(name);
         fs::create_dir(&folder).unwrap();
-        Self { folder, ..self.clone() }
+        Self {
+            folder,
+            ..self.clone()
+        }
     }
 
     /// The same folder, with its control files elsewhere.
@@ -69,7 +72,10 @@ impl Place {
     /// `program` with the environment of this place and none of the caller's settings.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(&self.folder).env("SIMPLE_LB_RUNTIME_DIR", &self.runtime).env_remove("RUST_LOG");
+        command
+            .current_dir(&self.folder)
+            .env("SIMPLE_LB_RUNTIME_DIR", &self.runtime)
+            .env_remove("RUST_LOG");
         command
     }
 
@@ -104,7 +110,11 @@ impl Finished {
     #[track_caller]
     pub fn of(mut process: Process) -> Self {
         let code = process.wait();
-        Self { code, stdout: process.stdout(), stderr: process.stderr() }
+        Self {
+            code,
+            stdout: process.stdout(),
+            stderr: process.stderr(),
+        }
     }
 
     /// stdout as JSON.

@@ -5,11 +5,12 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wait::eventually;
+use super::wait::{DEADLINE, eventually, eventually_within};
 
 /// A running program.
 pub struct Process {
@@ -36,7 +37,10 @@ impl Captured {
                 line.clear();
             }
         });
-        Self { text, reader: Some(reader) }
+        Self {
+            text,
+            reader: Some(reader),
+        }
     }
 
     fn text(&self) -> String {
@@ -47,11 +51,19 @@ impl Captured {
 impl Process {
     pub fn start(command: &mut Command) -> Self {
         let name = format!("{command:?}");
-        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let spawned = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{name}: {error}"));
         let stdout = Captured::new(child.stdout.take().unwrap());
         let stderr = Captured::new(child.stderr.take().unwrap());
-        Self { name, child, output: [stdout, stderr] }
+        Self {
+            name,
+            child,
+            output: [stdout, stderr],
+        }
     }
 
     pub fn id(&self) -> u32 {
@@ -69,12 +81,21 @@ impl Process {
     /// The first line of stdout that holds `text`, as soon as it is there.
     #[track_caller]
     pub fn wait_for_line(&mut self, text: &str) -> String {
-        eventually(&format!("the line `{text}`"), || {
+        self.wait_for_line_within(DEADLINE, text)
+    }
+
+    /// The same for a program that takes its time.
+    #[track_caller]
+    pub fn wait_for_line_within(&mut self, longest: Duration, text: &str) -> String {
+        eventually_within(longest, &format!("the line `{text}`"), || {
             // Looked at first: whoever has ended has printed all it will.
             let ended = self.child.try_wait().unwrap();
             let output = self.stdout();
             let line = output.lines().find(|line| line.contains(text)).map(str::to_owned);
-            assert!(line.is_some() || ended.is_none(), "ended ({ended:?}) without the line `{text}`");
+            assert!(
+                line.is_some() || ended.is_none(),
+                "ended ({ended:?}) without the line `{text}`"
+            );
             line
         })
     }
@@ -111,7 +132,10 @@ impl Process {
     /// Resident memory in bytes.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
         let kilobytes: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
         kilobytes * 1024
     }
@@ -119,7 +143,9 @@ impl Process {
 
 fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| -status.signal().unwrap_or_default())
+    status
+        .code()
+        .unwrap_or_else(|| -status.signal().unwrap_or_default())
 }
 
 impl Drop for Process {
@@ -128,7 +154,12 @@ impl Drop for Process {
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- {}\n--- stdout\n{}--- stderr\n{}---", self.name, self.stdout(), self.stderr());
+            eprintln!(
+                "--- {}\n--- stdout\n{}--- stderr\n{}---",
+                self.name,
+                self.stdout(),
+                self.stderr()
+            );
         }
     }
 }

@@ -23,13 +23,19 @@ pub fn pause(duration: Duration) {
 
 /// Asks until there is an answer; panics with `what` if there is none in time.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
+pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    eventually_within(DEADLINE, what, attempt)
+}
+
+/// The same with a deadline of its own.
+#[track_caller]
+pub fn eventually_within<T>(longest: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + longest;
     loop {
         if let Some(answer) = attempt() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {longest:?}: {what}");
         pause(Duration::from_millis(10));
     }
 }

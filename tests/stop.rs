@@ -1,0 +1,129 @@
+//! Stopping without cutting anybody off.
+
+use dummy_servers::{Behaviour, DummyServer, body_byte};
+use rustix::process::Signal;
+
+use crate::harness::{Balancer, Client, Process, backends, wait_until};
+
+/// A balancer that is in the middle of a download of three seconds.
+fn downloading(backend: &DummyServer, more: &str) -> (Balancer, Client) {
+    let balancer = Balancer::start(&format!("port: 0\nbackends: [\"{}\"]\n{more}\n", backend.url()));
+    let mut client = balancer.connect();
+    client
+        .send_request("GET", "/drip?bytes=3000&for=3s", &[], b"")
+        .unwrap();
+    wait_until("the request at the backend", || backend.hits() == 1);
+    (balancer, client)
+}
+
+#[track_caller]
+fn assert_complete(client: &mut Client) {
+    let answer = client.read_response("GET").unwrap();
+    let expected: Vec<u8> = (0..3000).map(body_byte).collect();
+    assert_eq!(
+        (answer.status, answer.body.len(), answer.body == expected),
+        (200, 3000, true)
+    );
+}
+
+#[track_caller]
+fn wait_until_it_stops(balancer: &Balancer) {
+    wait_until("the stop to begin", || balancer.log().contains("stopping: "));
+}
+
+#[test]
+fn a_download_gets_every_byte_and_the_stop_waits_for_it() {
+    let [backend] = backends();
+    let (mut balancer, mut client) = downloading(&backend, "");
+    let stop = balancer.place.start(&["--stop"]);
+    assert_complete(&mut client);
+    assert_eq!(balancer.process.wait(), 0);
+    let stop = crate::harness::Finished::of(stop);
+    assert_eq!((stop.code, stop.stderr.as_str()), (0, ""));
+    let expected = format!(
+        "stopped pid {}: 1 request finished while it stopped\n",
+        balancer.process.id()
+    );
+    assert_eq!(stop.stdout, expected);
+}
+
+#[test]
+fn sigterm_and_sigint_do_the_same() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let [backend] = backends();
+        let (mut balancer, mut client) = downloading(&backend, "");
+        balancer.signal(signal);
+        assert_complete(&mut client);
+        assert_eq!(balancer.process.wait(), 0);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let [backend] = backends();
+    let (mut balancer, mut client) = downloading(&backend, "");
+    balancer.signal(Signal::TERM);
+    wait_until_it_stops(&balancer);
+    balancer.signal(Signal::TERM);
+    assert_eq!(balancer.process.wait(), 1);
+    assert!(client.read_response("GET").is_err());
+}
+
+#[test]
+fn what_hangs_is_cut_when_the_time_is_over() {
+    let [backend] = backends();
+    backend.set_behaviour(Behaviour::Hang);
+    let mut balancer = Balancer::start(&format!(
+        "port: 0\nbackends: [\"{}\"]\nhealth_check: false\nshutdown_timeout: 1s\n",
+        backend.url()
+    ));
+    let mut client = balancer.connect();
+    client.send_request("GET", "/", &[], b"").unwrap();
+    wait_until("the request at the backend", || backend.hits() == 1);
+    let stop = balancer.place.run("--stop");
+    assert_eq!(stop.code, 1);
+    assert!(
+        stop.stdout
+            .contains("0 requests finished while it stopped, 1 request cut"),
+        "{stop:?}"
+    );
+    assert_eq!(balancer.process.wait(), 1);
+}
+
+#[test]
+fn kept_alive_connections_end_and_new_ones_are_refused() {
+    let [backend] = backends();
+    let (mut balancer, mut client) = downloading(&backend, "");
+    let mut idle = balancer.connect();
+    assert_eq!(idle.get("/").server(), "a");
+    balancer.signal(Signal::TERM);
+    wait_until_it_stops(&balancer);
+    // An idle connection is closed, or its next answer is its last.
+    match idle.try_request("GET", "/", &[], b"") {
+        Ok(answer) => assert_eq!((answer.status, answer.header("Connection")), (200, Some("close"))),
+        Err(error) => assert!(!matches!(error.kind(), std::io::ErrorKind::WouldBlock), "{error}"),
+    }
+    wait_until("new connections to be refused", || {
+        match Client::try_connect(balancer.address()) {
+            Ok(mut client) => client.try_request("GET", "/", &[], b"").is_err(),
+            Err(_) => true,
+        }
+    });
+    assert_complete(&mut client);
+    assert_eq!(balancer.process.wait(), 0);
+    assert!(Client::try_connect(balancer.address()).is_err());
+}
+
+#[test]
+fn the_status_says_that_it_stops() {
+    let [backend] = backends();
+    let (mut balancer, mut client) = downloading(&backend, "");
+    let mut stops: Vec<Process> = (0..2).map(|_| balancer.place.start(&["--stop"])).collect();
+    wait_until_it_stops(&balancer);
+    let status = balancer.status();
+    assert_eq!((status.stopping, status.in_flight), (true, 1));
+    assert_complete(&mut client);
+    assert_eq!(balancer.process.wait(), 0);
+    // Whoever asks for it while it stops waits for the same end.
+    assert_eq!(stops.iter_mut().map(Process::wait).collect::<Vec<_>>(), [0, 0]);
+}
