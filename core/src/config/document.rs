@@ -22,6 +22,7 @@ use super::{
     marks::{self, Kind, Mark},
     node::{Entry, Node, Value, item_path, key_path},
     problem::{Position, Problems, Refusal},
+    syntax,
 };
 
 /// The largest file that is read: room for ten thousand backends, and both parsers are through in a moment.
@@ -57,7 +58,7 @@ fn read(text: &str, problems: &mut Problems) -> Result<Node, Unreadable> {
         return Err((None, Refusal::new(rule)));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    refuse_invisible(text)?;
+    syntax::refuse_invisible(text).map_err(|(position, refusal)| (Some(position), refusal))?;
     let marks = marks::read(text, MAX_DEPTH);
     if let Some((position, refusal)) = marks.refused {
         return Err((Some(position), refusal));
@@ -65,7 +66,7 @@ fn read(text: &str, problems: &mut Problems) -> Result<Node, Unreadable> {
     if let Some((position, reason)) = marks.failed
         && text.matches(['[', '{']).count() > MAX_UNKNOWN_BRACKETS
     {
-        return Err((Some(position), syntax(&reason, text, position.line)));
+        return Err((Some(position), syntax::reworded(&reason, text, position.line)));
     }
     let tree = Tree {
         problems: RefCell::new(problems),
@@ -90,70 +91,9 @@ fn read(text: &str, problems: &mut Problems) -> Result<Node, Unreadable> {
             });
             (
                 place,
-                syntax(&error.to_string(), text, place.map_or(0, |place| place.line)),
+                syntax::reworded(&error.to_string(), text, place.map_or(0, |place| place.line)),
             )
         })
-}
-
-/// Refuses what YAML calls not printable, and the three line breaks that one parser takes for such and the other
-/// for letters: with these, a comment could end where no editor shows it.
-fn refuse_invisible(text: &str) -> Result<(), Unreadable> {
-    let legal = |character: char| {
-        matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}'
-            | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
-    };
-    let Some((at, character)) = text.char_indices().find(|&(_, character)| !legal(character)) else {
-        return Ok(());
-    };
-    let before = text[..at].replace("\r\n", "\n").replace('\r', "\n");
-    let last_line = before.rsplit('\n').next().unwrap_or_default();
-    let position = Position {
-        line: before.matches('\n').count() + 1,
-        column: last_line.chars().count() + 1,
-    };
-    let rule = format!(
-        "holds the invisible character U+{:04X}, which is not allowed in YAML",
-        u32::from(character)
-    );
-    Err((Some(position), Refusal::new(rule).hint("delete it")))
-}
-
-/// A parser's message in this project's words, as far as there are better ones.
-fn syntax(message: &str, text: &str, line: usize) -> Refusal {
-    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    let indent = &line[..line.len() - line.trim_start().len()];
-    // The first place is the problem's own; a second one (`while parsing a list at line 3`) says more.
-    let (what, context) = message
-        .split_once(", while ")
-        .map_or((message, ""), |(what, context)| (what, context));
-    let what = what.split_once(" at line ").map_or(what, |(what, _)| what);
-    let context = if context.is_empty() {
-        String::new()
-    } else {
-        format!(" while {context}")
-    };
-    let refusal = Refusal::new(format!("is not valid YAML: {what}{context}"));
-    if message.contains("recursion limit") {
-        return Refusal::new(format!(
-            "is nested deeper than {MAX_DEPTH} levels, or contains itself"
-        ));
-    }
-    if indent.contains('\t') {
-        return refusal.hint("indent with spaces, not with tabs");
-    }
-    if line.contains("${") && message.contains("expected ',' or") {
-        return refusal.hint("within [ ] and { }, put quotes around \"${NAME}\"");
-    }
-    if message.contains("mapping values are not allowed") {
-        return refusal.hint("check the indentation, and put quotes around a value that contains `: `");
-    }
-    if message.contains("cannot start any token") {
-        return refusal.hint("put quotes around a value that begins with @, ` or %");
-    }
-    if message.contains("did not find expected") || message.contains("could not find expected") {
-        return refusal.hint("check the indentation, and that each quote and bracket is closed");
-    }
-    refusal
 }
 
 /// What all seeds of one file share.

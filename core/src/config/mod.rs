@@ -14,6 +14,7 @@ mod plan;
 mod problem;
 mod raw;
 mod suggest;
+mod syntax;
 mod units;
 mod validate;
 

@@ -160,13 +160,12 @@ impl ReloadPlan {
                 continue;
             };
             match change {
-                BackendChange::Added(new) => pool.backends.push(new.clone()),
                 BackendChange::Removed(old) => pool.backends.retain(|backend| backend.url != old.url),
-                BackendChange::Changed { to, .. } => {
-                    pool.backends
-                        .iter_mut()
-                        .filter(|backend| backend.url == to.url)
-                        .for_each(|backend| *backend = to.clone());
+                BackendChange::Added(new) | BackendChange::Changed { to: new, .. } => {
+                    match pool.backends.iter_mut().find(|backend| backend.url == new.url) {
+                        Some(backend) => *backend = new.clone(),
+                        None => pool.backends.push(new.clone()),
+                    }
                 }
             }
         }

@@ -176,20 +176,24 @@ impl Problems {
 
 /// What a message repeats of a text from the file: short, on one line, without passwords.
 pub(super) fn shown(text: &str) -> String {
-    let text = without_userinfo(text);
-    let mut shown = String::new();
+    safe(&without_userinfo(text), SHOWN_CHARS)
+}
+
+/// At most so many characters of a text, none of which could disturb a terminal or a log.
+pub(super) fn safe(text: &str, most: usize) -> String {
+    let mut safe = String::new();
     for (index, character) in text.chars().enumerate() {
-        if index == SHOWN_CHARS {
-            shown.push('…');
+        if index == most {
+            safe.push('…');
             break;
         }
         if character.is_control() || turns_direction(character) {
-            shown.extend(character.escape_default());
+            safe.extend(character.escape_default());
         } else {
-            shown.push(character);
+            safe.push(character);
         }
     }
-    shown
+    safe
 }
 
 /// `http://user:password@host` as `http://***@host`.

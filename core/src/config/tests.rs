@@ -1,1 +1,47 @@
+//! The configuration as a whole: which files are read, into what, and what is said of those that are not.
+#![allow(clippy::unwrap_used)]
 
+mod accepts;
+mod example;
+mod hostile;
+mod positions;
+mod refuses;
+
+use super::{Config, PoolConfig, load};
+
+/// The environment of these tests.
+fn env(name: &str) -> Option<String> {
+    match name {
+        "PORT" => Some("8000".into()),
+        "HOST" => Some("localhost".into()),
+        "WEIGHT" => Some("3".into()),
+        "NO" => Some("false".into()),
+        "EMPTY" => Some(String::new()),
+        "SNEAKY" => Some("1\nlog: off # {a: [b]}".into()),
+        _ => None,
+    }
+}
+
+fn config(text: &str) -> Config {
+    load(text, "config.yaml", &env).unwrap_or_else(|error| panic!("{text}\n{error}"))
+}
+
+/// The default pool of a file with the keys that are required, and these.
+fn pool(keys: &str) -> PoolConfig {
+    config(&with(keys)).pools["default"].clone()
+}
+
+fn with(keys: &str) -> String {
+    format!("port: 8000\nbackends: [\"http://a\"]\n{keys}")
+}
+
+/// What is said of a file, without the file's name.
+fn problems(text: &str) -> Vec<String> {
+    let error = load(text, "config.yaml", &env).expect_err(text);
+    assert!(!error.problems.is_empty(), "{text}");
+    error
+        .problems
+        .iter()
+        .map(|problem| problem.to_string().replacen("config.yaml:", "", 1))
+        .collect()
+}

@@ -1,1 +1,341 @@
+//! What a plan says, and that doing it gives the configuration that it was made for.
+#![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
+use proptest::{collection::vec, option, prelude::*};
+
+use super::*;
+use crate::config::{load, model::*};
+
+fn config(text: &str) -> Config {
+    load(text, "config.yaml", &|_| None).unwrap()
+}
+
+fn plan(running: &str, next: &str) -> ReloadPlan {
+    ReloadPlan::between(&config(running), &config(next))
+}
+
+/// A file with these backends on localhost and these settings.
+fn file(backends: &str, settings: &str) -> String {
+    let backends: String = backends
+        .split_whitespace()
+        .map(|port| format!("  - http://localhost:{port}\n"))
+        .collect();
+    format!("port: 8000\nbackends:\n{backends}{settings}")
+}
+
+/// The lines of the plan from the backends' ports `running` to `next`.
+fn backend_lines(running: &str, next: &str) -> Vec<String> {
+    plan(&file(running, ""), &file(next, "")).lines()
+}
+
+/// The lines of the plan from `running` to `next`, two sets of settings.
+fn setting_lines(running: &str, next: &str) -> Vec<String> {
+    plan(&file("9001", running), &file("9001", next)).lines()
+}
+
+#[test]
+fn nothing_changed_is_an_empty_plan() {
+    let running = file("9001 9002", "log: info");
+    let same =
+        "port: [\":8000\"]\nbackends: [{url: HTTP://LocalHost:9001/, weight: 1}, http://localhost:9002]";
+    let plan = plan(&running, same);
+    assert!(plan.is_empty());
+    assert_eq!((plan.lines().len(), plan.restart_required().len()), (0, 0));
+}
+
+#[test]
+fn backends_come_go_and_change() {
+    assert_eq!(backend_lines("9001", "9001 9004"), ["+ http://localhost:9004"]);
+    assert_eq!(backend_lines("9001 9002", "9001"), ["- http://localhost:9002"]);
+    let weights = |first: u8, second: bool| {
+        format!(
+            "port: 1\nbackends: [{{url: http://localhost:9001, weight: {first}, health_check: {second}}}]"
+        )
+    };
+    assert_eq!(
+        plan(&weights(1, true), &weights(3, true)).lines(),
+        ["~ http://localhost:9001 weight 1 -> 3"]
+    );
+    assert_eq!(
+        plan(&weights(1, true), &weights(3, false)).lines(),
+        [
+            "~ http://localhost:9001 weight 1 -> 3",
+            "~ http://localhost:9001 health_check true -> false"
+        ]
+    );
+}
+
+#[test]
+fn the_order_is_a_change_of_its_own_only_where_backends_that_stay_change_places() {
+    assert_eq!(backend_lines("9001 9002", "9002 9001"), ["~ backends order"]);
+    assert_eq!(
+        backend_lines("9001 9002 9003", "9001 9004 9003"),
+        ["- http://localhost:9002", "+ http://localhost:9004"]
+    );
+    assert_eq!(
+        backend_lines("9001 9002", "9004 9001 9002"),
+        ["+ http://localhost:9004"]
+    );
+    assert_eq!(
+        backend_lines("9001 9002", "9002 9004 9001"),
+        ["+ http://localhost:9004", "~ backends order"]
+    );
+}
+
+#[test]
+fn the_registry_sees_each_backend_with_its_pool() {
+    let plan = plan(&file("9001 9002", ""), &file("9002 9003", ""));
+    let seen: Vec<_> = plan
+        .backends
+        .iter()
+        .map(|(pool, change)| match change {
+            BackendChange::Added(new) => format!("{pool} added {}", new.url),
+            BackendChange::Removed(old) => format!("{pool} removed {}", old.url),
+            BackendChange::Changed { to, .. } => format!("{pool} changed {}", to.url),
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "default removed http://localhost:9001",
+            "default added http://localhost:9003"
+        ]
+    );
+}
+
+#[test]
+fn settings_change_by_their_names_in_the_file() {
+    for (running, next, line) in [
+        ("", "log: debug", "log info -> debug"),
+        (
+            "",
+            "trusted_proxies: [10.0.0.0/8, 1.1.1.1]",
+            "trusted_proxies [] -> [10.0.0.0/8, 1.1.1.1/32]",
+        ),
+        ("", "workers: 2", "workers auto -> 2"),
+        ("", "shutdown_timeout: 5s", "shutdown_timeout 30s -> 5s"),
+        ("", "timeouts: {connect: 1s}", "timeouts.connect 3s -> 1s"),
+        ("", "timeouts: 90s", "timeouts.response_idle 1m -> 90s"),
+        (
+            "",
+            "timeouts: {request_header: 5s}",
+            "timeouts.request_header 10s -> 5s",
+        ),
+        (
+            "",
+            "timeouts: {client_idle: 70s}",
+            "timeouts.client_idle 75s -> 70s",
+        ),
+        ("", "timeouts: {body_stall: 1s}", "timeouts.body_stall 30s -> 1s"),
+        (
+            "",
+            "timeouts: {upstream_idle: 1s}",
+            "timeouts.upstream_idle 50s -> 1s",
+        ),
+        (
+            "",
+            "timeouts: {upstream_age: 1d}",
+            "timeouts.upstream_age 1h -> 1d",
+        ),
+        ("", "timeouts: {request: 1h30m}", "timeouts.request none -> 90m"),
+        ("", "retries: 1", "retries.attempts 2 -> 1"),
+        ("", "retries: {budget: 5%}", "retries.budget 20% -> 5%"),
+        (
+            "",
+            "retries: {min_per_second: 0}",
+            "retries.min_per_second 3 -> 0",
+        ),
+        (
+            "",
+            "retries: {statuses: 502-503}",
+            "retries.statuses [] -> [502, 503]",
+        ),
+        ("health_check: /", "health_check: /a", "health_check.path / -> /a"),
+        (
+            "health_check: {interval: 5s}",
+            "health_check: {interval: 2s}",
+            "health_check.interval 5s -> 2s",
+        ),
+        (
+            "health_check: {}",
+            "health_check: {fast_interval: 2s}",
+            "health_check.fast_interval 1s -> 2s",
+        ),
+        (
+            "health_check: {}",
+            "health_check: {timeout: 1s}",
+            "health_check.timeout 2s -> 1s",
+        ),
+        (
+            "health_check: {}",
+            "health_check: {rise: 1}",
+            "health_check.rise 2 -> 1",
+        ),
+        (
+            "health_check: {}",
+            "health_check: {fall: 1}",
+            "health_check.fall 3 -> 1",
+        ),
+        ("", "health_check: {}", "health_check.status 100-499 -> 200-399"),
+        (
+            "health_check: {}",
+            "health_check: {jitter: 0%}",
+            "health_check.jitter 10% -> 0%",
+        ),
+    ] {
+        assert_eq!(setting_lines(running, next), [format!("~ {line}")]);
+    }
+}
+
+#[test]
+fn what_needs_a_restart_is_told_apart() {
+    let running = file("9001", "");
+    let next = file(
+        "9001",
+        "workers: 4\ntimeouts: {request_header: 5s, client_idle: 1m, connect: 1s}\nlog: warn",
+    )
+    .replace("port: 8000", "port: [8001, \"127.0.0.1:8002\"]");
+    let restart = [
+        "port :8000 -> [:8001, 127.0.0.1:8002]",
+        "workers auto -> 4",
+        "timeouts.request_header 10s -> 5s",
+        "timeouts.client_idle 75s -> 1m",
+    ];
+    let plan = plan(&running, &next);
+    assert_eq!(plan.restart_required(), restart);
+    let lines = plan.lines();
+    assert!(
+        restart
+            .iter()
+            .all(|change| lines.contains(&format!("~ {change}"))),
+        "{lines:?}"
+    );
+    assert!(lines.contains(&"~ log info -> warn".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn other_pools_are_named() {
+    let running = config(&file("9001", ""));
+    let mut next = running.clone();
+    let mut api = running.pools[DEFAULT_POOL].clone();
+    next.pools.insert("api".into(), api.clone());
+    let plan = ReloadPlan::between(&running, &next);
+    assert_eq!(plan.lines(), ["+ pool api", "+ api http://localhost:9001"]);
+    assert_eq!(plan.apply(&running), next);
+    api.backends[0].weight = Weight::new(2).unwrap();
+    api.retries.attempts = 0;
+    let mut later = next.clone();
+    later.pools.insert("api".into(), api);
+    let plan = ReloadPlan::between(&next, &later);
+    assert_eq!(
+        plan.lines(),
+        [
+            "~ api http://localhost:9001 weight 1 -> 2",
+            "~ api.retries.attempts 2 -> 0"
+        ]
+    );
+    assert_eq!(
+        ReloadPlan::between(&later, &running).lines(),
+        ["- pool api", "- api http://localhost:9001"]
+    );
+}
+
+fn seconds() -> impl Strategy<Value = Duration> {
+    (1..4_u64).prop_map(Duration::from_secs)
+}
+
+fn backends() -> impl Strategy<Value = Vec<BackendConfig>> {
+    let backend = (0..6_u16, 1..3_u16, any::<bool>()).prop_map(|(port, weight, probed)| BackendConfig {
+        url: BackendUrl::from_parts(Scheme::Http, "a", 9000 + port),
+        weight: Weight::new(weight).unwrap(),
+        probed,
+    });
+    vec(backend, 1..6).prop_map(|mut backends| {
+        let mut seen = Vec::new();
+        backends.retain(|backend| {
+            let new = !seen.contains(&backend.url);
+            seen.push(backend.url.clone());
+            new
+        });
+        backends
+    })
+}
+
+fn share() -> impl Strategy<Value = Share> {
+    (0..3_u8).prop_map(|percent| Share::percent(percent).unwrap())
+}
+
+prop_compose! {
+    fn health_checks()(
+        path in "/[ab]",
+        (interval, fast_interval, timeout) in (seconds(), seconds(), seconds()),
+        (rise, fall) in (1..3_u32, 1..3_u32),
+        last in 300..303_u16,
+        jitter in share(),
+    ) -> HealthCheck {
+        let status = StatusRanges::new(std::vec![(200, last)]).unwrap();
+        HealthCheck { path: path.into(), interval, fast_interval, timeout, rise, fall, status, jitter }
+    }
+}
+
+prop_compose! {
+    fn pools()(
+        backends in backends(),
+        health_check in health_checks(),
+        (connect, response_idle, body_stall, upstream_idle) in (seconds(), seconds(), seconds(), seconds()),
+        (upstream_age, request) in (seconds(), option::of(seconds())),
+        (attempts, budget, min_per_second, statuses) in (0..3_u32, share(), 0..3_u32, vec(500..503_u16, 0..3)),
+    ) -> PoolConfig {
+        PoolConfig {
+            strategy: StrategyName::RoundRobin,
+            backends,
+            health_check,
+            timeouts: UpstreamTimeouts { connect, response_idle, body_stall, upstream_idle, upstream_age, request },
+            retries: Retries { attempts, budget, min_per_second, statuses },
+        }
+    }
+}
+
+prop_compose! {
+    fn configs()(
+        ports in vec(8000..8003_u16, 1..3),
+        default in pools(),
+        others in prop::collection::btree_map("[ab]", pools(), 0..3),
+        networks in vec("10\\.0\\.0\\.[0-2]/32", 0..3),
+        workers in option::of(1..3_usize),
+        (shutdown_timeout, request_header, client_idle) in (seconds(), seconds(), seconds()),
+        log in prop_oneof![Just(LogLevel::Off), Just(LogLevel::Info)],
+    ) -> Config {
+        let named = others.into_iter().map(|(name, pool)| (name.into(), pool));
+        let pools: std::collections::BTreeMap<Arc<str>, _> = named.chain([(DEFAULT_POOL.into(), default)]).collect();
+        Config {
+            listeners: ports.into_iter().map(|port| Listener { host: None, port }).collect(),
+            routes: pools.keys().map(|pool| RouteConfig { pool: pool.clone() }).collect(),
+            pools,
+            trusted_proxies: networks.iter().map(|network| network.parse().unwrap()).collect(),
+            workers,
+            shutdown_timeout,
+            log,
+            client_timeouts: ClientTimeouts { request_header, client_idle },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_plan_of_two_configurations_applied_to_the_first_gives_the_second(running in configs(), next in configs()) {
+        let plan = ReloadPlan::between(&running, &next);
+        prop_assert_eq!(plan.apply(&running), next.clone());
+        prop_assert_eq!(plan.is_empty(), running == next);
+        prop_assert_eq!(plan.apply(&next), next);
+    }
+
+    #[test]
+    fn a_plan_is_empty_and_silent_only_for_equal_configurations(running in configs(), next in configs()) {
+        prop_assert!(ReloadPlan::between(&running, &running).is_empty());
+        let plan = ReloadPlan::between(&running, &next);
+        prop_assert!(!plan.is_empty() && !plan.lines().is_empty() || running == next);
+    }
+}

@@ -1,0 +1,73 @@
+//! What is no YAML at all: characters that have no place in it, and the parsers' messages in readable words.
+
+use super::{
+    document::MAX_DEPTH,
+    problem::{Position, Refusal, safe},
+};
+
+/// How much is shown of a parser's message, which may repeat a value.
+const SHOWN_OF_MESSAGE: usize = 200;
+
+/// Refuses what YAML calls not printable, and the three line breaks that one parser takes for such and the other
+/// for letters: with these, a comment could end where no editor shows it.
+pub(super) fn refuse_invisible(text: &str) -> Result<(), (Position, Refusal)> {
+    let legal = |character: char| {
+        matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}'
+            | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
+    };
+    let Some((at, character)) = text.char_indices().find(|&(_, character)| !legal(character)) else {
+        return Ok(());
+    };
+    let before = text[..at].replace("\r\n", "\n").replace('\r', "\n");
+    let last_line = before.rsplit('\n').next().unwrap_or_default();
+    let position = Position {
+        line: before.matches('\n').count() + 1,
+        column: last_line.chars().count() + 1,
+    };
+    let rule = format!(
+        "holds the invisible character U+{:04X}, which is not allowed in YAML",
+        u32::from(character)
+    );
+    Err((position, Refusal::new(rule).hint("delete it")))
+}
+
+/// A parser's message in this project's words, as far as there are better ones.
+pub(super) fn reworded(message: &str, text: &str, line: usize) -> Refusal {
+    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let indent = &line[..line.len() - line.trim_start().len()];
+    // The first place is the problem's own; a second one (`while parsing a list at line 3`) says more.
+    let (what, context) = message
+        .split_once(", while ")
+        .map_or((message, ""), |(what, context)| (what, context));
+    let what = what.split_once(" at line ").map_or(what, |(what, _)| what);
+    let context = if context.is_empty() {
+        String::new()
+    } else {
+        format!(" while {context}")
+    };
+    let refusal = Refusal::new(format!(
+        "is not valid YAML: {}",
+        safe(&format!("{what}{context}"), SHOWN_OF_MESSAGE)
+    ));
+    if message.contains("recursion limit") {
+        return Refusal::new(format!(
+            "is nested deeper than {MAX_DEPTH} levels, or contains itself"
+        ));
+    }
+    if indent.contains('\t') {
+        return refusal.hint("indent with spaces, not with tabs");
+    }
+    if line.contains("${") && message.contains("expected ',' or") {
+        return refusal.hint("within [ ] and { }, put quotes around \"${NAME}\"");
+    }
+    if message.contains("mapping values are not allowed") {
+        return refusal.hint("check the indentation, and put quotes around a value that contains `: `");
+    }
+    if message.contains("cannot start any token") {
+        return refusal.hint("put quotes around a value that begins with @, ` or %");
+    }
+    if message.contains("did not find expected") || message.contains("could not find expected") {
+        return refusal.hint("check the indentation, and that each quote and bracket is closed");
+    }
+    refusal
+}

@@ -1,0 +1,284 @@
+//! What a file means.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config::*;
+
+const THREE_KEYS: &str = r#"port: 8000                    # 로드밸런서 포트
+strategy: "round-robin"       # 분산 방식
+backends:
+  - "http://localhost:9001"   # 서버 1
+  - "http://localhost:9002"
+  - "http://localhost:9003"
+"#;
+
+fn urls(config: &Config) -> Vec<String> {
+    config.pools[DEFAULT_POOL]
+        .backends
+        .iter()
+        .map(|backend| backend.url.to_string())
+        .collect()
+}
+
+fn listeners(port: &str) -> Vec<String> {
+    let config = config(&format!("port: {port}\nbackends: [http://a]"));
+    config.listeners.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn three_keys_are_enough() {
+    let config = config(THREE_KEYS);
+    assert_eq!(
+        config.listeners,
+        [Listener {
+            host: None,
+            port: 8000
+        }]
+    );
+    assert_eq!(
+        urls(&config),
+        [
+            "http://localhost:9001",
+            "http://localhost:9002",
+            "http://localhost:9003"
+        ]
+    );
+    assert_eq!(
+        config.routes,
+        [RouteConfig {
+            pool: DEFAULT_POOL.into()
+        }]
+    );
+    assert_eq!((config.workers, config.log), (None, LogLevel::Info));
+    assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
+    assert_eq!(config.trusted_proxies, []);
+    assert_eq!(config.client_timeouts, ClientTimeouts::default());
+    let pool = &config.pools[DEFAULT_POOL];
+    assert_eq!(pool.strategy, StrategyName::RoundRobin);
+    assert_eq!(pool.health_check, HealthCheck::default());
+    assert_eq!(pool.timeouts, UpstreamTimeouts::default());
+    assert_eq!(pool.retries, Retries::default());
+    assert!(
+        pool.backends
+            .iter()
+            .all(|backend| backend.probed && backend.weight == Weight::default())
+    );
+}
+
+#[test]
+fn line_ends_byte_order_mark_and_document_start_make_no_difference() {
+    let expected = config(THREE_KEYS);
+    assert_eq!(config(&THREE_KEYS.replace('\n', "\r\n")), expected);
+    assert_eq!(config(&format!("\u{feff}{THREE_KEYS}")), expected);
+    assert_eq!(config(&format!("---\n{THREE_KEYS}...\n")), expected);
+    let flow = r#"{port: 8000, backends: [http://localhost:9001, "http://localhost:9002", 'http://localhost:9003']}"#;
+    assert_eq!(config(flow), expected);
+}
+
+#[test]
+fn port_has_many_forms() {
+    for (port, expected) in [
+        ("8000", vec![":8000"]),
+        ("\"8000\"", vec![":8000"]),
+        ("\":8000\"", vec![":8000"]),
+        (":8000", vec![":8000"]),
+        ("127.0.0.1:8000", vec!["127.0.0.1:8000"]),
+        ("\"[::1]:8000\"", vec!["[::1]:8000"]),
+        ("0", vec![":0"]),
+        (
+            "[8000, \"127.0.0.1:8001\", 0, 0]",
+            vec![":8000", "127.0.0.1:8001", ":0", ":0"],
+        ),
+        ("${PORT}", vec![":8000"]),
+    ] {
+        assert_eq!(listeners(port), expected, "{port}");
+    }
+}
+
+#[test]
+fn a_backend_is_a_url_or_a_mapping() {
+    let config = config(
+        "port: 1\nbackends: [http://A/, {url: http://b, weight: 256, health_check: false}, {url: http://c, weight: \"2\"}]",
+    );
+    let backends = &config.pools[DEFAULT_POOL].backends;
+    assert_eq!(urls(&config), ["http://a:80", "http://b:80", "http://c:80"]);
+    assert_eq!(
+        backends
+            .iter()
+            .map(|backend| backend.weight.get())
+            .collect::<Vec<_>>(),
+        [1, 256, 2]
+    );
+    assert_eq!(
+        backends.iter().map(|backend| backend.probed).collect::<Vec<_>>(),
+        [true, false, true]
+    );
+}
+
+#[test]
+fn weighted_is_another_name_of_round_robin() {
+    assert_eq!(pool("strategy: weighted").strategy, StrategyName::RoundRobin);
+}
+
+#[test]
+fn a_written_health_check_is_stricter_than_none() {
+    let default = HealthCheck::default();
+    let strict = HealthCheck {
+        status: StatusRanges::default(),
+        ..default.clone()
+    };
+    assert_eq!(pool("").health_check, default);
+    assert_eq!(pool("health_check: true").health_check, default);
+    assert_eq!(pool("health_check:").health_check, default);
+    assert_eq!(pool("health_check: {}").health_check, strict);
+    assert_eq!(pool("health_check: {rise: 2}").health_check, strict);
+    assert_eq!(
+        pool("health_check: /healthz?a=b").health_check,
+        HealthCheck {
+            path: "/healthz?a=b".into(),
+            ..strict
+        }
+    );
+    let all = "health_check: {path: /a, interval: 2s, fast_interval: 2s, timeout: 3s, rise: 1, fall: 100, \
+               status: [200, \"204,300-399\"], jitter: 50%}";
+    let expected = HealthCheck {
+        path: "/a".into(),
+        interval: Duration::from_secs(2),
+        fast_interval: Duration::from_secs(2),
+        timeout: Duration::from_secs(3),
+        rise: 1,
+        fall: 100,
+        status: StatusRanges::new(vec![(200, 200), (204, 204), (300, 399)]).unwrap(),
+        jitter: Share::percent(50).unwrap(),
+    };
+    assert_eq!(pool(all).health_check, expected);
+}
+
+#[test]
+fn the_fast_interval_follows_a_shorter_interval() {
+    let fast = |interval: &str| {
+        pool(&format!("health_check: {{interval: {interval}}}"))
+            .health_check
+            .fast_interval
+    };
+    assert_eq!(
+        (fast("500ms"), fast("1m")),
+        (Duration::from_millis(500), Duration::from_secs(1))
+    );
+}
+
+#[test]
+fn health_check_false_turns_all_probes_off() {
+    for no in ["false", "${NO}"] {
+        let pool = pool(&format!("health_check: {no}"));
+        assert!(pool.backends.iter().all(|backend| !backend.probed), "{no}");
+        assert_eq!(pool.health_check, HealthCheck::default());
+    }
+}
+
+#[test]
+fn timeouts_are_single_or_a_mapping() {
+    let default = UpstreamTimeouts::default();
+    let second = Duration::from_secs(1);
+    assert_eq!(
+        pool("timeouts: 1s").timeouts,
+        UpstreamTimeouts {
+            response_idle: second,
+            ..default
+        }
+    );
+    assert_eq!(pool("timeouts: {request: none}").timeouts, default);
+    let text = with(
+        "timeouts: {connect: 1s, response_idle: 2s, request_header: 3s, body_stall: 4s, client_idle: 5s, \
+                     upstream_idle: 6s, upstream_age: 7s, request: 8s}",
+    );
+    let config = config(&text);
+    let expected = UpstreamTimeouts {
+        connect: second,
+        response_idle: second * 2,
+        body_stall: second * 4,
+        upstream_idle: second * 6,
+        upstream_age: second * 7,
+        request: Some(second * 8),
+    };
+    assert_eq!(config.pools[DEFAULT_POOL].timeouts, expected);
+    let expected = ClientTimeouts {
+        request_header: second * 3,
+        client_idle: second * 5,
+    };
+    assert_eq!(config.client_timeouts, expected);
+}
+
+#[test]
+fn retries_are_a_number_or_a_mapping() {
+    let default = Retries::default();
+    assert_eq!(
+        pool("retries: 0").retries,
+        Retries {
+            attempts: 0,
+            ..default
+        }
+    );
+    let all = "retries: {attempts: 10, budget: 100%, min_per_second: 0, statuses: [503, \"500-501,503\"]}";
+    let expected = Retries {
+        attempts: 10,
+        budget: Share::percent(100).unwrap(),
+        min_per_second: 0,
+        statuses: vec![500, 501, 503],
+    };
+    assert_eq!(pool(all).retries, expected);
+    assert_eq!(pool("retries: {statuses: 503}").retries.statuses, [503]);
+}
+
+#[test]
+fn the_other_settings() {
+    let text = with("trusted_proxies: [10.0.0.0/8, \"::1\"]\nworkers: 1024\nshutdown_timeout: 0s\nlog: off");
+    let config = config(&text);
+    let networks: Vec<_> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "::1/128"]);
+    assert_eq!((config.workers, config.log), (Some(1024), LogLevel::Off));
+    assert_eq!(config.shutdown_timeout, Duration::ZERO);
+    assert_eq!(
+        super::config(&with("trusted_proxies: 10.0.0.1"))
+            .trusted_proxies
+            .len(),
+        1
+    );
+    assert_eq!(super::config(&with("workers: auto")).workers, None);
+}
+
+#[test]
+fn null_means_not_written() {
+    let text = with(
+        "strategy:\nhealth_check: ~\ntimeouts: null\nretries:\ntrusted_proxies:\nworkers:\nshutdown_timeout:\nlog:\n",
+    );
+    assert_eq!(config(&text), config(&with("")));
+}
+
+#[test]
+fn variables_are_typed_by_their_setting() {
+    let text = "port: ${PORT}\nbackends: [{url: 'http://${HOST}:${NONE:-9001}', weight: \"${WEIGHT}\", health_check: '${NO}'}]";
+    let config = config(text);
+    let backend = &config.pools[DEFAULT_POOL].backends[0];
+    assert_eq!(config.listeners[0].port, 8000);
+    assert_eq!(
+        (backend.url.to_string().as_str(), backend.weight.get()),
+        ("http://localhost:9001", 3)
+    );
+    assert!(!backend.probed);
+}
+
+#[test]
+fn anchors_and_merge_keys_work() {
+    let config = config(
+        "port: 1\nbackends:\n  - &a {url: http://a, weight: 7, health_check: false}\n  - {<<: *a, url: http://b}\n  \
+         - {url: http://c, <<: [{weight: 2}, *a]}\n",
+    );
+    let backends = &config.pools[DEFAULT_POOL].backends;
+    let seen: Vec<_> = backends
+        .iter()
+        .map(|backend| (backend.url.host(), backend.weight.get(), backend.probed))
+        .collect();
+    assert_eq!(seen, [("a", 7, false), ("b", 7, false), ("c", 2, false)]);
+}

@@ -1,0 +1,74 @@
+//! The documented example at the repository's root.
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../config.yaml");
+
+/// `#key:` and `#  key:` are settings, everything else after a `#` is text.
+fn is_setting(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix('#') else {
+        return false;
+    };
+    let key = rest
+        .strip_prefix("  ")
+        .unwrap_or(rest)
+        .split(':')
+        .next()
+        .unwrap_or_default();
+    rest.contains(':') && !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+#[test]
+fn the_example_is_the_three_key_file() {
+    let three_keys = "port: 8000\nstrategy: \"round-robin\"\nbackends:\n  - \"http://localhost:9001\"\n  \
+                      - \"http://localhost:9002\"\n  - \"http://localhost:9003\"\n";
+    assert_eq!(config(EXAMPLE), config(three_keys));
+}
+
+#[test]
+fn its_commented_settings_are_the_defaults() {
+    let uncommented: Vec<_> = EXAMPLE
+        .lines()
+        .map(|line| if is_setting(line) { &line[1..] } else { line })
+        .collect();
+    assert_eq!(config(&uncommented.join("\n")), config(EXAMPLE));
+}
+
+#[test]
+fn it_shows_every_key() {
+    let settings: Vec<_> = EXAMPLE
+        .lines()
+        .filter(|line| is_setting(line))
+        .map(|line| line[1..].split(':').next().unwrap().trim())
+        .collect();
+    let expected = [
+        "health_check",
+        "path",
+        "interval",
+        "fast_interval",
+        "timeout",
+        "rise",
+        "fall",
+        "status",
+        "jitter",
+        "timeouts",
+        "connect",
+        "response_idle",
+        "request_header",
+        "body_stall",
+        "client_idle",
+        "upstream_idle",
+        "upstream_age",
+        "request",
+        "retries",
+        "attempts",
+        "budget",
+        "min_per_second",
+        "statuses",
+        "trusted_proxies",
+        "workers",
+        "shutdown_timeout",
+        "log",
+    ];
+    assert_eq!(settings, expected);
+}

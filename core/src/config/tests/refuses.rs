@@ -1,0 +1,346 @@
+//! Bad files, and exactly what is said of them.
+
+use super::*;
+
+/// Each file with its problems, in order.
+const BAD_FILES: &[(&str, &[&str])] = &[
+    // The whole file.
+    (
+        "",
+        &[
+            " is empty; three keys are enough: `port: 8000`, `strategy: round-robin`, `backends: [\"http://localhost:9001\"]`",
+        ],
+    ),
+    (
+        "# nothing\n",
+        &[
+            " is empty; three keys are enough: `port: 8000`, `strategy: round-robin`, `backends: [\"http://localhost:9001\"]`",
+        ],
+    ),
+    (
+        "8000",
+        &[
+            "1:1: must be a mapping of settings, not a whole number; three keys are enough: `port: 8000`, `strategy: round-robin`, `backends: [\"http://localhost:9001\"]`",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\n---\nport: 2\n",
+        &["3:1: holds more than one YAML document; remove the line `---` and what follows it"],
+    ),
+    (
+        "port: 1\n\tlog: info\n",
+        &[
+            "2:1: is not valid YAML: found a tab character that violates indentation while scanning a plain scalar at line 1 column 7; indent with spaces, not with tabs",
+        ],
+    ),
+    (
+        "port: 1\nlog: \"info\n",
+        &[
+            "3:1: is not valid YAML: found unexpected end of stream while scanning a quoted scalar at line 2 column 6",
+        ],
+    ),
+    (
+        "port: 1\n log: a: b\n",
+        &[
+            "2:5: is not valid YAML: mapping values are not allowed in this context; check the indentation, and put quotes around a value that contains `: `",
+        ],
+    ),
+    (
+        "port: [${PORT}]\n",
+        &[
+            "1:9: is not valid YAML: did not find expected ',' or ']' while parsing a flow sequence at line 1 column 7; within [ ] and { }, put quotes around \"${NAME}\"",
+        ],
+    ),
+    (
+        "port: 1\nlog: *level\n",
+        &["2:6: is not valid YAML: unknown anchor"],
+    ),
+    (
+        "port: &x 1\nworkers: &x 2\nbackends: [http://a]\n",
+        &["2:10: uses the anchor `&x` a second time; give each anchor its own name"],
+    ),
+    (
+        "port: 1 # \u{2028}\n",
+        &["1:11: holds the invisible character U+2028, which is not allowed in YAML; delete it"],
+    ),
+    (
+        "port: 1\r\nlog: 가\u{7f}\r\n",
+        &["2:7: holds the invisible character U+007F, which is not allowed in YAML; delete it"],
+    ),
+    // Keys.
+    (
+        "prot: 1\nbackends: [{url: http://a, wieght: 2}]\nretries: {statsues: []}\n",
+        &[
+            "1:1: prot: is not a known key; did you mean `port`?",
+            "2:28: backends[0].wieght: is not a known key; did you mean `weight`?",
+            "3:11: retries.statsues: is not a known key; did you mean `statuses`?",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [{url: http://a, cost: 1}]\n",
+        &["2:28: backends[0].cost: is not a known key; known here: url, weight, health_check"],
+    ),
+    (
+        "port: 1\nbackends: [{url: http://a, backup: true}]\npools: {}\ntimeouts: {tunnel_idle: 1h}\n",
+        &[
+            "2:28: backends[0].backup: is not available in this version",
+            "3:1: pools: is not available in this version",
+            "4:12: timeouts.tunnel_idle: is not available in this version",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\n\"port\": 2\n",
+        &["3:1: port: is written twice, first in line 1; remove one of them"],
+    ),
+    (
+        "port: 1\nbackends: [{url: http://a, weight: 1, weight: 1}]\n",
+        &["2:39: backends[0].weight: is written twice, first in line 2; remove one of them"],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
+        &[
+            "3:1: has a key that is not text but a whole number, got \"8000\"",
+            "4:1: has a key that is not text but null",
+            "5:1: has a key that is not text but a list",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [{<<: 3, url: http://a}]\n",
+        &["2:17: backends[0].<<: must be a mapping to merge, not a whole number"],
+    ),
+    (
+        "port: !fast 1\nbackends: [http://a]\n",
+        &["1:13: port: must not carry a tag, got \"!fast\"; put quotes around a text that begins with `!`"],
+    ),
+    // What is missing.
+    (
+        "log: info\n",
+        &[
+            "1:1: port: is required; add for example `port: 8000`",
+            "1:1: backends: is required; add at least one, for example `backends: [\"http://localhost:9001\"]`",
+        ],
+    ),
+    (
+        "port: 1\nbackends:\n",
+        &[
+            "1:1: backends: is required; add at least one, for example `backends: [\"http://localhost:9001\"]`",
+        ],
+    ),
+    (
+        "port: 1\nbackends: []\n",
+        &["2:11: backends: must hold at least one backend"],
+    ),
+    (
+        "port: []\nbackends:\n  - weight: 1\n",
+        &[
+            "1:7: port: must not be an empty list",
+            "3:5: backends[0].url: is required; add for example `url: http://localhost:9001`",
+        ],
+    ),
+    // Listeners.
+    (
+        "port: [8000, \"127.0.0.1:8000\"]\nbackends: [http://a]\n",
+        &[
+            "1:14: port[1]: must not overlap with port[0] in line 1 (:8000), got \"127.0.0.1:8000\"; remove one of them",
+        ],
+    ),
+    (
+        "port: 65536\nbackends: [http://a]\n",
+        &["1:7: port: must have a port from 0 to 65535, got \"65536\""],
+    ),
+    (
+        "port: -1\nbackends: [http://a]\n",
+        &[
+            "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"-1\"",
+        ],
+    ),
+    (
+        "port: 80.5\nbackends: [http://a]\n",
+        &[
+            "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"80.5\"",
+        ],
+    ),
+    (
+        "port: {a: 1}\nbackends: [http://a]\n",
+        &["1:7: port: must be a port such as 8000, or a list of ports, not a mapping"],
+    ),
+    // Backends.
+    (
+        "port: 1\nbackends: http://a\n",
+        &[
+            "2:11: backends: must be a list of backends, not text, got \"http://a\"; begin each backend's line with `- `",
+        ],
+    ),
+    (
+        "port: 1\nbackends:\n  - http://a\n  - [b]\n  -\n",
+        &[
+            "4:5: backends[1]: must be a URL or a mapping with `url`, not a list",
+            "5:4: backends[2]: must be a URL or a mapping with `url`, not null",
+        ],
+    ),
+    (
+        "port: 1\nbackends:\n  - http://localhost\n  - url: HTTP://LOCALHOST:80/\n",
+        &[
+            "4:10: backends[1].url: must not be there twice: backends[0] in line 3 is http://localhost:80 as well, got \"HTTP://LOCALHOST:80/\"; to send it more requests, give it a `weight`",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [localhost:9001, https://a, http://me:secret@b]\n",
+        &[
+            "2:12: backends[0]: must be a URL such as http://localhost:9001, got \"localhost:9001\"; did you mean `http://localhost:9001`?",
+            "2:28: backends[1]: must begin with http://: TLS to backends is not there yet, got \"https://a\"; use http://",
+            "2:39: backends[2]: must not hold a user name or password, got \"http://***@b\"; they would not be sent",
+        ],
+    ),
+    (
+        "port: 1\nbackends:\n  - {url: http://a, weight: 0}\n  - {url: http://b, weight: 257}\n  - {url: http://c, weight: 1.5}\n  - {url: http://d, weight: heavy}\n  - {url: http://e, weight: 08}\n",
+        &[
+            "3:29: backends[0].weight: must be a whole number from 1 to 256, got \"0\"; leave the backend out to send it nothing",
+            "4:29: backends[1].weight: must be a whole number from 1 to 256, got \"257\"",
+            "5:29: backends[2].weight: must be a whole number from 1 to 256, got \"1.5\"",
+            "6:29: backends[3].weight: must be a whole number from 1 to 256, got \"heavy\"",
+            "7:29: backends[4].weight: must be a whole number from 1 to 256, got \"08\"",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [{url: http://a, health_check: \"false\"}, {url: http://b, health_check: /x}]\n",
+        &[
+            "2:42: backends[0].health_check: must be true or false, got \"false\"; did you mean false without quotes?",
+            "2:82: backends[1].health_check: must be true or false, got \"/x\"",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [{url: http://a, health_check: true}]\nhealth_check: false\n",
+        &[
+            "2:42: backends[0].health_check: must not be true while `health_check: false` turns probes off for all, got \"true\"; write `health_check: false` at single backends instead",
+        ],
+    ),
+    // The rest, all at once.
+    (
+        "port: 1\nstrategy: rond-robin\nbackends: [http://a]\nlog: inof\nworkers: 0\nshutdown_timeout: 30\ntrusted_proxies: [10.0.0.1/8]\n",
+        &[
+            "2:11: strategy: must be one of round-robin, weighted, got \"rond-robin\"; did you mean `round-robin`?",
+            "4:6: log: must be one of off, error, warn, info, debug, trace, got \"inof\"; did you mean `info`?",
+            "5:10: workers: must be a whole number from 1 to 1024, or auto, got \"0\"",
+            "6:19: shutdown_timeout: must be a duration with its unit, such as 250ms, 5s, 10m, 1h or 1d, got \"30\"; did you mean `30s`?",
+            "7:19: trusted_proxies[0]: must be a network whose address has no bits beyond its prefix, got \"10.0.0.1/8\"; did you mean `10.0.0.0/8`?",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nhealth_check:\n  path: healthz\n  interval: 0s\n  fast_interval: 6s\n  timeout: 0\n  rise: 0\n  fall: 101\n  status: [200, 2xx, {}]\n  jitter: 51%\n",
+        &[
+            "4:9: health_check.path: must be a path that begins with `/`, got \"healthz\"; did you mean `/healthz`?",
+            "5:13: health_check.interval: must be longer than 0s, got \"0s\"",
+            "6:18: health_check.fast_interval: must not be longer than `interval`, 5s, got \"6s\"",
+            "7:12: health_check.timeout: must be longer than 0s, got \"0\"",
+            "8:9: health_check.rise: must be a whole number from 1 to 100, got \"0\"",
+            "9:9: health_check.fall: must be a whole number from 1 to 100, got \"101\"",
+            "10:17: health_check.status[1]: must be status codes from 100 to 599, such as 200 or 200-399, got \"2xx\"; did you mean `200-299`?",
+            "10:22: health_check.status[2]: must be a single value, not a mapping",
+            "11:11: health_check.jitter: must be a percentage from 0% to 50%, got \"51%\"",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nhealth_check: [/a]\ntimeouts: {connect: 400d, request: 0s, body_stall: soon}\nretries: {attempts: 11, budget: 20, min_per_second: -1, statuses: [200]}\n",
+        &[
+            "3:15: health_check: must be a path, a mapping or false, not a list",
+            "4:21: timeouts.connect: must be at most 365d, got \"400d\"",
+            "4:36: timeouts.request: must be longer than 0s, or none, got \"0s\"; did you mean `none`?",
+            "4:52: timeouts.body_stall: must be a duration with its unit, such as 250ms, 5s, 10m, 1h or 1d, got \"soon\"",
+            "5:21: retries.attempts: must be a whole number from 0 to 10, got \"11\"",
+            "5:33: retries.budget: must be a percentage from 0% to 100%, got \"20\"; did you mean `20%`?",
+            "5:53: retries.min_per_second: must be a whole number from 0 to 1000000, got \"-1\"",
+            "5:68: retries.statuses[0]: must be status codes from 400 to 599, such as 503 or 502-504, got \"200\"",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nhealth_check: /a b\n",
+        &[
+            "3:15: health_check: must be a path of visible ASCII characters without `#`, got \"/a b\"; write others in their percent-encoded form, a space as %20",
+        ],
+    ),
+    // Variables.
+    (
+        "port: ${NONE}\nbackends: [\"http://${NONE}:${1}\", \"http://${HOST\"]\n",
+        &[
+            "1:7: port: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+            "2:12: backends[0]: needs the environment variable NONE, which is not set, got \"http://${NONE}:${1}\"; set it, or write a default: `${NONE:-default}`",
+            "2:12: backends[0]: must name an environment variable as `${NAME}` or `${NAME:-default}`, got \"http://${NONE}:${1}\"; a name has letters, digits and _; write `$${` for a literal `${`",
+            "2:35: backends[1]: has a `${` without its `}`, got \"http://${HOST\"; write `$${` for a literal `${`",
+        ],
+    ),
+    (
+        "port: ${SNEAKY}\nbackends: [http://a]\nlog: ${EMPTY}\nstrategy: $${PORT}\n",
+        &[
+            "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"${SNEAKY}\"; with its variables it is \"1\\nlog: off # {a: [b]}\"",
+            "3:6: log: must be one of off, error, warn, info, debug, trace, got \"${EMPTY}\"; with its variables it is \"\"",
+            "4:11: strategy: must be one of round-robin, weighted, got \"$${PORT}\"",
+        ],
+    ),
+    // Messages stay short and harmless.
+    (
+        "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
+        &[
+            "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log",
+        ],
+    ),
+];
+
+#[test]
+fn bad_files_are_refused_with_all_their_problems() {
+    let differs = |(text, expected): &&(&str, &[&str])| problems(text) != *expected;
+    let wrong = BAD_FILES
+        .iter()
+        .filter(differs)
+        .map(|(text, _)| format!("{text}\n{}", problems(text).join("\n")));
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn long_values_are_cut() {
+    let text = with(&format!("log: {}", "x".repeat(100_000)));
+    let expected = format!(
+        "3:6: log: must be one of off, error, warn, info, debug, trace, got \"{}…\"",
+        "x".repeat(80)
+    );
+    assert_eq!(problems(&text), [expected]);
+}
+
+#[test]
+fn what_an_alias_repeats_is_reported_where_the_alias_stands() {
+    let text = "port: 1\nbackends:\n  - &a {url: http://a, weight: 0}\n  - <<: *a\n    url: http://b\n";
+    let rule = "must be a whole number from 1 to 256, got \"0\"; leave the backend out to send it nothing";
+    assert_eq!(
+        problems(text),
+        [
+            format!("3:32: backends[0].weight: {rule}"),
+            format!("4:9: backends[1].weight: {rule}")
+        ]
+    );
+}
+
+#[test]
+fn a_problem_is_readable_by_machines() {
+    let error = load("port: 1\nbackends: [{url: http://a, weight: 0}]", "a.yaml", &env).unwrap_err();
+    let expected = serde_json::json!({ "problems": [{
+        "file": "a.yaml",
+        "position": { "line": 2, "column": 36 },
+        "field": "backends[0].weight",
+        "rule": "must be a whole number from 1 to 256",
+        "value": "0",
+        "hint": "leave the backend out to send it nothing",
+    }] });
+    assert_eq!(serde_json::to_value(&error).unwrap(), expected);
+    let problem = "a.yaml:2:36: backends[0].weight: must be a whole number from 1 to 256, got \"0\"; \
+                   leave the backend out to send it nothing";
+    assert_eq!(error.to_string(), problem);
+}
+
+#[test]
+fn an_error_shows_one_problem_a_line() {
+    let error = load("log: x\nworkers: 0", "a.yaml", &env).unwrap_err();
+    let lines = error.to_string();
+    assert_eq!((error.problems.len(), lines.lines().count()), (4, 4), "{lines}");
+}
