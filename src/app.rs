@@ -73,7 +73,12 @@ impl Balancer {
     /// When a listener cannot be bound.
     pub fn bind(config: Config, path: PathBuf, claim: Option<Claim>) -> Result<Self, listener::BindError> {
         let sockets = listener::bind(&config.listeners)?;
-        Ok(Self { config, path, sockets, claim })
+        Ok(Self {
+            config,
+            path,
+            sockets,
+            claim,
+        })
     }
 
     /// Starts everything, on a thread that runs an actix `System`. Returns when requests are served: after the first
@@ -87,12 +92,17 @@ impl Balancer {
         let open_files_limit = raise_open_files_limit();
         let client_timeouts = self.config.client_timeouts;
         let registry = control_plane::first_snapshot(self.config, workers);
-        let watcher =
-            WatcherHandle::new(self.path.clone(), registry.clone(), |config| set_log_level(config.log));
+        let watcher = WatcherHandle::new(self.path.clone(), registry.clone(), |config| {
+            set_log_level(config.log)
+        });
         let stop = watcher.stop_requested();
         let control_plane =
             ControlPlane::start(registry.clone(), watcher.clone(), Rc::new(HttpProber::new()));
-        let control_plane = if handle_signals { control_plane.with_signals()? } else { control_plane };
+        let control_plane = if handle_signals {
+            control_plane.with_signals()?
+        } else {
+            control_plane
+        };
         let traffic = Traffic::new(workers);
         let addresses = self.sockets.iter().filter_map(|socket| socket.local_addr().ok());
         let state = Arc::new(ControlState {
@@ -130,7 +140,13 @@ impl Balancer {
         let server = server.run();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Ok(Running { state, server: handle, control_plane, control, stop })
+        Ok(Running {
+            state,
+            server: handle,
+            control_plane,
+            control,
+            stop,
+        })
     }
 }
 
@@ -162,7 +178,10 @@ impl Running {
         if drained.is_err() {
             error!("shutdown_timeout is over: {} requests were cut", report.cut);
         }
-        info!("stopped: {} requests finished since the stop began, {} cut", report.finished, report.cut);
+        info!(
+            "stopped: {} requests finished since the stop began, {} cut",
+            report.finished, report.cut
+        );
         self.control_plane.stop().await;
         self.state.stopped.send_replace(Some(report.clone()));
         if let Some((control, claim)) = self.control {
@@ -184,7 +203,11 @@ fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<(ControlServ
 }
 
 fn all_decided(snapshot: &Snapshot) -> bool {
-    snapshot.pools().iter().flat_map(|pool| pool.members()).all(|member| member.health.is_decided())
+    snapshot
+        .pools()
+        .iter()
+        .flat_map(|pool| pool.members())
+        .all(|member| member.health.is_decided())
 }
 
 /// One worker a core.
@@ -196,7 +219,10 @@ pub fn default_workers() -> usize {
 pub fn raise_open_files_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     if let Err(error) = setrlimit(Resource::Nofile, wanted) {
         warn!("cannot raise the limit of open files: {error}");
     }
@@ -207,4 +233,3 @@ pub fn raise_open_files_limit() -> u64 {
 pub fn system() -> actix_rt::SystemRunner {
     System::new()
 }
-

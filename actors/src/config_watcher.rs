@@ -42,13 +42,18 @@ pub fn load_file(path: &Path) -> Result<Config, Vec<String>> {
     let unreadable = |error: std::io::Error| vec![format!("{}: cannot be read: {error}", path.display())];
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(vec![format!("{}: is larger than 16 MiB", path.display())]);
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        vec![format!("{}: is not UTF-8 text (byte {valid}); save it as UTF-8", path.display())]
+        vec![format!(
+            "{}: is not UTF-8 text (byte {valid}); save it as UTF-8",
+            path.display()
+        )]
     })?;
     let name = path.display().to_string();
     config::load(&text, &name, &|name| std::env::var(name).ok())
@@ -84,7 +89,15 @@ impl WatcherHandle {
     ) -> Self {
         let on_applied = Box::new(on_applied);
         let (stop, watcher) = (watch::Sender::new(None), Mutex::new(None));
-        Self { shared: Arc::new(Shared { path, registry, on_applied, stop, watcher }) }
+        Self {
+            shared: Arc::new(Shared {
+                path,
+                registry,
+                on_applied,
+                stop,
+                watcher,
+            }),
+        }
     }
 
     /// Becomes `Some(reason)` when somebody wants the balancer to stop.
@@ -102,14 +115,22 @@ impl WatcherHandle {
             notes: Vec::new(),
         };
         match self.address() {
-            Some(watcher) => watcher.send(Reload).await.unwrap_or_else(|_| refused("the reload was interrupted")),
+            Some(watcher) => watcher
+                .send(Reload)
+                .await
+                .unwrap_or_else(|_| refused("the reload was interrupted")),
             None => refused("the balancer is starting or stopping; try again"),
         }
     }
 
     /// Asks for a graceful stop.
     pub fn stop(&self, reason: &str) {
-        self.signal(Stop { reason: reason.to_owned() }, reason);
+        self.signal(
+            Stop {
+                reason: reason.to_owned(),
+            },
+            reason,
+        );
     }
 
     pub(crate) fn signal<M>(&self, message: M, name: &str)
@@ -127,7 +148,10 @@ impl WatcherHandle {
     }
 
     pub(crate) fn start_actor(&self, on_end: impl FnOnce() + 'static) {
-        let watcher = ConfigWatcher { shared: Arc::clone(&self.shared), guard: EndGuard::new(on_end) };
+        let watcher = ConfigWatcher {
+            shared: Arc::clone(&self.shared),
+            guard: EndGuard::new(on_end),
+        };
         self.set_address(Some(watcher.start()));
     }
 
@@ -140,7 +164,11 @@ impl WatcherHandle {
     }
 
     fn address(&self) -> Option<Addr<ConfigWatcher>> {
-        self.shared.watcher.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .watcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set_address(&self, address: Option<Addr<ConfigWatcher>>) {
@@ -171,14 +199,21 @@ impl Shared {
             return report;
         }
         let Some(registry) = self.registry.registry() else {
-            report.problems.push("the registry is being started again; try again".to_owned());
+            report
+                .problems
+                .push("the registry is being started again; try again".to_owned());
             return report;
         };
-        let apply = ApplyPlan { config: Arc::clone(&next), plan: plan.clone() };
+        let apply = ApplyPlan {
+            config: Arc::clone(&next),
+            plan: plan.clone(),
+        };
         match timeout(APPLY_TIMEOUT, registry.send(apply)).await {
             Ok(Ok(applied)) => report.generation = applied.generation,
             Ok(Err(_)) | Err(_) => {
-                report.problems.push("the registry did not answer; see the log".to_owned());
+                report
+                    .problems
+                    .push("the registry did not answer; see the log".to_owned());
                 return report;
             }
         }
@@ -193,8 +228,14 @@ impl Shared {
         let read = tokio::task::spawn_blocking(move || load_file(&path));
         match timeout(READ_TIMEOUT, read).await {
             Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(vec![format!("{}: the check failed: {error}", self.path.display())]),
-            Err(_) => Err(vec![format!("{}: reading took more than 10 s", self.path.display())]),
+            Ok(Err(error)) => Err(vec![format!(
+                "{}: the check failed: {error}",
+                self.path.display()
+            )]),
+            Err(_) => Err(vec![format!(
+                "{}: reading took more than 10 s",
+                self.path.display()
+            )]),
         }
     }
 
@@ -208,7 +249,12 @@ impl Shared {
                 _ => None,
             })
             .collect();
-        let longest = config.pools.values().map(|pool| pool.health_check.timeout).max().unwrap_or_default();
+        let longest = config
+            .pools
+            .values()
+            .map(|pool| pool.health_check.timeout)
+            .max()
+            .unwrap_or_default();
         let decided = self.registry.wait_until(|snapshot| {
             let mut members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
             members.all(|member| member.health.is_decided())
@@ -220,7 +266,10 @@ impl Shared {
         members
             .filter(|member| member.health.status() != HealthStatus::Up)
             .map(|member| {
-                let why = member.backend.last_probe().map_or("no result yet".to_owned(), |probe| probe.detail);
+                let why = member
+                    .backend
+                    .last_probe()
+                    .map_or("no result yet".to_owned(), |probe| probe.detail);
                 format!("{} is {}: {why}", member.backend.url(), member.health.status())
             })
             .collect()
@@ -229,7 +278,11 @@ impl Shared {
 
 fn log_outcome(report: &ReloadReport) {
     if report.applied {
-        info!("reloaded: generation {} with {} changes", report.generation, report.changes.len());
+        info!(
+            "reloaded: generation {} with {} changes",
+            report.generation,
+            report.changes.len()
+        );
     } else {
         error!("reload refused, generation {} goes on serving", report.generation);
         report.problems.iter().for_each(|problem| error!("{problem}"));

@@ -43,7 +43,12 @@ impl ControlPlane {
         let (ended, mut ends) = mpsc::unbounded_channel();
         start_registry(&registry, &prober, &ended);
         start_watcher(&watcher, &ended);
-        let this = Self { registry, watcher, _signals: None, ended: ended.clone() };
+        let this = Self {
+            registry,
+            watcher,
+            _signals: None,
+            ended: ended.clone(),
+        };
         let (registry, watcher) = (this.registry.clone(), this.watcher.clone());
         actix_rt::spawn(async move {
             while let Some(end) = ends.recv().await {
@@ -51,7 +56,9 @@ impl ControlPlane {
                 match end {
                     Ended::Stopping => return,
                     Ended::Registry => {
-                        error!("the registry ended unexpectedly and is started again; the last snapshot serves");
+                        error!(
+                            "the registry ended unexpectedly and is started again; the last snapshot serves"
+                        );
                         start_registry(&registry, &prober, &ended);
                     }
                     Ended::Watcher => {
@@ -97,7 +104,8 @@ fn start_registry(handle: &RegistryHandle, prober: &Rc<dyn Prober>, ended: &mpsc
         // Fails only when the process stops.
         let _gone = ended.send(Ended::Registry);
     };
-    BackendRegistry::resume(handle.clone(), Rc::clone(prober), on_end).start();
+    let registry = BackendRegistry::resume(handle.clone(), Rc::clone(prober), on_end).start();
+    handle.set_registry(Some(registry));
 }
 
 fn start_watcher(handle: &WatcherHandle, ended: &mpsc::UnboundedSender<Ended>) {

@@ -12,7 +12,10 @@ pub(crate) struct EndGuard {
 impl EndGuard {
     /// `on_end` also runs while a panic unwinds, so it may only send a message.
     pub(crate) fn new(on_end: impl FnOnce() + 'static) -> Self {
-        Self { on_end: Some(Box::new(on_end)), expected: Cell::new(false) }
+        Self {
+            on_end: Some(Box::new(on_end)),
+            expected: Cell::new(false),
+        }
     }
 
     /// From now on the end is wanted.

@@ -45,7 +45,9 @@ impl RegistryHandle {
             restarts: AtomicU64::new(0),
             workers,
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Chooses a backend from the newest snapshot.
@@ -70,7 +72,9 @@ impl RegistryHandle {
     /// lost, the next probe does the same.
     pub fn connect_failed(&self, backend: &Backend) {
         if let Some(registry) = self.registry() {
-            registry.do_send(ConnectFailed { backend: backend.id() });
+            registry.do_send(ConnectFailed {
+                backend: backend.id(),
+            });
         }
     }
 
@@ -96,11 +100,19 @@ impl RegistryHandle {
 
     /// The registry's address, for those who change state; `None` before the start and for a moment of a restart.
     pub fn registry(&self) -> Option<Addr<BackendRegistry>> {
-        self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn set_registry(&self, registry: Option<Addr<BackendRegistry>>) {
-        *self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+        *self
+            .shared
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = registry;
     }
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {
@@ -118,6 +130,10 @@ impl RegistryHandle {
     }
 
     pub(crate) fn ask_of_control_plane<'a>(&self, tried: &'a lb_core::pool::Tried) -> Ask<'a> {
-        Ask { worker: self.shared.workers, now: Instant::now(), tried }
+        Ask {
+            worker: self.shared.workers,
+            now: Instant::now(),
+            tried,
+        }
     }
 }

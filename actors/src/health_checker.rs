@@ -41,7 +41,14 @@ impl HealthChecker {
         prober: Rc<dyn Prober>,
         guard: EndGuard,
     ) -> Self {
-        Self { backend, settings, registry, prober, resolved: None, guard }
+        Self {
+            backend,
+            settings,
+            registry,
+            prober,
+            resolved: None,
+            guard,
+        }
     }
 
     fn ask(&mut self, ctx: &mut Context<Self>) {
@@ -56,24 +63,32 @@ impl HealthChecker {
         let ask = async move {
             let report = probe.await;
             // Without an answer the registry is gone; the next one starts checkers of its own.
-            registry.send(ProbeFinished { backend: id, report }).await.unwrap_or(NextProbe::Never)
+            registry
+                .send(ProbeFinished { backend: id, report })
+                .await
+                .unwrap_or(NextProbe::Never)
         };
-        let then = ask.into_actor(self).then(move |next, _, ctx: &mut Context<Self>| {
-            let pause = match next {
-                NextProbe::Usual => Some(settings.interval),
-                NextProbe::Soon => Some(settings.fast_interval),
-                NextProbe::Never => None,
-            };
-            if let Some(pause) = pause {
-                ctx.run_later(jittered(pause, settings.jitter.as_fraction()), Self::ask);
-            }
-            ready(())
-        });
+        let then = ask
+            .into_actor(self)
+            .then(move |next, _, ctx: &mut Context<Self>| {
+                let pause = match next {
+                    NextProbe::Usual => Some(settings.interval),
+                    NextProbe::Soon => Some(settings.fast_interval),
+                    NextProbe::Never => None,
+                };
+                if let Some(pause) = pause {
+                    ctx.run_later(jittered(pause, settings.jitter.as_fraction()), Self::ask);
+                }
+                ready(())
+            });
         ctx.spawn(then);
     }
 
     fn resolve(&mut self, ctx: &mut Context<Self>) {
-        if self.resolved.is_some_and(|last| last.elapsed() < RESOLVE_AGAIN_AFTER) {
+        if self
+            .resolved
+            .is_some_and(|last| last.elapsed() < RESOLVE_AGAIN_AFTER)
+        {
             return;
         }
         self.resolved = Some(Instant::now());
@@ -82,7 +97,10 @@ impl HealthChecker {
         let report = async move {
             if let Ok(addresses) = look_up.await {
                 // Lost only with the registry; the next look-up reports again.
-                registry.do_send(AddressesResolved { backend: id, addresses });
+                registry.do_send(AddressesResolved {
+                    backend: id,
+                    addresses,
+                });
             }
         };
         ctx.spawn(report.into_actor(self));

@@ -16,4 +16,7 @@ pub mod probe;
 pub mod registry;
 mod signals;
 
+#[cfg(test)]
+mod tests;
+
 pub use handle::RegistryHandle;

@@ -40,7 +40,10 @@ pub trait Prober {
 
 /// The address of a backend that is written as one.
 pub fn literal_address(url: &BackendUrl) -> Option<SocketAddr> {
-    url.host().parse::<IpAddr>().ok().map(|host| SocketAddr::new(host, url.port()))
+    url.host()
+        .parse::<IpAddr>()
+        .ok()
+        .map(|host| SocketAddr::new(host, url.port()))
 }
 
 type Resolution = Shared<LocalBoxFuture<'static, Result<Vec<SocketAddr>, String>>>;
@@ -65,7 +68,10 @@ impl HttpProber {
             .no_default_headers()
             .add_default_header((header::USER_AGENT, USER_AGENT))
             .finish();
-        Self { client, resolving: Rc::default() }
+        Self {
+            client,
+            resolving: Rc::default(),
+        }
     }
 
     fn resolution(&self, host: &str, port: u16) -> Resolution {
@@ -80,7 +86,13 @@ impl HttpProber {
                 Err(error) => Err(format!("name does not resolve: {error}")),
             };
             resolving.borrow_mut().remove(&done);
-            result.and_then(|all| if all.is_empty() { Err("name has no address".to_owned()) } else { Ok(all) })
+            result.and_then(|all| {
+                if all.is_empty() {
+                    Err("name has no address".to_owned())
+                } else {
+                    Ok(all)
+                }
+            })
         };
         let look_up = look_up.boxed_local().shared();
         self.resolving.borrow_mut().insert(key, look_up.clone());
@@ -113,9 +125,17 @@ impl Prober for HttpProber {
             let (ok, detail) = match result {
                 Ok(Ok(status)) => (settings.status.contains(status.as_u16()), status.to_string()),
                 Ok(Err(detail)) => (false, detail),
-                Err(_) => (false, format!("timed out after {}", format_duration(settings.timeout))),
+                Err(_) => (
+                    false,
+                    format!("timed out after {}", format_duration(settings.timeout)),
+                ),
             };
-            ProbeReport { ok, detail, took: started.elapsed(), addresses }
+            ProbeReport {
+                ok,
+                detail,
+                took: started.elapsed(),
+                addresses,
+            }
         }
         .boxed_local()
     }
@@ -154,15 +174,25 @@ impl HttpProber {
         address: SocketAddr,
         path: &str,
     ) -> Result<StatusCode, SendRequestError> {
-        let request = self.client.get(format!("{url}{path}")).address(address).force_close();
-        Ok(request.insert_header((header::HOST, host_header(url))).send().await?.status())
+        let request = self
+            .client
+            .get(format!("{url}{path}"))
+            .address(address)
+            .force_close();
+        Ok(request
+            .insert_header((header::HOST, host_header(url)))
+            .send()
+            .await?
+            .status())
     }
 }
 
 /// The port is left out where the scheme implies it.
 fn host_header(url: &BackendUrl) -> String {
     let authority = url.authority();
-    authority.strip_suffix(":80").map_or(authority.clone(), str::to_owned)
+    authority
+        .strip_suffix(":80")
+        .map_or(authority.clone(), str::to_owned)
 }
 
 fn round_to_millis(duration: Duration) -> Duration {

@@ -45,9 +45,13 @@ impl BackendRegistry {
         let handle = RegistryHandle::new(empty, workers);
         let now = Instant::now();
         let members = |pool: &str| -> Vec<Member> {
-            let Some(pool) = config.pools.get(pool) else { return Vec::new() };
+            let Some(pool) = config.pools.get(pool) else {
+                return Vec::new();
+            };
             let backends = pool.backends.iter();
-            backends.map(|backend| new_member(&handle, backend, Health::at_start(), now)).collect()
+            backends
+                .map(|backend| new_member(&handle, backend, Health::at_start(), now))
+                .collect()
         };
         handle.publish(Snapshot::build(1, Arc::clone(&config), members, None));
         handle
@@ -63,10 +67,16 @@ impl BackendRegistry {
         let mut members = HashMap::new();
         for pool in snapshot.pools() {
             for member in pool.members() {
-                members.insert((Arc::clone(pool.name()), member.backend.url().clone()), member.clone());
+                members.insert(
+                    (Arc::clone(pool.name()), member.backend.url().clone()),
+                    member.clone(),
+                );
             }
         }
-        let identities = members.iter().map(|(id, member)| (member.backend.id(), id.clone())).collect();
+        let identities = members
+            .iter()
+            .map(|(id, member)| (member.backend.id(), id.clone()))
+            .collect();
         Self {
             config: Arc::clone(snapshot.config()),
             generation: snapshot.generation(),
@@ -80,13 +90,21 @@ impl BackendRegistry {
     }
 
     /// Takes the new configuration over; returns the checkers that have to end before it is in force.
-    fn apply(&mut self, config: Arc<Config>, plan: &ReloadPlan, ctx: &Context<Self>) -> Vec<Addr<HealthChecker>> {
+    fn apply(
+        &mut self,
+        config: Arc<Config>,
+        plan: &ReloadPlan,
+        ctx: &Context<Self>,
+    ) -> Vec<Addr<HealthChecker>> {
         let now = Instant::now();
         let mut members = HashMap::new();
         let mut restart = Vec::new();
         for (name, pool) in &config.pools {
-            let checks_changed =
-                self.config.pools.get(name).is_none_or(|running| running.health_check != pool.health_check);
+            let checks_changed = self
+                .config
+                .pools
+                .get(name)
+                .is_none_or(|running| running.health_check != pool.health_check);
             for backend in &pool.backends {
                 let identity = (Arc::clone(name), backend.url.clone());
                 let member = match self.members.remove(&identity) {
@@ -109,7 +127,11 @@ impl BackendRegistry {
         let removed = std::mem::replace(&mut self.members, members).into_values();
         let ended = removed.map(|member| member.backend.id()).chain(restart);
         let stopping = ended.filter_map(|id| self.checkers.remove(&id)).collect();
-        self.identities = self.members.iter().map(|(id, member)| (member.backend.id(), id.clone())).collect();
+        self.identities = self
+            .members
+            .iter()
+            .map(|(id, member)| (member.backend.id(), id.clone()))
+            .collect();
         self.config = config;
         self.generation += 1;
         self.publish();
@@ -120,11 +142,23 @@ impl BackendRegistry {
         stopping
     }
 
+    #[cfg(test)]
+    pub(crate) fn any_checker(&self) -> Option<&Addr<HealthChecker>> {
+        self.checkers.values().next()
+    }
+
     fn publish(&self) {
         let members = |pool: &str| -> Vec<Member> {
-            let Some((name, pool)) = self.config.pools.get_key_value(pool) else { return Vec::new() };
-            let identities = pool.backends.iter().map(|backend| (Arc::clone(name), backend.url.clone()));
-            identities.filter_map(|identity| self.members.get(&identity).cloned()).collect()
+            let Some((name, pool)) = self.config.pools.get_key_value(pool) else {
+                return Vec::new();
+            };
+            let identities = pool
+                .backends
+                .iter()
+                .map(|backend| (Arc::clone(name), backend.url.clone()));
+            identities
+                .filter_map(|identity| self.members.get(&identity).cloned())
+                .collect()
         };
         let previous = self.handle.snapshot_full();
         self.handle.publish(Snapshot::build(
@@ -143,7 +177,9 @@ impl BackendRegistry {
             if nothing_to_do || self.checkers.contains_key(&id) {
                 continue;
             }
-            let Some(pool) = self.config.pools.get(pool) else { continue };
+            let Some(pool) = self.config.pools.get(pool) else {
+                continue;
+            };
             let registry = ctx.address();
             let guard = EndGuard::new(move || registry.do_send(CheckerEnded { backend: id }));
             let settings = member.probed.then(|| pool.health_check.clone());
@@ -155,16 +191,30 @@ impl BackendRegistry {
     }
 
     fn observe(&mut self, message: ProbeFinished) -> NextProbe {
-        let Some(identity) = self.identities.get(&message.backend) else { return NextProbe::Never };
-        let Some(member) = self.members.get_mut(identity) else { return NextProbe::Never };
-        let Some(pool) = self.config.pools.get(&identity.0) else { return NextProbe::Never };
-        let ProbeReport { ok, detail, took, addresses } = message.report;
+        let Some(identity) = self.identities.get(&message.backend) else {
+            return NextProbe::Never;
+        };
+        let Some(member) = self.members.get_mut(identity) else {
+            return NextProbe::Never;
+        };
+        let Some(pool) = self.config.pools.get(&identity.0) else {
+            return NextProbe::Never;
+        };
+        let ProbeReport {
+            ok,
+            detail,
+            took,
+            addresses,
+        } = message.report;
         let now = Instant::now();
         if !addresses.is_empty() {
             member.backend.set_addresses(&addresses);
         }
         let first = !member.health.is_decided();
-        let thresholds = Thresholds { rise: pool.health_check.rise, fall: pool.health_check.fall };
+        let thresholds = Thresholds {
+            rise: pool.health_check.rise,
+            fall: pool.health_check.fall,
+        };
         let transition = member.health.observe(ok, thresholds);
         if transition.is_some() {
             member.since = now;
@@ -174,7 +224,12 @@ impl BackendRegistry {
             Some(_) => warn!("backend {} is down: {detail}", identity.1),
             None => {}
         }
-        member.backend.set_last_probe(ProbeRecord { ok, detail, took, at: now });
+        member.backend.set_last_probe(ProbeRecord {
+            ok,
+            detail,
+            took,
+            at: now,
+        });
         let changing = member.health.is_changing();
         let pool = Arc::clone(&identity.0);
         if first || transition.is_some() {
@@ -183,7 +238,11 @@ impl BackendRegistry {
         if transition.is_some() {
             self.warn_if_none_is_up(&pool);
         }
-        if changing { NextProbe::Soon } else { NextProbe::Usual }
+        if changing {
+            NextProbe::Soon
+        } else {
+            NextProbe::Usual
+        }
     }
 
     fn warn_if_none_is_up(&self, pool: &Arc<str>) {
@@ -200,14 +259,19 @@ fn new_member(handle: &RegistryHandle, config: &BackendConfig, health: Health, n
         backend.set_addresses(&[address]);
     }
     let health = if config.probed { health } else { Health::unprobed() };
-    Member { backend, weight: config.weight, health, since: now, probed: config.probed }
+    Member {
+        backend,
+        weight: config.weight,
+        health,
+        since: now,
+        probed: config.probed,
+    }
 }
 
 impl Actor for BackendRegistry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.handle.set_registry(Some(ctx.address()));
         self.start_checkers(ctx);
     }
 }
@@ -230,7 +294,8 @@ impl Handler<Pick> for BackendRegistry {
     type Result = Result<Lease, NoBackend>;
 
     fn handle(&mut self, message: Pick, _: &mut Self::Context) -> Self::Result {
-        self.handle.pick(&self.handle.ask_of_control_plane(&message.tried))
+        self.handle
+            .pick(&self.handle.ask_of_control_plane(&message.tried))
     }
 }
 

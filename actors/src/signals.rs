@@ -39,7 +39,12 @@ impl SignalListener {
                     _ => {
                         stopping = true;
                         let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
-                        watcher.signal(Stop { reason: name.to_owned() }, name);
+                        watcher.signal(
+                            Stop {
+                                reason: name.to_owned(),
+                            },
+                            name,
+                        );
                     }
                 }
             }

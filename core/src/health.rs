@@ -35,17 +35,29 @@ pub struct Health {
 impl Health {
     /// A backend that the configuration had at the start: up until its first result says otherwise.
     pub fn at_start() -> Self {
-        Self { status: HealthStatus::Up, decided: false, disagreeing: 0 }
+        Self {
+            status: HealthStatus::Up,
+            decided: false,
+            disagreeing: 0,
+        }
     }
 
     /// A backend that a reload added: it gets no request before its first result.
     pub fn added() -> Self {
-        Self { status: HealthStatus::Pending, decided: false, disagreeing: 0 }
+        Self {
+            status: HealthStatus::Pending,
+            decided: false,
+            disagreeing: 0,
+        }
     }
 
     /// A backend that is not probed: up, and nothing will change that.
     pub fn unprobed() -> Self {
-        Self { status: HealthStatus::Up, decided: true, disagreeing: 0 }
+        Self {
+            status: HealthStatus::Up,
+            decided: true,
+            disagreeing: 0,
+        }
     }
 
     /// The state as others see it.
@@ -81,7 +93,11 @@ impl Health {
         }
         self.disagreeing = self.disagreeing.saturating_add(1);
         let needed = if ok { thresholds.rise } else { thresholds.fall };
-        if self.disagreeing >= needed { self.change_to(seen) } else { None }
+        if self.disagreeing >= needed {
+            self.change_to(seen)
+        } else {
+            None
+        }
     }
 
     fn change_to(&mut self, to: HealthStatus) -> Option<Transition> {
@@ -98,7 +114,10 @@ mod tests {
     const T: Thresholds = Thresholds { rise: 2, fall: 3 };
 
     fn after(mut health: Health, results: &str) -> (Health, Vec<Option<HealthStatus>>) {
-        let seen = results.chars().map(|c| health.observe(c == '+', T).map(|t| t.to)).collect();
+        let seen = results
+            .chars()
+            .map(|c| health.observe(c == '+', T).map(|t| t.to))
+            .collect();
         (health, seen)
     }
 
@@ -112,16 +131,25 @@ mod tests {
 
     #[test]
     fn goes_down_after_fall_bad_results_in_a_row() {
-        assert_eq!(after(Health::at_start(), "+---").1, [None, None, None, Some(HealthStatus::Down)]);
+        assert_eq!(
+            after(Health::at_start(), "+---").1,
+            [None, None, None, Some(HealthStatus::Down)]
+        );
         let (health, seen) = after(Health::at_start(), "+--+--");
-        assert!(seen.iter().all(Option::is_none), "a good result starts the count anew: {seen:?}");
+        assert!(
+            seen.iter().all(Option::is_none),
+            "a good result starts the count anew: {seen:?}"
+        );
         assert!(health.is_up() && health.is_changing());
     }
 
     #[test]
     fn comes_back_after_rise_good_results_in_a_row() {
         let (health, seen) = after(Health::at_start(), "-+-++");
-        assert_eq!(seen, [Some(HealthStatus::Down), None, None, None, Some(HealthStatus::Up)]);
+        assert_eq!(
+            seen,
+            [Some(HealthStatus::Down), None, None, None, Some(HealthStatus::Up)]
+        );
         assert!(!health.is_changing());
     }
 

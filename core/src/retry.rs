@@ -42,7 +42,7 @@ impl Replay {
     }
 }
 
-/// Unused allowance is kept this long, as in finagle; what is older no longer says anything of the load.
+/// Unused allowance fades within this time, as in finagle; what is older no longer says anything of the load.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Bounds retries after a byte was sent to a share of requests, with a floor a second. Costs requests nothing: it
@@ -61,7 +61,13 @@ struct BudgetState {
 
 impl Default for RetryBudget {
     fn default() -> Self {
-        Self { state: Mutex::new(BudgetState { asked: None, requests: 0, tokens: 0.0 }) }
+        Self {
+            state: Mutex::new(BudgetState {
+                asked: None,
+                requests: 0,
+                tokens: 0.0,
+            }),
+        }
     }
 }
 
@@ -70,14 +76,20 @@ impl RetryBudget {
     pub fn withdraw(&self, retries: &Retries, requests: u64, now: Instant) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let floor = f64::from(retries.min_per_second);
-        let elapsed = state.asked.map_or(WINDOW, |asked| now.saturating_duration_since(asked));
+        let elapsed = state
+            .asked
+            .map_or(WINDOW, |asked| now.saturating_duration_since(asked));
         let new_requests = requests.saturating_sub(state.requests) as f64;
         // Of a longer time only the last window counts.
-        let counted = if elapsed > WINDOW { WINDOW.as_secs_f64() / elapsed.as_secs_f64() } else { 1.0 };
+        let counted = if elapsed > WINDOW {
+            WINDOW.as_secs_f64() / elapsed.as_secs_f64()
+        } else {
+            1.0
+        };
         let earned = new_requests * counted * retries.budget.as_fraction();
         let allowed = elapsed.min(WINDOW).as_secs_f64() * floor;
-        let cap = (WINDOW.as_secs_f64() * floor).max(earned + allowed);
-        state.tokens = (state.tokens + earned + allowed).min(cap);
+        let unused = state.tokens * (1.0 - elapsed.min(WINDOW).as_secs_f64() / WINDOW.as_secs_f64());
+        state.tokens = unused + earned + allowed;
         state.asked = Some(now);
         state.requests = requests;
         let granted = state.tokens >= 1.0;
@@ -90,26 +102,45 @@ impl RetryBudget {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods)]
+
     use super::*;
 
     #[test]
     fn a_request_that_was_not_sent_may_go_elsewhere_while_its_body_is_whole() {
-        let post = Replay { safe: false, body_intact: true };
+        let post = Replay {
+            safe: false,
+            body_intact: true,
+        };
         assert!(post.allows(Progress::NotSent));
         assert!(!post.allows(Progress::Sent), "a POST is never sent twice");
-        assert!(!Replay { safe: false, body_intact: false }.allows(Progress::NotSent));
-        let get = Replay { safe: true, body_intact: true };
+        assert!(
+            !Replay {
+                safe: false,
+                body_intact: false
+            }
+            .allows(Progress::NotSent)
+        );
+        let get = Replay {
+            safe: true,
+            body_intact: true,
+        };
         assert!(get.allows(Progress::Sent) && !get.allows(Progress::Answered));
     }
 
     #[test]
     fn allows_a_share_of_requests_and_a_floor_a_second() {
         let (budget, start) = (RetryBudget::default(), Instant::now());
-        let retries = Retries { min_per_second: 3, ..Retries::default() };
+        let retries = Retries {
+            min_per_second: 3,
+            ..Retries::default()
+        };
         let granted = (0..100).filter(|_| budget.withdraw(&retries, 0, start)).count();
         assert_eq!(granted, 30, "ten seconds of the floor are there at the start");
         let later = start + Duration::from_secs(1);
-        let granted = (0..1000).filter(|_| budget.withdraw(&retries, 1000, later)).count();
+        let granted = (0..1000)
+            .filter(|_| budget.withdraw(&retries, 1000, later))
+            .count();
         assert_eq!(granted, 203, "20 % of 1,000 requests and 3 for the second");
     }
 

@@ -81,7 +81,11 @@ pub(super) enum Action {
 impl Args {
     /// Ends the process with exit code 2 if what was typed contradicts itself.
     pub(super) fn action(self) -> Action {
-        let flag = if self.reload { Some("--reload") } else { self.stop.then_some("--stop") };
+        let flag = if self.reload {
+            Some("--reload")
+        } else {
+            self.stop.then_some("--stop")
+        };
         if let (Some(flag), Some(_)) = (flag, &self.command) {
             let message = format!("{flag} cannot be used with a command");
             Self::command().error(ErrorKind::ArgumentConflict, message).exit();
@@ -89,12 +93,17 @@ impl Args {
         let (config, json) = (self.config, self.json);
         let or_default = |config: Option<PathBuf>| config.unwrap_or_else(|| DEFAULT_CONFIG.into());
         match self.command {
-            Some(Command::Check) => Action::Check { config: or_default(config), json },
+            Some(Command::Check) => Action::Check {
+                config: or_default(config),
+                json,
+            },
             Some(Command::Status) => Action::Status { config, json },
             Some(Command::Demo(demo)) => Action::Demo(demo),
             None if self.reload => Action::Reload { config, json },
             None if self.stop => Action::Stop { config, json },
-            None => Action::Run { config: or_default(config) },
+            None => Action::Run {
+                config: or_default(config),
+            },
         }
     }
 }
@@ -112,10 +121,27 @@ mod tests {
     fn the_commands_of_the_readme_mean_what_they_say() {
         let action = |line: &str| Args::try_parse_from(line.split(' ')).map(Args::action).ok();
         assert!(matches!(action("simple-lb"), Some(Action::Run { config }) if config == *"config.yaml"));
-        assert!(matches!(action("simple-lb --config a.yaml"), Some(Action::Run { config }) if config == *"a.yaml"));
-        assert!(matches!(action("simple-lb --reload"), Some(Action::Reload { config: None, json: false })));
-        assert!(matches!(action("simple-lb --stop --json"), Some(Action::Stop { config: None, json: true })));
-        assert!(matches!(action("simple-lb status --json"), Some(Action::Status { json: true, .. })));
+        assert!(
+            matches!(action("simple-lb --config a.yaml"), Some(Action::Run { config }) if config == *"a.yaml")
+        );
+        assert!(matches!(
+            action("simple-lb --reload"),
+            Some(Action::Reload {
+                config: None,
+                json: false
+            })
+        ));
+        assert!(matches!(
+            action("simple-lb --stop --json"),
+            Some(Action::Stop {
+                config: None,
+                json: true
+            })
+        ));
+        assert!(matches!(
+            action("simple-lb status --json"),
+            Some(Action::Status { json: true, .. })
+        ));
         assert!(action("simple-lb --reload --stop").is_none());
         assert!(action("simple-lb --unknown").is_none());
     }

@@ -15,8 +15,10 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
         Ok(config) => {
             let settings = effective::settings(&config);
             if json {
-                let settings: serde_json::Map<_, _> =
-                    settings.into_iter().map(|(key, value)| (key, json!(value))).collect();
+                let settings: serde_json::Map<_, _> = settings
+                    .into_iter()
+                    .map(|(key, value)| (key, json!(value)))
+                    .collect();
                 print_json(&json!({ "valid": true, "problems": [], "settings": settings }));
             } else {
                 let width = settings.iter().map(|(key, _)| key.len()).max().unwrap_or(0);

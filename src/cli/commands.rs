@@ -33,7 +33,11 @@ pub(super) fn instance(config: Option<&Path>) -> Result<InstanceInfo, u8> {
     match find(config) {
         Found::Meant(info) => Ok(info),
         Found::OnlyOne(info) => {
-            error_line(format_args!("the only running instance: pid {}, {}", info.pid, info.config.display()));
+            error_line(format_args!(
+                "the only running instance: pid {}, {}",
+                info.pid,
+                info.config.display()
+            ));
             Ok(info)
         }
         Found::Several(all) => {
@@ -85,13 +89,20 @@ fn print_reload(info: &InstanceInfo, report: &ReloadReport) {
     let (config, generation) = (info.config.display(), report.generation);
     if !report.applied {
         report.problems.iter().for_each(error_line);
-        error_line(format_args!("reload refused: generation {generation} goes on serving, unchanged"));
+        error_line(format_args!(
+            "reload refused: generation {generation} goes on serving, unchanged"
+        ));
         return;
     }
     report.changes.iter().for_each(line);
-    report.notes.iter().for_each(|note| line(format_args!("note: {note}")));
+    report
+        .notes
+        .iter()
+        .for_each(|note| line(format_args!("note: {note}")));
     if report.changes.is_empty() {
-        line(format_args!("no changes in {config}: generation {generation} goes on serving"));
+        line(format_args!(
+            "no changes in {config}: generation {generation} goes on serving"
+        ));
     } else {
         line(format_args!("reloaded {config}: generation {generation}"));
     }
@@ -100,8 +111,9 @@ fn print_reload(info: &InstanceInfo, report: &ReloadReport) {
 pub(super) fn stop(config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
         let info = instance(config)?;
-        let report: StopReport =
-            ask(&info, |client| async move { client.ask(Method::POST, "/stop", STOP_TIMEOUT).await })?;
+        let report: StopReport = ask(&info, |client| async move {
+            client.ask(Method::POST, "/stop", STOP_TIMEOUT).await
+        })?;
         let ended = wait_for_end(&info);
         if json {
             print_json(&report);
@@ -109,14 +121,27 @@ pub(super) fn stop(config: Option<&Path>, json: bool) -> u8 {
             line(format_args!("stopped pid {}: {}", info.pid, describe(&report)));
         }
         if !ended {
-            error_line(format_args!("pid {} has finished its requests but still runs", info.pid));
+            error_line(format_args!(
+                "pid {} has finished its requests but still runs",
+                info.pid
+            ));
         }
-        Ok(if ended && report.cut == 0 { exit::DONE } else { exit::FAILED })
+        Ok(if ended && report.cut == 0 {
+            exit::DONE
+        } else {
+            exit::FAILED
+        })
     })
 }
 
 fn describe(report: &StopReport) -> String {
-    let requests = |count: u64| if count == 1 { "1 request".to_owned() } else { format!("{count} requests") };
+    let requests = |count: u64| {
+        if count == 1 {
+            "1 request".to_owned()
+        } else {
+            format!("{count} requests")
+        }
+    };
     let finished = format!("{} finished while it stopped", requests(report.finished));
     match report.cut {
         0 => finished,
@@ -127,7 +152,9 @@ fn describe(report: &StopReport) -> String {
 fn wait_for_end(info: &InstanceInfo) -> bool {
     let deadline = Instant::now() + EXIT_TIMEOUT;
     let alive = || {
-        let pid = i32::try_from(info.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(info.pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         let exists = pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
         // A process that its parent has not reaped yet still has its number, but no longer its lock.
         exists && running().contains(info)

@@ -8,8 +8,16 @@ use crate::{app, listener};
 pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
     let mut all = vec![row("port", join(&config.listeners))];
     for (name, pool) in &config.pools {
-        let prefix = if config.pools.len() == 1 { String::new() } else { format!("pools.{name}.") };
-        all.extend(pool_settings(pool).into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
+        let prefix = if config.pools.len() == 1 {
+            String::new()
+        } else {
+            format!("pools.{name}.")
+        };
+        all.extend(
+            pool_settings(pool)
+                .into_iter()
+                .map(|(key, value)| (format!("{prefix}{key}"), value)),
+        );
     }
     let client = &config.client_timeouts;
     let workers = config.workers.unwrap_or_else(app::default_workers);
@@ -20,8 +28,14 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("workers", workers.to_string()),
         row("shutdown_timeout", format_duration(config.shutdown_timeout)),
         row("log", config.log.as_str().to_owned()),
-        row("limit: client connections", (app::CONNECTIONS_PER_WORKER * workers).to_string()),
-        row("limit: connections waiting to be accepted", listener::BACKLOG.to_string()),
+        row(
+            "limit: client connections",
+            (app::CONNECTIONS_PER_WORKER * workers).to_string(),
+        ),
+        row(
+            "limit: connections waiting to be accepted",
+            listener::BACKLOG.to_string(),
+        ),
         row("limit: size of a request's head", "128 KiB".to_owned()),
         row("limit: headers of a request", "96".to_owned()),
         row("limit: open files", app::raise_open_files_limit().to_string()),
@@ -36,7 +50,10 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
     let mut all = vec![row("strategy", pool.strategy.to_string())];
     for (index, backend) in pool.backends.iter().enumerate() {
         let probed = if backend.probed { "" } else { ", not probed" };
-        all.push(row(&format!("backends[{index}]"), format!("{} weight {}{probed}", backend.url, backend.weight.get())));
+        all.push(row(
+            &format!("backends[{index}]"),
+            format!("{} weight {}{probed}", backend.url, backend.weight.get()),
+        ));
     }
     all.extend([
         row("health_check.path", check.path.to_string()),
@@ -52,7 +69,10 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
         row("timeouts.body_stall", format_duration(timeouts.body_stall)),
         row("timeouts.upstream_idle", format_duration(timeouts.upstream_idle)),
         row("timeouts.upstream_age", format_duration(timeouts.upstream_age)),
-        row("timeouts.request", timeouts.request.map_or("none".to_owned(), format_duration)),
+        row(
+            "timeouts.request",
+            timeouts.request.map_or("none".to_owned(), format_duration),
+        ),
         row("retries.attempts", retries.attempts.to_string()),
         row("retries.budget", retries.budget.to_string()),
         row("retries.min_per_second", retries.min_per_second.to_string()),
@@ -66,7 +86,11 @@ fn row(key: &str, value: String) -> (String, String) {
 }
 
 fn join<T: ToString>(values: &[T]) -> String {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    values
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn none_if_empty(text: String) -> String {

@@ -56,7 +56,11 @@ pub(super) fn run(path: &Path) -> u8 {
         };
         announce(&running);
         running.stop_requested().await;
-        if running.stop().await.cut > 0 { exit::FAILED } else { exit::DONE }
+        if running.stop().await.cut > 0 {
+            exit::FAILED
+        } else {
+            exit::DONE
+        }
     })
 }
 
@@ -67,14 +71,29 @@ fn announce(running: &Running) {
 }
 
 fn ready_lines(status: &StatusReport) -> Vec<String> {
-    let mut lines = vec![format!("simple-lb {}, pid {}, {}", status.version, status.pid, status.config)];
+    let mut lines = vec![format!(
+        "simple-lb {}, pid {}, {}",
+        status.version, status.pid, status.config
+    )];
     let backends = || status.pools.iter().flat_map(|pool| &pool.backends);
     for pool in &status.pools {
-        lines.push(format!("pool {}, {}, {} backends:", pool.name, pool.strategy, pool.backends.len()));
+        lines.push(format!(
+            "pool {}, {}, {} backends:",
+            pool.name,
+            pool.strategy,
+            pool.backends.len()
+        ));
         let width = backends().map(|backend| backend.url.len()).max().unwrap_or(0);
         for backend in &pool.backends {
-            let probe = backend.last_probe.as_ref().map_or("not probed yet", |probe| &probe.detail);
-            lines.push(format!("  {:width$}  {:7}  {probe}", backend.url, backend.health.to_string()));
+            let probe = backend
+                .last_probe
+                .as_ref()
+                .map_or("not probed yet", |probe| &probe.detail);
+            lines.push(format!(
+                "  {:width$}  {:7}  {probe}",
+                backend.url,
+                backend.health.to_string()
+            ));
         }
     }
     if backends().all(|backend| backend.health != HealthStatus::Up) {
@@ -88,6 +107,11 @@ fn ready_lines(status: &StatusReport) -> Vec<String> {
         "{} workers, at most {} open files",
         status.workers, status.open_files_limit
     ));
-    lines.extend(status.listeners.iter().map(|address| format!("listening on http://{address}")));
+    lines.extend(
+        status
+            .listeners
+            .iter()
+            .map(|address| format!("listening on http://{address}")),
+    );
     lines
 }

@@ -18,8 +18,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) fn status(config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
         let info = instance(config)?;
-        let report: StatusReport =
-            ask(&info, |client| async move { client.ask(Method::GET, "/status", TIMEOUT).await })?;
+        let report: StatusReport = ask(&info, |client| async move {
+            client.ask(Method::GET, "/status", TIMEOUT).await
+        })?;
         if json {
             print_json(&report);
         } else {

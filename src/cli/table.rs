@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lb_core::status::{BackendStatus, StatusReport};
+use lb_core::status::{BackendStatus, PoolStatus, StatusReport};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
 pub(super) struct Window<'a> {
@@ -35,26 +35,63 @@ pub(super) fn summary(report: &StatusReport) -> Vec<String> {
     ]
 }
 
+/// Columns that a narrow terminal can do without, the least telling first.
+const DISPENSABLE: [&str; 7] = [
+    "POOL",
+    "WEIGHT",
+    "LAST PROBE",
+    "SINCE",
+    "IN FLIGHT",
+    "REQ/S",
+    "FAILED",
+];
+
+/// Room for the longest usual content, so that the columns of a live table neither jump nor come and go.
+const LIVE_WIDTHS: [(&str, usize); 5] = [
+    ("HEALTH", 7),
+    ("SINCE", 6),
+    ("SHARE", 6),
+    ("LATENCY", 8),
+    ("LAST PROBE", 36),
+];
+
+/// Between two columns.
+const GAP: usize = 2;
+
 /// The table, a line a backend, under a heading.
 pub(super) fn backends(report: &StatusReport, window: Option<&Window<'_>>) -> Vec<String> {
-    let mut heading = vec!["POOL", "BACKEND", "WEIGHT", "HEALTH", "SINCE", "REQUESTS", "SHARE", "IN FLIGHT"];
+    backends_within(report, window, usize::MAX)
+}
+
+/// The same for a terminal of that many characters: without those columns that have no room and are least missed.
+pub(super) fn backends_within(
+    report: &StatusReport,
+    window: Option<&Window<'_>>,
+    width: usize,
+) -> Vec<String> {
+    let mut heading = vec![
+        "POOL",
+        "BACKEND",
+        "WEIGHT",
+        "HEALTH",
+        "SINCE",
+        "REQUESTS",
+        "SHARE",
+        "IN FLIGHT",
+    ];
     heading.extend(["FAILED", "LATENCY", "LAST PROBE"]);
     if window.is_some() {
-        heading.insert(7, "REQ/S");
+        heading.insert(6, "REQ/S");
     }
     let mut rows = vec![heading.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for pool in &report.pools {
-        let earlier = |url: &str| {
-            let pools = &window?.before.pools;
-            pools.iter().find(|p| p.name == pool.name)?.backends.iter().find(|backend| backend.url == url)
-        };
-        let recent = |backend: &BackendStatus| {
-            let before = earlier(&backend.url).map_or(0, |before| before.requests);
-            backend.requests.saturating_sub(before)
-        };
-        let total: u64 = pool.backends.iter().map(recent).sum();
-        for backend in &pool.backends {
-            let before = earlier(&backend.url);
+        for Recent {
+            backend,
+            requests,
+            share,
+            latency,
+        } in recent(pool, window)
+        {
             let mut row = vec![
                 pool.name.clone(),
                 backend.url.clone(),
@@ -62,42 +99,118 @@ pub(super) fn backends(report: &StatusReport, window: Option<&Window<'_>>) -> Ve
                 backend.health.to_string(),
                 seconds(backend.since_seconds),
                 backend.requests.to_string(),
-                percent(recent(backend), total),
+                share,
                 backend.in_flight.to_string(),
                 backend.failures.to_string(),
-                latency(backend, before),
+                latency,
                 last_probe(backend),
             ];
             if let Some(window) = window {
-                let rate = recent(backend) as f64 / window.elapsed.as_secs_f64().max(0.001);
-                row.insert(7, format!("{rate:.0}"));
+                let rate = requests as f64 / window.elapsed.as_secs_f64().max(0.001);
+                row.insert(6, format!("{rate:.0}"));
             }
             rows.push(row);
         }
     }
-    align(&rows)
+    let least: &[_] = if window.is_some() { &LIVE_WIDTHS } else { &[] };
+    for dispensable in DISPENSABLE {
+        let widths = widths(&rows, least);
+        if widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1) <= width {
+            break;
+        }
+        if let Some(column) = rows[0].iter().position(|name| name == dispensable) {
+            rows.iter_mut().for_each(|row| drop(row.remove(column)));
+        }
+    }
+    align(&rows, &widths(&rows, least))
 }
 
-/// Numbers to the right, texts to the left; which is which is read from the first row below the heading.
-fn align(rows: &[Vec<String>]) -> Vec<String> {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let numeric = |column: usize| {
-        let below = rows.iter().skip(1).map(|row| &row[column]);
-        column + 1 < columns && below.clone().all(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-'))
+/// What a backend did in a window, or since the start without one.
+pub(super) struct Recent<'a> {
+    /// The backend as it is now.
+    pub(super) backend: &'a BackendStatus,
+    /// Requests sent to it.
+    pub(super) requests: u64,
+    /// Its share of the pool's requests: `33.3%`, or `-` if there were none.
+    pub(super) share: String,
+    /// The mean time to the heads of its answers: `0.4ms`, or `-` if there were none.
+    pub(super) latency: String,
+}
+
+/// The backends of a pool, in the order of the file.
+pub(super) fn recent<'a>(pool: &'a PoolStatus, window: Option<&Window<'_>>) -> Vec<Recent<'a>> {
+    let earlier = |url: &str| {
+        let pools = &window?.before.pools;
+        pools
+            .iter()
+            .find(|p| p.name == pool.name)?
+            .backends
+            .iter()
+            .find(|backend| backend.url == url)
     };
-    let layout: Vec<(usize, bool)> = (0..columns).map(|column| (width(column), numeric(column))).collect();
+    let requests = |backend: &BackendStatus| {
+        let before = earlier(&backend.url).map_or(0, |before| before.requests);
+        backend.requests.saturating_sub(before)
+    };
+    let total: u64 = pool.backends.iter().map(requests).sum();
+    let recent = |backend: &'a BackendStatus| Recent {
+        backend,
+        requests: requests(backend),
+        share: percent(requests(backend), total),
+        latency: latency(backend, earlier(&backend.url)),
+    };
+    pool.backends.iter().map(recent).collect()
+}
+
+/// How wide each column is, at least as wide as `least` says.
+fn widths(rows: &[Vec<String>], least: &[(&str, usize)]) -> Vec<usize> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        let least = least
+            .iter()
+            .find(|(name, _)| rows[0][column] == *name)
+            .map_or(0, |&(_, width)| width);
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .fold(least, usize::max)
+    };
+    (0..columns).map(width).collect()
+}
+
+/// Numbers to the right, texts to the left; which is which is read from the rows below the heading.
+fn align(rows: &[Vec<String>], widths: &[usize]) -> Vec<String> {
+    let number = |cell: &String| {
+        cell.starts_with(|c: char| c.is_ascii_digit() || c == '-') && !cell.contains(char::is_whitespace)
+    };
+    let numeric = |column: usize| rows.iter().skip(1).all(|row| number(&row[column]));
+    let layout: Vec<(usize, bool)> = widths
+        .iter()
+        .enumerate()
+        .map(|(column, &width)| (width, numeric(column)))
+        .collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&layout).map(|(cell, &(width, right))| {
-            if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            if right {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            }
         });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        cells
+            .collect::<Vec<_>>()
+            .join(&" ".repeat(GAP))
+            .trim_end()
+            .to_owned()
     };
     rows.iter().map(line).collect()
 }
 
 fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 { "-".to_owned() } else { format!("{:.1}%", part as f64 * 100.0 / whole as f64) }
+    if whole == 0 {
+        "-".to_owned()
+    } else {
+        format!("{:.1}%", part as f64 * 100.0 / whole as f64)
+    }
 }
 
 /// The mean time to the answers' heads.
@@ -112,8 +225,15 @@ fn latency(backend: &BackendStatus, before: Option<&BackendStatus>) -> String {
 }
 
 fn last_probe(backend: &BackendStatus) -> String {
-    let Some(probe) = &backend.last_probe else { return "-".to_owned() };
-    format!("{}, took {}ms, {} ago", probe.detail, probe.millis, seconds(probe.ago_seconds))
+    let Some(probe) = &backend.last_probe else {
+        return "-".to_owned();
+    };
+    format!(
+        "{}, took {}ms, {} ago",
+        probe.detail,
+        probe.millis,
+        seconds(probe.ago_seconds)
+    )
 }
 
 /// `42s`, `3m12s`, `5h01m`, `12d03h`
@@ -129,18 +249,26 @@ fn seconds(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_core::status::HealthStatus;
+
     use super::*;
 
     #[test]
     fn durations_are_short() {
         let shown: Vec<_> = [0, 59, 61, 3599, 3600, 90_000, 1_000_000].map(seconds).to_vec();
-        assert_eq!(shown, ["0s", "59s", "1m01s", "59m59s", "1h00m", "1d01h", "11d13h"]);
+        assert_eq!(
+            shown,
+            ["0s", "59s", "1m01s", "59m59s", "1h00m", "1d01h", "11d13h"]
+        );
     }
 
     #[test]
     fn numbers_stand_to_the_right_and_texts_to_the_left() {
         let rows = [["NAME", "COUNT", "NOTE"], ["a", "5", "x"], ["long", "1234", "y"]];
         let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
-        assert_eq!(align(&rows), ["NAME  COUNT  NOTE", "a         5  x", "long   1234  y"]);
+        assert_eq!(
+            align(&rows),
+            ["NAME  COUNT  NOTE", "a         5  x", "long   1234  y"]
+        );
     }
 }

@@ -50,8 +50,14 @@ impl ControlClient {
                 Ok::<_, ConnectError>(Connection::new(info.request().clone(), stream))
             }
         });
-        let client = Client::builder().connector(Connector::new().connector(connect)).disable_timeout().finish();
-        Self { client, socket: socket.to_path_buf() }
+        let client = Client::builder()
+            .connector(Connector::new().connector(connect))
+            .disable_timeout()
+            .finish();
+        Self {
+            client,
+            socket: socket.to_path_buf(),
+        }
     }
 
     /// One question.
@@ -64,7 +70,10 @@ impl ControlClient {
         path: &str,
         timeout: Duration,
     ) -> Result<T, ControlError> {
-        let no_answer = |reason: String| ControlError::NoAnswer { socket: self.socket.clone(), reason };
+        let no_answer = |reason: String| ControlError::NoAnswer {
+            socket: self.socket.clone(),
+            reason,
+        };
         let exchange = async {
             let mut answer = self
                 .client

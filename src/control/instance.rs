@@ -72,8 +72,13 @@ pub enum Found {
 /// # Errors
 /// When the folder does not exist or cannot be read.
 pub fn identity(config: &Path) -> io::Result<PathBuf> {
-    let name = config.file_name().ok_or_else(|| io::Error::other("not a file name"))?;
-    let folder = config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = config
+        .file_name()
+        .ok_or_else(|| io::Error::other("not a file name"))?;
+    let folder = config
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     Ok(fs::canonicalize(folder)?.join(name))
 }
 
@@ -109,7 +114,9 @@ fn prepare(folder: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(folder)?;
     let ours = meta.is_dir() && meta.uid() == rustix::process::getuid().as_raw();
     if !ours || meta.mode() & 0o077 != 0 {
-        return Err(io::Error::other("is not a folder of mode 0700 that belongs to this user"));
+        return Err(io::Error::other(
+            "is not a folder of mode 0700 that belongs to this user",
+        ));
     }
     Ok(())
 }
@@ -136,24 +143,43 @@ impl Claim {
         let name = short_name(config);
         let lock_path = folder.join(format!("{name}.lock"));
         loop {
-            let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
+            let options = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .clone();
             let mut lock = options.open(&lock_path)?;
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-                let unknown = InstanceInfo { pid: 0, config: config.into(), socket: PathBuf::new() };
+                let unknown = InstanceInfo {
+                    pid: 0,
+                    config: config.into(),
+                    socket: PathBuf::new(),
+                };
                 return Ok(Err(read_info(&mut lock).unwrap_or(unknown)));
             }
             // Its last owner may have removed it between our opening and locking it.
             let same = fs::metadata(&lock_path).is_ok_and(|there| {
-                lock.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (there.dev(), there.ino()))
+                lock.metadata()
+                    .is_ok_and(|ours| (ours.dev(), ours.ino()) == (there.dev(), there.ino()))
             });
             if !same {
                 continue;
             }
             let socket = folder.join(format!("{name}.sock"));
-            let info = InstanceInfo { pid: std::process::id(), config: config.into(), socket };
+            let info = InstanceInfo {
+                pid: std::process::id(),
+                config: config.into(),
+                socket,
+            };
             lock.set_len(0)?;
             lock.write_all(&serde_json::to_vec(&info)?)?;
-            return Ok(Ok(Self { lock, lock_path, info }));
+            return Ok(Ok(Self {
+                lock,
+                lock_path,
+                info,
+            }));
         }
     }
 
@@ -198,8 +224,14 @@ fn living(lock_path: &Path) -> Option<InstanceInfo> {
 
 /// All running instances of this user.
 pub fn running() -> Vec<InstanceInfo> {
-    let files = folders().into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    let locks = files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "lock"));
+    let files = folders()
+        .into_iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten()
+        .flatten();
+    let locks = files
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "lock"));
     let mut found: Vec<InstanceInfo> = locks.filter_map(|path| living(&path)).collect();
     found.sort_by(|a, b| a.config.cmp(&b.config));
     found
@@ -243,7 +275,11 @@ mod tests {
     fn a_file_that_nobody_locks_is_stale() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0123.lock");
-        let info = InstanceInfo { pid: 1, config: "/etc/x/config.yaml".into(), socket: "/nowhere".into() };
+        let info = InstanceInfo {
+            pid: 1,
+            config: "/etc/x/config.yaml".into(),
+            socket: "/nowhere".into(),
+        };
         fs::write(&path, serde_json::to_vec(&info).unwrap()).unwrap();
         assert_eq!(living(&path), None);
     }
@@ -256,6 +292,9 @@ mod tests {
         fs::write(&real, "").unwrap();
         let link = folder.path().join("config.yaml");
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert_eq!(identity(&link).unwrap(), fs::canonicalize(folder.path()).unwrap().join("config.yaml"));
+        assert_eq!(
+            identity(&link).unwrap(),
+            fs::canonicalize(folder.path()).unwrap().join("config.yaml")
+        );
     }
 }

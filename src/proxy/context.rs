@@ -20,7 +20,10 @@ impl Client {
     /// Judges a peer by the configured `trusted_proxies`.
     pub fn new(peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
         let address = peer.to_canonical();
-        Self { address, trusted: trusted_proxies.iter().any(|network| network.contains(&address)) }
+        Self {
+            address,
+            trusted: trusted_proxies.iter().any(|network| network.contains(&address)),
+        }
     }
 }
 
@@ -69,7 +72,14 @@ mod tests {
     fn a_request_id_that_is_fit_for_logs_is_kept() {
         assert_eq!(RequestId::new(Some(b"abc-123"), 7).as_str(), "abc-123");
         let made = format!("{:032x}", 7);
-        for bad in [&b""[..], b"two words", b"new\nline", b"quote\"", "\u{d55c}".as_bytes(), &[b'a'; 129]] {
+        for bad in [
+            &b""[..],
+            b"two words",
+            b"new\nline",
+            b"quote\"",
+            "\u{d55c}".as_bytes(),
+            &[b'a'; 129],
+        ] {
             assert_eq!(RequestId::new(Some(bad), 7).as_str(), made, "{bad:?}");
         }
         assert_eq!(RequestId::new(None, 7).as_str(), made);

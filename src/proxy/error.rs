@@ -122,10 +122,20 @@ impl ProxyError {
     fn row(&self) -> Row {
         use Fault::{Backend, Balancer, Client};
         use Progress::{Answered, NotSent, Sent};
-        let row = |status, reason, fault, progress| Row { status, reason, fault, progress };
+        let row = |status, reason, fault, progress| Row {
+            status,
+            reason,
+            fault,
+            progress,
+        };
         match self {
             Self::Connect(_) => row(502, "no backend could be reached", Backend, NotSent),
-            Self::Closed => row(502, "the backend closed the connection without an answer", Backend, Sent),
+            Self::Closed => row(
+                502,
+                "the backend closed the connection without an answer",
+                Backend,
+                Sent,
+            ),
             Self::Io(_) => row(502, "the connection to the backend failed", Backend, Sent),
             Self::BadAnswer(_) => row(502, "the backend's answer could not be understood", Backend, Sent),
             Self::CutShort { .. } => row(502, "the backend's answer was cut short", Backend, Answered),
@@ -133,10 +143,17 @@ impl ProxyError {
             Self::TimedOut { limit, .. } => match limit {
                 TimeLimit::Connect => row(504, "no backend accepted a connection in time", Backend, NotSent),
                 TimeLimit::ResponseIdle => row(504, "the backend did not answer in time", Backend, Sent),
-                TimeLimit::BodyStall => row(408, "the request's body did not arrive in time", Client, Answered),
+                TimeLimit::BodyStall => {
+                    row(408, "the request's body did not arrive in time", Client, Answered)
+                }
                 TimeLimit::Request => row(504, "the request took longer than it may", Backend, Answered),
             },
-            Self::ClientBody(_) => row(400, "the request's body ended before it was complete", Client, Answered),
+            Self::ClientBody(_) => row(
+                400,
+                "the request's body ended before it was complete",
+                Client,
+                Answered,
+            ),
             Self::NoBackend(NoBackend::NoneEligible) => {
                 row(503, "no backend is ready for requests", Balancer, Answered)
             }
@@ -166,7 +183,11 @@ impl ProxyError {
 
     /// What the backend's lease ends with.
     pub fn outcome(&self) -> Outcome {
-        if self.fault() == Fault::Backend { Outcome::BackendFailed } else { Outcome::Abandoned }
+        if self.fault() == Fault::Backend {
+            Outcome::BackendFailed
+        } else {
+            Outcome::Abandoned
+        }
     }
 
     /// Whether the connection broke without any answer, as a kept-alive one does that the backend has just closed.
@@ -181,12 +202,19 @@ mod tests {
 
     #[test]
     fn every_error_has_the_status_that_clients_expect() {
-        let timeout = |limit| ProxyError::TimedOut { limit, after: Duration::from_secs(1) };
+        let timeout = |limit| ProxyError::TimedOut {
+            limit,
+            after: Duration::from_secs(1),
+        };
         let table = [
             (ProxyError::Connect("refused".into()), 502, Fault::Backend),
             (ProxyError::Closed, 502, Fault::Backend),
             (ProxyError::NoBackend(NoBackend::AllTried), 502, Fault::Balancer),
-            (ProxyError::NoBackend(NoBackend::NoneEligible), 503, Fault::Balancer),
+            (
+                ProxyError::NoBackend(NoBackend::NoneEligible),
+                503,
+                Fault::Balancer,
+            ),
             (timeout(TimeLimit::Connect), 504, Fault::Backend),
             (timeout(TimeLimit::ResponseIdle), 504, Fault::Backend),
             (timeout(TimeLimit::Request), 504, Fault::Backend),
@@ -200,7 +228,10 @@ mod tests {
 
     #[test]
     fn a_timeout_names_its_key() {
-        let error = ProxyError::TimedOut { limit: TimeLimit::ResponseIdle, after: Duration::from_secs(60) };
+        let error = ProxyError::TimedOut {
+            limit: TimeLimit::ResponseIdle,
+            after: Duration::from_secs(60),
+        };
         assert_eq!(error.to_string(), "timeouts.response_idle is over (1m)");
     }
 }

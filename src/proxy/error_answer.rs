@@ -19,10 +19,18 @@ impl ErrorAnswer {
         let (status, reason) = (error.status(), error.reason());
         if json {
             let body = serde_json::json!({ "status": status, "error": reason, "request_id": id.as_str() });
-            return Self { status, content_type: "application/json", body: format!("{body}\n") };
+            return Self {
+                status,
+                content_type: "application/json",
+                body: format!("{body}\n"),
+            };
         }
         let body = format!("{status} {}: {reason}\nrequest id: {id}\n", title(status));
-        Self { status, content_type: "text/plain; charset=utf-8", body }
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body,
+        }
     }
 }
 
@@ -81,9 +89,15 @@ mod tests {
 
     #[test]
     fn says_what_happened_and_which_request_it_was() {
-        let (error, id) = (ProxyError::NoBackend(NoBackend::NoneEligible), RequestId::new(Some(b"r1"), 0));
+        let (error, id) = (
+            ProxyError::NoBackend(NoBackend::NoneEligible),
+            RequestId::new(Some(b"r1"), 0),
+        );
         let text = ErrorAnswer::new(&error, &id, false);
-        assert_eq!(text.body, "503 Service Unavailable: no backend is ready for requests\nrequest id: r1\n");
+        assert_eq!(
+            text.body,
+            "503 Service Unavailable: no backend is ready for requests\nrequest id: r1\n"
+        );
         let json = ErrorAnswer::new(&error, &id, true);
         assert_eq!(
             json.body,

@@ -34,7 +34,11 @@ pub struct FailureLog {
 impl FailureLog {
     /// A log that has written nothing yet.
     pub fn new(now: Instant) -> Self {
-        Self { since: Cell::new(now), written: Cell::new(0), left_out: Cell::new(0) }
+        Self {
+            since: Cell::new(now),
+            written: Cell::new(0),
+            left_out: Cell::new(0),
+        }
     }
 
     /// Logs one failed attempt.
@@ -45,14 +49,23 @@ impl FailureLog {
         (phase, error): (Phase, &ProxyError),
         verdict: Verdict,
     ) {
-        let Some(left_out) = self.admit(Instant::now()) else { return };
+        let Some(left_out) = self.admit(Instant::now()) else {
+            return;
+        };
         let then = match verdict {
             Verdict::Retried => "trying another backend",
             Verdict::GaveUp => "giving up",
         };
-        let more = if left_out > 0 { format!(" ({left_out} more failures not logged)") } else { String::new() };
+        let more = if left_out > 0 {
+            format!(" ({left_out} more failures not logged)")
+        } else {
+            String::new()
+        };
         match backend {
-            Some(url) => warn!("request {id}: backend {url}: {}: {error}: {then}{more}", phase.as_str()),
+            Some(url) => warn!(
+                "request {id}: backend {url}: {}: {error}: {then}{more}",
+                phase.as_str()
+            ),
             None => warn!("request {id}: {error}: {then}{more}"),
         }
     }

@@ -26,6 +26,12 @@ impl Worker {
     /// A worker without connections yet.
     pub fn new(index: usize, registry: RegistryHandle, traffic: Arc<Traffic>) -> Self {
         let upstream = UpstreamClients::new(registry.clone());
-        Self { index, registry, traffic, upstream, failures: FailureLog::new(Instant::now()) }
+        Self {
+            index,
+            registry,
+            traffic,
+            upstream,
+            failures: FailureLog::new(Instant::now()),
+        }
     }
 }

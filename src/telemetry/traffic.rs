@@ -24,13 +24,19 @@ impl Traffic {
     /// Counters for that many workers.
     pub fn new(workers: usize) -> Arc<Self> {
         let shards = (0..workers.max(1)).map(|_| Shard::default()).collect();
-        Arc::new(Self { shards, draining: AtomicBool::new(false) })
+        Arc::new(Self {
+            shards,
+            draining: AtomicBool::new(false),
+        })
     }
 
     /// Counts a request until the returned guard is dropped.
     pub fn enter(self: &Arc<Self>, worker: usize) -> InFlight {
         self.shard(worker).started.fetch_add(1, Relaxed);
-        InFlight { traffic: Arc::clone(self), worker }
+        InFlight {
+            traffic: Arc::clone(self),
+            worker,
+        }
     }
 
     /// Requests taken since the start.

@@ -18,7 +18,10 @@ pub struct UpstreamClients {
 impl UpstreamClients {
     /// No client yet; the first request makes one.
     pub fn new(registry: RegistryHandle) -> Self {
-        Self { registry, current: RefCell::new(None) }
+        Self {
+            registry,
+            current: RefCell::new(None),
+        }
     }
 
     /// The client for these timeouts.
@@ -35,7 +38,10 @@ impl UpstreamClients {
     }
 
     fn build(&self, timeouts: &UpstreamTimeouts) -> Client {
-        let connect = Connect { registry: self.registry.clone(), timeout: timeouts.connect };
+        let connect = Connect {
+            registry: self.registry.clone(),
+            timeout: timeouts.connect,
+        };
         // awc's limits stand aside for ours: it would allow 100 connections in all, follow redirects, and count an
         // upload into 5 s. Its own connect timeout only backs up ours.
         let connector = Connector::new()

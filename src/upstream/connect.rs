@@ -35,7 +35,10 @@ impl Service<ConnectInfo<Uri>> for Connect {
     }
 
     fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
-        let authority = info.request().authority().map_or("", |authority| authority.as_str());
+        let authority = info
+            .request()
+            .authority()
+            .map_or("", |authority| authority.as_str());
         let backend = self.registry.snapshot().backend_by_authority(authority).cloned();
         let timeout = self.timeout;
         Box::pin(async move {

@@ -98,7 +98,11 @@ impl Backend {
 
     /// The addresses its name resolved to, the one that last worked first.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let all = self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = self
+            .addresses
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let first = self.preferred.load(Relaxed);
         if first >= all.len() {
             return all.to_vec();
@@ -110,7 +114,9 @@ impl Backend {
     pub fn set_addresses(&self, addresses: &[SocketAddr]) {
         let preferred = self.addresses().first().copied();
         let mut all = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
-        let index = preferred.and_then(|first| addresses.iter().position(|a| *a == first)).unwrap_or(0);
+        let index = preferred
+            .and_then(|first| addresses.iter().position(|a| *a == first))
+            .unwrap_or(0);
         *all = addresses.into();
         self.preferred.store(index, Relaxed);
     }
@@ -125,7 +131,10 @@ impl Backend {
 
     /// The last probe, if there was one.
     pub fn last_probe(&self) -> Option<ProbeRecord> {
-        self.last_probe.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_probe
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Notes a probe.
@@ -165,7 +174,9 @@ impl Backend {
     pub(super) fn answered(&self, worker: usize, latency: Duration) {
         let shard = self.shard(worker);
         shard.answers.fetch_add(1, Relaxed);
-        shard.latency_micros.fetch_add(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        shard
+            .latency_micros
+            .fetch_add(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
     fn shard(&self, worker: usize) -> &Shard {

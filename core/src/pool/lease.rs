@@ -27,7 +27,12 @@ pub struct Lease {
 impl Lease {
     pub(super) fn new(backend: Arc<Backend>, worker: usize, now: Instant) -> Self {
         backend.started(worker);
-        Self { backend, worker, started: now, failed: false }
+        Self {
+            backend,
+            worker,
+            started: now,
+            failed: false,
+        }
     }
 
     /// Where to send the request.
@@ -37,7 +42,8 @@ impl Lease {
 
     /// Notes that the answer's head has come.
     pub fn answered(&self, now: Instant) {
-        self.backend.answered(self.worker, now.saturating_duration_since(self.started));
+        self.backend
+            .answered(self.worker, now.saturating_duration_since(self.started));
     }
 
     /// Ends the lease.

@@ -16,12 +16,7 @@ use std::{
 };
 
 use super::{Backend, Lease, Member, PoolState};
-use crate::{
-    config::PoolConfig,
-    retry::RetryBudget,
-    status::HealthStatus,
-    strategy::Schedule,
-};
+use crate::{config::PoolConfig, retry::RetryBudget, status::HealthStatus, strategy::Schedule};
 
 /// What a request tells the pool when it asks for a backend.
 #[derive(Debug, Clone, Copy)]
@@ -100,15 +95,27 @@ impl Pool {
     pub fn new(name: Arc<str>, config: Arc<PoolConfig>, members: Vec<Member>, state: Arc<PoolState>) -> Self {
         let indices_of = |wanted: fn(HealthStatus) -> bool| -> Vec<u32> {
             let all = members.iter().enumerate();
-            all.filter(|(_, member)| wanted(member.health.status())).map(|(index, _)| index as u32).collect()
+            all.filter(|(_, member)| wanted(member.health.status()))
+                .map(|(index, _)| index as u32)
+                .collect()
         };
         let mut candidates = indices_of(|health| health == HealthStatus::Up);
         if candidates.is_empty() {
             candidates = indices_of(|health| health == HealthStatus::Down);
         }
-        let weights: Vec<u16> = candidates.iter().map(|&index| members[index as usize].weight.get()).collect();
+        let weights: Vec<u16> = candidates
+            .iter()
+            .map(|&index| members[index as usize].weight.get())
+            .collect();
         let schedule = Schedule::new(&weights);
-        Self { name, config, members: members.into(), candidates: candidates.into(), schedule, state }
+        Self {
+            name,
+            config,
+            members: members.into(),
+            candidates: candidates.into(),
+            schedule,
+            state,
+        }
     }
 
     /// Its name.
@@ -133,7 +140,10 @@ impl Pool {
 
     /// Requests that its backends have got so far.
     pub fn requests(&self) -> u64 {
-        self.members.iter().map(|member| member.backend.counts().requests).sum()
+        self.members
+            .iter()
+            .map(|member| member.backend.counts().requests)
+            .sum()
     }
 
     pub(super) fn state(&self) -> &Arc<PoolState> {
@@ -145,7 +155,11 @@ impl Pool {
     /// # Errors
     /// [`NoBackend`] when there is none.
     pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
-        let member = if ask.tried.is_empty() { self.next_in_turn()? } else { self.next_untried(ask.tried)? };
+        let member = if ask.tried.is_empty() {
+            self.next_in_turn()?
+        } else {
+            self.next_untried(ask.tried)?
+        };
         Ok(Lease::new(Arc::clone(&member.backend), ask.worker, ask.now))
     }
 
@@ -167,8 +181,15 @@ impl Pool {
         let untried = |member: &&Member| !tried.contains(&member.backend);
         let candidates = || self.candidates.iter().map(|&index| &self.members[index as usize]);
         // All that are up were tried: one that is down is still better than a certain error.
-        let down = || self.members.iter().filter(|member| member.health.status() == HealthStatus::Down);
-        candidates().find(untried).or_else(|| down().find(untried)).ok_or(NoBackend::AllTried)
+        let down = || {
+            self.members
+                .iter()
+                .filter(|member| member.health.status() == HealthStatus::Down)
+        };
+        candidates()
+            .find(untried)
+            .or_else(|| down().find(untried))
+            .ok_or(NoBackend::AllTried)
     }
 
     fn candidate_at(&self, tick: u64) -> Option<&Member> {

@@ -73,12 +73,21 @@ impl Snapshot {
             .collect();
         let routes = config.routes.iter().filter_map(|route| {
             let pool = pools.iter().find(|pool| *pool.name() == route.pool)?;
-            Some(Route { pool: Arc::clone(pool) })
+            Some(Route {
+                pool: Arc::clone(pool),
+            })
         });
-        let by_authority = pools.iter().flat_map(|pool| pool.members()).map(|member| {
-            (member.backend.authority().into(), Arc::clone(&member.backend))
-        });
-        Self { generation, routes: routes.collect(), by_authority: by_authority.collect(), config, pools }
+        let by_authority = pools
+            .iter()
+            .flat_map(|pool| pool.members())
+            .map(|member| (member.backend.authority().into(), Arc::clone(&member.backend)));
+        Self {
+            generation,
+            routes: routes.collect(),
+            by_authority: by_authority.collect(),
+            config,
+            pools,
+        }
     }
 
     /// How many configurations have been applied so far.
@@ -113,7 +122,10 @@ impl Snapshot {
 
     /// A backend by its identity.
     pub fn member(&self, pool: &str, url: &BackendUrl) -> Option<&Member> {
-        self.pool(pool)?.members().iter().find(|member| member.backend.url() == url)
+        self.pool(pool)?
+            .members()
+            .iter()
+            .find(|member| member.backend.url() == url)
     }
 
     /// Chooses a backend of the pool that serves the request. The one function through which everybody asks.

@@ -24,7 +24,12 @@ fn down() -> Health {
 
 /// A snapshot of backends `http://a:80`, …, each with its weight and health.
 fn snapshot(backends: &[(&str, u16, Health)], previous: Option<&Snapshot>) -> Snapshot {
-    let config = config_of(&backends.iter().map(|(url, weight, _)| (*url, *weight)).collect::<Vec<_>>());
+    let config = config_of(
+        &backends
+            .iter()
+            .map(|(url, weight, _)| (*url, *weight))
+            .collect::<Vec<_>>(),
+    );
     let pool = config.pools["default"].clone();
     let members = |_: &str| -> Vec<Member> {
         let all = pool.backends.iter().zip(backends).enumerate();
@@ -45,12 +50,23 @@ fn snapshot(backends: &[(&str, u16, Health)], previous: Option<&Snapshot>) -> Sn
 }
 
 fn pick(snapshot: &Snapshot, tried: &Tried) -> Result<Lease, NoBackend> {
-    snapshot.pick(&Ask { worker: 0, now: Instant::now(), tried })
+    snapshot.pick(&Ask {
+        worker: 0,
+        now: Instant::now(),
+        tried,
+    })
 }
 
 /// Host letters of the next picks: `abcab`.
 fn picks(snapshot: &Snapshot, count: usize) -> String {
-    let host = |_| pick(snapshot, &Tried::default()).unwrap().backend().url().host().to_owned();
+    let host = |_| {
+        pick(snapshot, &Tried::default())
+            .unwrap()
+            .backend()
+            .url()
+            .host()
+            .to_owned()
+    };
     (0..count).map(host).collect()
 }
 
@@ -63,24 +79,43 @@ fn count(picks: &str) -> BTreeMap<char, usize> {
 #[test]
 fn takes_turns_and_goes_on_where_it_was_after_a_new_snapshot() {
     let up = Health::at_start();
-    let first = snapshot(&[("http://a", 1, up), ("http://b", 1, up), ("http://c", 1, up)], None);
+    let first = snapshot(
+        &[("http://a", 1, up), ("http://b", 1, up), ("http://c", 1, up)],
+        None,
+    );
     assert_eq!(picks(&first, 4), "abca");
-    let second = snapshot(&[("http://a", 1, up), ("http://b", 1, up), ("http://c", 1, up)], Some(&first));
+    let second = snapshot(
+        &[("http://a", 1, up), ("http://b", 1, up), ("http://c", 1, up)],
+        Some(&first),
+    );
     assert_eq!(picks(&second, 2), "bc");
 }
 
 #[test]
 fn a_backend_that_goes_down_leaves_its_share_to_all_others() {
     let up = Health::at_start();
-    let snapshot =
-        snapshot(&[("http://a", 1, up), ("http://b", 1, down()), ("http://c", 1, up), ("http://d", 1, up)], None);
-    assert_eq!(count(&picks(&snapshot, 300)), BTreeMap::from([('a', 100), ('c', 100), ('d', 100)]));
+    let snapshot = snapshot(
+        &[
+            ("http://a", 1, up),
+            ("http://b", 1, down()),
+            ("http://c", 1, up),
+            ("http://d", 1, up),
+        ],
+        None,
+    );
+    assert_eq!(
+        count(&picks(&snapshot, 300)),
+        BTreeMap::from([('a', 100), ('c', 100), ('d', 100)])
+    );
 }
 
 #[test]
 fn retries_of_a_dead_backends_requests_are_shared_by_all_others() {
     let up = Health::at_start();
-    let snapshot = snapshot(&[("http://a", 1, up), ("http://b", 1, up), ("http://c", 1, up)], None);
+    let snapshot = snapshot(
+        &[("http://a", 1, up), ("http://b", 1, up), ("http://c", 1, up)],
+        None,
+    );
     let mut served = String::new();
     for _ in 0..300 {
         let lease = pick(&snapshot, &Tried::default()).unwrap();
@@ -92,7 +127,11 @@ fn retries_of_a_dead_backends_requests_are_shared_by_all_others() {
             served.push_str(lease.backend().url().host());
         }
     }
-    assert_eq!(count(&served), BTreeMap::from([('b', 150), ('c', 150)]), "not all to the neighbour");
+    assert_eq!(
+        count(&served),
+        BTreeMap::from([('b', 150), ('c', 150)]),
+        "not all to the neighbour"
+    );
 }
 
 #[test]
@@ -118,7 +157,10 @@ fn tries_all_when_all_are_down_and_each_only_once() {
 
 #[test]
 fn a_retry_falls_back_on_one_that_is_down_when_all_others_were_tried() {
-    let snapshot = snapshot(&[("http://a", 1, Health::at_start()), ("http://b", 1, down())], None);
+    let snapshot = snapshot(
+        &[("http://a", 1, Health::at_start()), ("http://b", 1, down())],
+        None,
+    );
     let first = pick(&snapshot, &Tried::default()).unwrap();
     assert_eq!(first.backend().url().host(), "a");
     let mut tried = Tried::default();
@@ -129,7 +171,10 @@ fn a_retry_falls_back_on_one_that_is_down_when_all_others_were_tried() {
 #[test]
 fn a_backend_that_waits_for_its_first_probe_gets_nothing() {
     let alone = snapshot(&[("http://a", 1, Health::added())], None);
-    assert_eq!(pick(&alone, &Tried::default()).unwrap_err(), NoBackend::NoneEligible);
+    assert_eq!(
+        pick(&alone, &Tried::default()).unwrap_err(),
+        NoBackend::NoneEligible
+    );
     let beside = snapshot(&[("http://a", 1, Health::added()), ("http://b", 1, down())], None);
     assert_eq!(picks(&beside, 3), "bbb");
 }
@@ -138,7 +183,10 @@ fn a_backend_that_waits_for_its_first_probe_gets_nothing() {
 fn counts_what_is_in_flight_and_what_failed() {
     let snapshot = snapshot(&[("http://a", 1, Health::at_start())], None);
     let backend = Arc::clone(&snapshot.pools()[0].members()[0].backend);
-    let (one, two) = (pick(&snapshot, &Tried::default()).unwrap(), pick(&snapshot, &Tried::default()).unwrap());
+    let (one, two) = (
+        pick(&snapshot, &Tried::default()).unwrap(),
+        pick(&snapshot, &Tried::default()).unwrap(),
+    );
     assert_eq!((backend.counts().requests, backend.counts().in_flight), (2, 2));
     one.finish(Outcome::BackendFailed);
     drop(two);
@@ -149,7 +197,10 @@ fn counts_what_is_in_flight_and_what_failed() {
 #[test]
 fn workers_share_one_order() {
     let up = Health::at_start();
-    let snapshot = Arc::new(snapshot(&[("http://a", 1, up), ("http://b", 2, up), ("http://c", 3, up)], None));
+    let snapshot = Arc::new(snapshot(
+        &[("http://a", 1, up), ("http://b", 2, up), ("http://c", 3, up)],
+        None,
+    ));
     let workers: Vec<_> = (0..4)
         .map(|_| {
             let snapshot = Arc::clone(&snapshot);
@@ -157,14 +208,24 @@ fn workers_share_one_order() {
         })
         .collect();
     let all: String = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
-    assert_eq!(count(&all), BTreeMap::from([('a', 1000), ('b', 2000), ('c', 3000)]));
+    assert_eq!(
+        count(&all),
+        BTreeMap::from([('a', 1000), ('b', 2000), ('c', 3000)])
+    );
 }
 
 #[test]
 fn keeps_the_address_that_worked_in_front() {
-    let backend = Backend::new(1, config_of(&[("http://a", 1)]).pools["default"].backends[0].url.clone(), 1);
-    let addresses: Vec<std::net::SocketAddr> =
-        ["[::1]:80", "127.0.0.1:80", "127.0.0.2:80"].map(|a| a.parse().unwrap()).to_vec();
+    let backend = Backend::new(
+        1,
+        config_of(&[("http://a", 1)]).pools["default"].backends[0]
+            .url
+            .clone(),
+        1,
+    );
+    let addresses: Vec<std::net::SocketAddr> = ["[::1]:80", "127.0.0.1:80", "127.0.0.2:80"]
+        .map(|a| a.parse().unwrap())
+        .to_vec();
     backend.set_addresses(&addresses);
     backend.prefer_address(addresses[1]);
     assert_eq!(backend.addresses(), [addresses[1], addresses[2], addresses[0]]);

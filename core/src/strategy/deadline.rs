@@ -31,7 +31,11 @@ pub(super) fn cycle(weights: &[u16]) -> Vec<u32> {
     let mut ready: BinaryHeap<Reverse<Due>> = BinaryHeap::new();
     let mut waiting: BinaryHeap<Reverse<(u64, usize, u64)>> = BinaryHeap::new();
     for (class, &(share, _)) in classes.iter().enumerate() {
-        ready.push(Reverse(Due { turn: 0, share, class }));
+        ready.push(Reverse(Due {
+            turn: 0,
+            share,
+            class,
+        }));
     }
     for step in 0..total {
         while let Some(&Reverse((start, class, turn))) = waiting.peek() {
@@ -39,7 +43,11 @@ pub(super) fn cycle(weights: &[u16]) -> Vec<u32> {
                 break;
             }
             waiting.pop();
-            ready.push(Reverse(Due { turn, share: classes[class].0, class }));
+            ready.push(Reverse(Due {
+                turn,
+                share: classes[class].0,
+                class,
+            }));
         }
         let Some(Reverse(due)) = ready.pop() else {
             // The shares add up to the whole, so a turn has always begun; were it not so, the cycle ends here.

@@ -49,7 +49,11 @@ impl Schedule {
 }
 
 fn greatest_common_divisor(a: u16, b: u16) -> u16 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +64,10 @@ mod tests {
 
     fn letters(weights: &[u16]) -> String {
         let schedule = Schedule::new(weights);
-        (0..schedule.len() as u64).filter_map(|t| schedule.at(t)).map(|i| char::from(b'a' + i as u8)).collect()
+        (0..schedule.len() as u64)
+            .filter_map(|t| schedule.at(t))
+            .map(|i| char::from(b'a' + i as u8))
+            .collect()
     }
 
     #[test]
@@ -100,10 +107,16 @@ mod tests {
             let picked = schedule.at(tick).ok_or_else(|| TestCaseError::fail("no pick"))?;
             counts[picked] += 1;
             let share = |i: usize| (tick + 1) * u64::from(weights[i]);
-            prop_assert!(counts[picked] * total < share(picked) + total, "{picked} is a whole request ahead at {tick}");
+            prop_assert!(
+                counts[picked] * total < share(picked) + total,
+                "{picked} is a whole request ahead at {tick}"
+            );
             if lower_bound {
                 for (i, count) in counts.iter().enumerate() {
-                    prop_assert!(count * total + 2 * total > share(i), "{i} is far behind at {tick}");
+                    prop_assert!(
+                        count * total + 2 * total > share(i),
+                        "{i} is far behind at {tick}"
+                    );
                 }
             }
         }

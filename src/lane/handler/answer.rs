@@ -1,12 +1,19 @@
 //! From what the backend or the balancer says to what the client gets.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use actix_http::{
     ConnectionType, StatusCode,
-    body::{BoxBody, None as NoBody},
+    body::{BodySize, BoxBody, MessageBody},
     header::{self, HeaderValue},
 };
 use actix_web::HttpResponse;
 use awc::ClientResponse;
+use bytes::Bytes;
 
 use super::{headers::X_REQUEST_ID, response_body::ResponseBody};
 use crate::proxy::{ErrorAnswer, ProxyError, RequestId};
@@ -18,7 +25,13 @@ pub(super) fn is_bodyless(status: StatusCode, head_request: bool) -> bool {
 
 /// The length that an answer declares.
 pub(super) fn content_length(answer: &ClientResponse) -> Option<u64> {
-    answer.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    answer
+        .headers()
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// The client's answer over a backend's body.
@@ -29,11 +42,33 @@ pub(super) fn streamed(response: HttpResponse, body: ResponseBody, close: bool) 
 /// An answer without a body. Its `Content-Length` says what a body would have had; 204 must not have one (RFC 9110
 /// section 8.6).
 pub(super) fn bodyless(response: HttpResponse, length: Option<u64>, close: bool) -> HttpResponse {
-    let mut response = closing(response, close).set_body(BoxBody::new(NoBody::new()));
-    if let Some(length) = length.filter(|_| response.status() != StatusCode::NO_CONTENT) {
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let mut response = closing(response, close);
+    let size = match (response.status(), length) {
+        (StatusCode::NO_CONTENT, _) | (_, None) => BodySize::None,
+        (StatusCode::NOT_MODIFIED, Some(length)) => {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            BodySize::None
+        }
+        (_, Some(length)) => BodySize::Sized(length),
+    };
+    response.set_body(BoxBody::new(Announced(size)))
+}
+
+/// A body that is announced and not sent, as the answer to HEAD has it.
+struct Announced(BodySize);
+
+impl MessageBody for Announced {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
     }
-    response
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
 }
 
 fn closing(mut response: HttpResponse, close: bool) -> HttpResponse {

@@ -58,7 +58,9 @@ pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<W
     let id = RequestId::new(sent_id, fastrand::u128(..));
     let (settings, client) = {
         let snapshot = worker.registry.snapshot();
-        let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
         let client = Client::new(peer, &snapshot.config().trusted_proxies);
         (snapshot.route().map(|pool| Arc::clone(pool.config())), client)
     };
@@ -67,7 +69,15 @@ pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<W
     };
     let body = RequestBody::new(payload, body_size(&request), settings.timeouts.body_stall);
     let deadline = settings.timeouts.request.map(|whole| (started + whole, whole));
-    let exchange = Exchange { request, body, worker, client, id, settings, deadline };
+    let exchange = Exchange {
+        request,
+        body,
+        worker,
+        client,
+        id,
+        settings,
+        deadline,
+    };
     match exchange.run().await {
         Ok((lease, answer)) => exchange.deliver(lease, answer, in_flight),
         Err(error) => refuse(&exchange.request, &exchange.worker, &exchange.id, &error),
@@ -75,10 +85,18 @@ pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<W
 }
 
 fn refuse(request: &HttpRequest, worker: &Worker, id: &RequestId, error: &ProxyError) -> HttpResponse {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     // Whatever is left of the body is of no use; the next request begins on a new connection.
     let unread = !matches!(body_size(request), BodySize::None | BodySize::Sized(0));
-    answer::error(error, id, wants_json(accept), unread || worker.traffic.is_draining())
+    answer::error(
+        error,
+        id,
+        wants_json(accept),
+        unread || worker.traffic.is_draining(),
+    )
 }
 
 /// How the body is announced to the backend. actix-http has refused whatever is ambiguous.
@@ -87,7 +105,9 @@ fn body_size(request: &HttpRequest) -> BodySize {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return BodySize::Stream;
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     length.map_or(BodySize::None, BodySize::Sized)
 }
 
@@ -128,7 +148,11 @@ impl Exchange {
     }
 
     fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
-        self.worker.registry.pick(&Ask { worker: self.worker.index, now: Instant::now(), tried })
+        self.worker.registry.pick(&Ask {
+            worker: self.worker.index,
+            now: Instant::now(),
+            tried,
+        })
     }
 
     /// What the client is told when no backend is left: the last failure says more than that all were tried.
@@ -137,7 +161,9 @@ impl Exchange {
             return error;
         }
         let error = ProxyError::from(none);
-        self.worker.failures.write(&self.id, None, (Phase::Connecting, &error), Verdict::GaveUp);
+        self.worker
+            .failures
+            .write(&self.id, None, (Phase::Connecting, &error), Verdict::GaveUp);
         error
     }
 
@@ -149,13 +175,19 @@ impl Exchange {
 
     fn replay(&self) -> Replay {
         let safe = matches!(*self.request.method(), Method::GET | Method::HEAD) && self.body.is_empty();
-        Replay { safe, body_intact: self.body.is_intact() }
+        Replay {
+            safe,
+            body_intact: self.body.is_intact(),
+        }
     }
 
     fn withdraw_from_budget(&self) -> bool {
         let snapshot = self.worker.registry.snapshot();
-        let Some(pool) = snapshot.route() else { return false };
-        pool.retry_budget().withdraw(&self.settings.retries, Pool::requests(pool), Instant::now())
+        let Some(pool) = snapshot.route() else {
+            return false;
+        };
+        pool.retry_budget()
+            .withdraw(&self.settings.retries, Pool::requests(pool), Instant::now())
     }
 
     /// The only backend there is may just have closed a kept-alive connection: it gets one more chance.
@@ -198,7 +230,9 @@ impl Exchange {
     fn replay_elsewhere(&self, lease: &Lease) -> bool {
         let snapshot = self.worker.registry.snapshot();
         let others = |pool: &Arc<Pool>| {
-            pool.members().iter().any(|m| m.health.is_up() && m.backend.id() != lease.backend().id())
+            pool.members()
+                .iter()
+                .any(|m| m.health.is_up() && m.backend.id() != lease.backend().id())
         };
         self.replay().allows(Progress::Sent) && snapshot.route().is_some_and(others)
     }
@@ -215,8 +249,12 @@ impl Exchange {
             .path_and_query()
             .cloned()
             .or_else(|| Some(uri::PathAndQuery::from_static("/")));
-        Uri::from_parts(parts)
-            .map_err(|error| Failure(Phase::Connecting, ProxyError::Connect(format!("bad target: {error}"))))
+        Uri::from_parts(parts).map_err(|error| {
+            Failure(
+                Phase::Connecting,
+                ProxyError::Connect(format!("bad target: {error}")),
+            )
+        })
     }
 
     /// The host that the client asked for: in an absolute target the target's wins (RFC 9112 section 3.2.2).
@@ -260,7 +298,9 @@ impl Exchange {
         }
         let timeout = self.settings.timeouts.connect;
         match error {
-            SendRequestError::Connect(ConnectError::Disconnected) => Failure(Phase::Waiting, ProxyError::Closed),
+            SendRequestError::Connect(ConnectError::Disconnected) => {
+                Failure(Phase::Waiting, ProxyError::Closed)
+            }
             SendRequestError::Connect(error) => Failure(Phase::Connecting, describe_connect(&error, timeout)),
             SendRequestError::Send(error) => Failure(Phase::Sending, ProxyError::Io(error.to_string())),
             SendRequestError::Response(error) => describe_answer(&error),
@@ -296,10 +336,14 @@ impl Exchange {
 
 fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
     match error {
-        ConnectError::Timeout => ProxyError::TimedOut { limit: TimeLimit::Connect, after },
-        ConnectError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            ProxyError::TimedOut { limit: TimeLimit::Connect, after }
-        }
+        ConnectError::Timeout => ProxyError::TimedOut {
+            limit: TimeLimit::Connect,
+            after,
+        },
+        ConnectError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => ProxyError::TimedOut {
+            limit: TimeLimit::Connect,
+            after,
+        },
         ConnectError::Unresolved => ProxyError::Connect("the backend was just removed".to_owned()),
         other => ProxyError::Connect(other.to_string()),
     }

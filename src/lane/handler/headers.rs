@@ -31,7 +31,8 @@ fn is_protected(name: &str) -> bool {
 }
 
 fn is_x_forwarded(name: &str) -> bool {
-    name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded-"))
+    name.get(..12)
+        .is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded-"))
 }
 
 /// The names that `Connection` lists.
@@ -39,13 +40,21 @@ struct Named<'a>(Vec<&'a str>);
 
 impl<'a> Named<'a> {
     fn of(headers: &'a HeaderMap) -> Self {
-        let values = headers.get_all(header::CONNECTION).filter_map(|value| value.to_str().ok());
+        let values = headers
+            .get_all(header::CONNECTION)
+            .filter_map(|value| value.to_str().ok());
         let names = values.flat_map(|value| value.split(',')).map(str::trim);
-        Self(names.filter(|name| !name.is_empty() && !is_protected(name)).collect())
+        Self(
+            names
+                .filter(|name| !name.is_empty() && !is_protected(name))
+                .collect(),
+        )
     }
 
     fn contains(&self, name: &HeaderName) -> bool {
-        self.0.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
+        self.0
+            .iter()
+            .any(|named| named.eq_ignore_ascii_case(name.as_str()))
     }
 }
 
@@ -89,7 +98,10 @@ pub(super) fn copy_request(
 fn forwarded_for(from: &HeaderMap, client: Client) -> String {
     let mut list = String::new();
     if client.trusted {
-        for value in from.get_all(X_FORWARDED_FOR).filter_map(|value| value.to_str().ok()) {
+        for value in from
+            .get_all(X_FORWARDED_FOR)
+            .filter_map(|value| value.to_str().ok())
+        {
             list.push_str(value);
             list.push_str(", ");
         }
@@ -131,11 +143,21 @@ mod tests {
 
     fn forwarded(lines: &[(&str, &str)], trusted: bool) -> Vec<String> {
         let from = map(lines);
-        let client = Client { address: [192, 0, 2, 7].into(), trusted };
+        let client = Client {
+            address: [192, 0, 2, 7].into(),
+            trusted,
+        };
         let mut to = HeaderMap::new();
-        copy_request(&from, from.get("host"), (client, &RequestId::new(Some(b"id"), 0)), &mut to);
-        let mut lines: Vec<_> =
-            to.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        copy_request(
+            &from,
+            from.get("host"),
+            (client, &RequestId::new(Some(b"id"), 0)),
+            &mut to,
+        );
+        let mut lines: Vec<_> = to
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
         lines.sort();
         lines
     }
@@ -219,7 +241,10 @@ mod tests {
         ]);
         let mut to = HeaderMap::new();
         copy_response(&from, &mut to);
-        let lines: Vec<_> = to.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        let lines: Vec<_> = to
+            .iter()
+            .map(|(name, value)| format!("{name}: {value:?}"))
+            .collect();
         assert_eq!(lines, ["set-cookie: \"a=1\"", "set-cookie: \"b=2\""]);
     }
 }

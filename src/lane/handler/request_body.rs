@@ -90,7 +90,10 @@ impl RequestBody {
 
     fn poll_stalled(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut timer = self.shared.timer.borrow_mut();
-        timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.shared.stall))).as_mut().poll(cx)
+        timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.shared.stall)))
+            .as_mut()
+            .poll(cx)
     }
 }
 

@@ -45,7 +45,12 @@ impl ResponseBody {
     fn fail(&mut self, error: &ProxyError) -> Broken {
         if let Some(lease) = self.lease.take() {
             let log = &self.worker.failures;
-            log.write(&self.id, Some(lease.backend().url()), (Phase::Answering, error), Verdict::GaveUp);
+            log.write(
+                &self.id,
+                Some(lease.backend().url()),
+                (Phase::Answering, error),
+                Verdict::GaveUp,
+            );
             lease.finish(error.outcome());
         }
         Broken
@@ -73,8 +78,13 @@ impl ResponseBody {
 
     fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
         let (limit, after, at) = self.limit();
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
-        timer.as_mut().poll(cx).map(|()| ProxyError::TimedOut { limit, after })
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
+        timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| ProxyError::TimedOut { limit, after })
     }
 }
 
@@ -96,7 +106,9 @@ impl MessageBody for ResponseBody {
                 this.received += chunk.len() as u64;
                 Poll::Ready(Some(Ok(chunk)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(this.fail(&describe(&error, this.received))))),
+            Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Some(Err(this.fail(&describe(&error, this.received)))))
+            }
             Poll::Ready(None) => Poll::Ready(this.end().err().map(Err)),
             Poll::Pending => this.poll_timed_out(cx).map(|error| Some(Err(this.fail(&error)))),
         }
