@@ -1,0 +1,191 @@
+//! Header values: lists, lengths, codings, connection options.
+//!
+//! Strict where the value decides where a message ends: one spelling is accepted, since two peers that read another
+//! spelling differently are what request smuggling lives on (RFC 9112 section 11.2). Lenient where it does not: odd
+//! elements of `Connection` name nothing and are never passed on.
+
+use crate::bytes::{TOKEN, run, trim};
+
+/// Largest length accepted, of a body or a chunk: many peers count in signed 64 bits.
+pub(crate) const LARGEST_LENGTH: u64 = i64::MAX as u64;
+
+/// Connection options of one head at most. Each unknown header is compared with each of them, so without a bound a head
+/// of commas would cost milliseconds; real heads have one to three.
+pub(crate) const MOST_OPTIONS: usize = 32;
+
+/// The elements of a comma-separated list, without spaces around them and without empty ones (RFC 9110 section 5.6.1).
+/// For lists of tokens: a quoted comma separates too.
+pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|byte| *byte == b',')
+        .map(trim)
+        .filter(|element| !element.is_empty())
+}
+
+/// A `Content-Length` value: digits only (RFC 9112 section 6.2), at most `i64::MAX`. Lists are refused even where all
+/// elements agree.
+pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
+    if value.is_empty() {
+        return None;
+    }
+    let mut length: u64 = 0;
+    for byte in value {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        length = length.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+    }
+    (length <= LARGEST_LENGTH).then_some(length)
+}
+
+/// What a `Transfer-Encoding` value says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// Exactly `chunked`, in any case.
+    Chunked,
+    /// Other codings first, then `chunked`: well framed, but not understood here.
+    Unknown,
+    /// Anything whose end is in doubt: empty, `chunked` not last or twice, parameters, no token.
+    Faulty,
+}
+
+/// Reads a `Transfer-Encoding` value (RFC 9112 section 6.1).
+pub(crate) fn coding(value: &[u8]) -> Coding {
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Coding::Chunked;
+    }
+    let mut elements = value.split(|byte| *byte == b',').map(trim).rev();
+    let last_is_chunked = elements
+        .next()
+        .is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+    let others_are_codings = elements.all(|other| {
+        !other.is_empty() && run(other, TOKEN) == other.len() && !other.eq_ignore_ascii_case(b"chunked")
+    });
+    if last_is_chunked && others_are_codings {
+        Coding::Unknown
+    } else {
+        Coding::Faulty
+    }
+}
+
+/// What the `Connection` lines of a head say together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+    /// Some option is none of the usual ones, so it may name a header.
+    pub(crate) names_headers: bool,
+    pub(crate) count: usize,
+}
+
+impl Options {
+    /// Adds the options of one line.
+    pub(crate) fn add(&mut self, value: &[u8]) {
+        for option in list(value) {
+            self.count += 1;
+            if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade = true;
+            } else if !option.eq_ignore_ascii_case(b"te") {
+                self.names_headers = true;
+            }
+        }
+    }
+}
+
+/// Whether an `Upgrade` value asks for HTTP/2 on this connection. Passed on, it would hand the client a raw connection to
+/// the backend on which every request escapes the routes; RFC 9113 section 3.1 made it obsolete. RFC 9110 section 7.8
+/// lets a server ignore any upgrade.
+pub(crate) fn upgrades_to_http2(value: &[u8]) -> bool {
+    list(value).any(|protocol| {
+        protocol
+            .get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"h2"))
+            || protocol
+                .get(..5)
+                .is_some_and(|start| start.eq_ignore_ascii_case(b"http/"))
+    })
+}
+
+/// Whether a `TE` value holds `trailers` (RFC 9110 section 10.1.4).
+pub(crate) fn takes_trailers(value: &[u8]) -> bool {
+    list(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_digits_only() {
+        assert_eq!(content_length(b"0"), Some(0));
+        assert_eq!(content_length(b"0042"), Some(42));
+        assert_eq!(content_length(b"9223372036854775807"), Some(LARGEST_LENGTH));
+        for value in [
+            "", "+5", "-5", "0x5", "5 5", "5,5", "5, 5", "5.", "1e3", "5\t", "\u{665}",
+        ] {
+            assert_eq!(content_length(value.as_bytes()), None, "{value:?}");
+        }
+        for value in [
+            "9223372036854775808",
+            "18446744073709551616",
+            "99999999999999999999999999",
+        ] {
+            assert_eq!(content_length(value.as_bytes()), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_one_spelling_is_chunked() {
+        let cases: &[(&str, Coding)] = &[
+            ("chunked", Coding::Chunked),
+            ("Chunked", Coding::Chunked),
+            ("gzip, chunked", Coding::Unknown),
+            ("identity, chunked", Coding::Unknown),
+            ("gzip,deflate , chunked", Coding::Unknown),
+            ("", Coding::Faulty),
+            (",", Coding::Faulty),
+            ("chunked,", Coding::Faulty),
+            (", chunked", Coding::Faulty),
+            ("chunked, chunked", Coding::Faulty),
+            ("chunked, identity", Coding::Faulty),
+            ("chunked, gzip, chunked", Coding::Faulty),
+            ("identity", Coding::Faulty),
+            ("xchunked", Coding::Faulty),
+            ("chunked;q=1", Coding::Faulty),
+            ("chun\tked", Coding::Faulty),
+            ("\"chunked\"", Coding::Faulty),
+            ("gzip;x, chunked", Coding::Faulty),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(coding(value.as_bytes()), *expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn options_are_collected_over_lines() {
+        let mut options = Options::default();
+        options.add(b"Keep-Alive,, upgrade");
+        options.add(b" TE ");
+        assert_eq!(
+            (options.keep_alive, options.upgrade, options.close),
+            (true, true, false)
+        );
+        assert!(!options.names_headers);
+        options.add(b"close, X-Mine");
+        assert!(options.close && options.names_headers);
+        assert_eq!(options.count, 5);
+    }
+
+    #[test]
+    fn an_upgrade_to_http2_is_recognised() {
+        for value in ["h2c", "websocket, H2C", "h2", "HTTP/2.0", "h2c-16"] {
+            assert!(upgrades_to_http2(value.as_bytes()), "{value}");
+        }
+        assert!(!upgrades_to_http2(b"websocket, TLS/1.2, irc"));
+    }
+}

@@ -1,0 +1,233 @@
+//! The chunked coding as a state machine over bytes that come in any pieces (RFC 9112 section 7.1).
+//!
+//! The grammar is taken by the letter, extensions included: readers that stop at different places of a size line are the
+//! newest way to smuggle. So no bare LF, no `0x`, no sign, no space behind the size but before `;`, no open quote at the end of a
+//! line. Data is skipped, never looked at.
+
+use crate::{
+    BodyError,
+    bytes::{QUOTED, TOKEN, VALUE, is},
+    fields::LARGEST_LENGTH,
+    rules::{LONGEST, Name},
+};
+use std::ops::Range;
+
+/// Digits of a chunk size: 16 hold any 64-bit number; more would only be zeros in front.
+const MOST_DIGITS: u8 = 16;
+/// Bytes of a size line with its extensions: signatures in use take 90.
+const LONGEST_LINE: u16 = 4096;
+/// Bytes of all trailers together.
+const TRAILER_BYTES: u16 = 8192;
+/// Trailer lines.
+const TRAILER_LINES: u8 = 64;
+/// One more than the longest known name, so that a name cut short never equals one.
+const NAME_BYTES: usize = LONGEST + 1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// First digit of a size.
+    SizeStart,
+    /// Behind a digit.
+    Size,
+    /// In white space that must end in `;`.
+    BeforeSemicolon,
+    /// Behind `;`.
+    ExtensionStart,
+    ExtensionName,
+    /// White space behind a name: `=` or `;` follows.
+    AfterName,
+    /// Behind `=`.
+    ValueStart,
+    ValueToken,
+    Quoted,
+    /// Behind a backslash.
+    Escaped,
+    /// Behind the closing quote: white space or `;` or the end.
+    AfterQuote,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    /// Start of a trailer line, or of the empty line.
+    TrailerStart,
+    TrailerName,
+    TrailerValue,
+    TrailerLf,
+    LastLf,
+    Done,
+}
+
+/// Where in a chunked body we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunked {
+    at: At,
+    /// The chunk's size so far, then what is left of its data.
+    size: u64,
+    digits: u8,
+    /// Bytes of this size line, or of all trailers.
+    length: u16,
+    trailers: u8,
+    /// Bytes of the trailer name so far, at most `NAME_BYTES`.
+    name_length: u8,
+    name: [u8; NAME_BYTES],
+}
+
+impl Default for Chunked {
+    fn default() -> Self {
+        Self {
+            at: At::SizeStart,
+            size: 0,
+            digits: 0,
+            length: 0,
+            trailers: 0,
+            name_length: 0,
+            name: [0; NAME_BYTES],
+        }
+    }
+}
+
+impl Chunked {
+    pub(super) fn is_done(&self) -> bool {
+        self.at == At::Done
+    }
+
+    /// Goes to the end of the next run of data, of the body, or of `bytes`: bytes consumed, and the data among them.
+    pub(super) fn step(&mut self, bytes: &[u8]) -> Result<(usize, Range<usize>), BodyError> {
+        let mut consumed = 0;
+        while consumed < bytes.len() && !self.is_done() {
+            if self.at == At::Data {
+                let rest = bytes.len() - consumed;
+                let take = usize::try_from(self.size).unwrap_or(usize::MAX).min(rest);
+                self.size -= take as u64;
+                if self.size == 0 {
+                    self.at = At::DataCr;
+                }
+                return Ok((consumed + take, consumed..consumed + take));
+            }
+            self.byte(bytes[consumed])?;
+            consumed += 1;
+        }
+        Ok((consumed, consumed..consumed))
+    }
+
+    fn byte(&mut self, byte: u8) -> Result<(), BodyError> {
+        self.at = match self.at {
+            At::SizeStart | At::Size => return self.size_byte(byte),
+            At::TrailerStart | At::TrailerName | At::TrailerValue => return self.trailer_byte(byte),
+            At::DataCr if byte == b'\r' => At::DataLf,
+            At::DataLf if byte == b'\n' => {
+                *self = Self::default();
+                return Ok(());
+            }
+            At::SizeLf if byte == b'\n' && self.size > 0 => At::Data,
+            At::SizeLf if byte == b'\n' => {
+                self.length = 0;
+                At::TrailerStart
+            }
+            At::TrailerLf if byte == b'\n' => {
+                self.name_length = 0;
+                At::TrailerStart
+            }
+            At::LastLf if byte == b'\n' => At::Done,
+            At::DataCr | At::DataLf | At::SizeLf | At::TrailerLf | At::LastLf => {
+                return Err(BodyError::LineEnding);
+            }
+            extension => {
+                self.count(LONGEST_LINE, BodyError::ChunkLineTooLong)?;
+                next_in_extension(extension, byte)?
+            }
+        };
+        Ok(())
+    }
+
+    fn size_byte(&mut self, byte: u8) -> Result<(), BodyError> {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ if self.at == At::SizeStart => return Err(BodyError::ChunkSize),
+            b'\r' => {
+                self.at = At::SizeLf;
+                return Ok(());
+            }
+            b';' => {
+                self.at = At::ExtensionStart;
+                return Ok(());
+            }
+            b' ' | b'\t' => {
+                self.at = At::BeforeSemicolon;
+                return Ok(());
+            }
+            b'\n' => return Err(BodyError::LineEnding),
+            _ => return Err(BodyError::ChunkSize),
+        };
+        self.digits += 1;
+        // At most a sixteenth of the largest number before another digit comes.
+        if self.digits > MOST_DIGITS || self.size > LARGEST_LENGTH >> 4 {
+            return Err(BodyError::ChunkSize);
+        }
+        self.size = self.size << 4 | u64::from(digit);
+        self.at = At::Size;
+        Ok(())
+    }
+
+    fn trailer_byte(&mut self, byte: u8) -> Result<(), BodyError> {
+        self.count(TRAILER_BYTES, BodyError::TrailersTooLarge)?;
+        self.at = match (self.at, byte) {
+            (At::TrailerStart, b'\r') => At::LastLf,
+            (At::TrailerStart | At::TrailerName, b'\n') | (At::TrailerValue, b'\n') => {
+                return Err(BodyError::LineEnding);
+            }
+            (At::TrailerStart | At::TrailerName, _) if is(byte, TOKEN) => {
+                if let Some(place) = self.name.get_mut(usize::from(self.name_length)) {
+                    *place = byte;
+                    self.name_length += 1;
+                }
+                At::TrailerName
+            }
+            (At::TrailerName, b':') => {
+                self.trailers += 1;
+                if self.trailers > TRAILER_LINES {
+                    return Err(BodyError::TrailersTooLarge);
+                }
+                if !Name::classify(&self.name[..usize::from(self.name_length)]).is_free() {
+                    return Err(BodyError::TrailerForbidden);
+                }
+                At::TrailerValue
+            }
+            (At::TrailerValue, b'\r') => At::TrailerLf,
+            (At::TrailerValue, _) if is(byte, VALUE) => At::TrailerValue,
+            _ => return Err(BodyError::Trailer),
+        };
+        Ok(())
+    }
+
+    fn count(&mut self, most: u16, error: BodyError) -> Result<(), BodyError> {
+        self.length += 1;
+        if self.length > most { Err(error) } else { Ok(()) }
+    }
+}
+
+/// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`, RFC 9112 section 7.1.1.
+fn next_in_extension(at: At, byte: u8) -> Result<At, BodyError> {
+    Ok(match (at, byte) {
+        (At::BeforeSemicolon, b' ' | b'\t') => At::BeforeSemicolon,
+        (At::BeforeSemicolon, b';') => At::ExtensionStart,
+        (At::ExtensionStart, b' ' | b'\t') => At::ExtensionStart,
+        (At::ExtensionStart | At::ExtensionName, _) if is(byte, TOKEN) => At::ExtensionName,
+        (At::ExtensionName | At::AfterName, b'=') => At::ValueStart,
+        (At::ExtensionName | At::AfterName | At::ValueToken | At::AfterQuote, b';') => At::ExtensionStart,
+        (At::ExtensionName | At::ValueToken | At::AfterQuote, b'\r') => At::SizeLf,
+        (At::ExtensionName | At::AfterName, b' ' | b'\t') => At::AfterName,
+        (At::ValueStart, b' ' | b'\t') => At::ValueStart,
+        (At::ValueStart, b'"') => At::Quoted,
+        (At::ValueStart | At::ValueToken, _) if is(byte, TOKEN) => At::ValueToken,
+        (At::ValueToken | At::AfterQuote, b' ' | b'\t') => At::BeforeSemicolon,
+        (At::Quoted, b'"') => At::AfterQuote,
+        (At::Quoted, b'\\') => At::Escaped,
+        (At::Quoted, _) if is(byte, QUOTED) => At::Quoted,
+        (At::Escaped, _) if is(byte, VALUE) => At::Quoted,
+        _ if byte == b'\n' => return Err(BodyError::LineEnding),
+        _ => return Err(BodyError::ChunkExtension),
+    })
+}
