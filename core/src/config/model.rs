@@ -8,8 +8,13 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::size::ByteSize;
+
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
+
+/// The name in `Via` that `via: on` stands for.
+pub const DEFAULT_PSEUDONYM: &str = "simple-lb";
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +35,79 @@ pub struct Config {
     pub log: LogLevel,
     /// The timeouts of the client's side, which no pool can change.
     pub client_timeouts: ClientTimeouts,
+    /// Which code carries requests. A change needs a restart.
+    pub lane: Lane,
+    /// This proxy's name in the `Via` field of what it forwards, a token of RFC 9110 (section 7.6.3); `None`: no `Via`
+    /// is added.
+    pub via: Option<Arc<str>>,
+    /// Whether TRACE requests are forwarded; else they are answered here, with a refusal.
+    pub allow_trace: bool,
+    /// What a client may send, and how often it may connect.
+    pub limits: Limits,
+    /// Files to answer with instead of this proxy's own error messages, by status code (400-599).
+    pub error_pages: BTreeMap<u16, ErrorPage>,
+}
+
+/// The code that carries a request from its client to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// A handler of the web framework.
+    #[default]
+    Handler,
+    /// This project's own HTTP/1.1, which passes bytes on.
+    Wire,
+}
+
+impl Lane {
+    /// As it is written in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Wire => "wire",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What clients may take up. Whoever goes beyond is refused, with the status code that HTTP has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The size of a request's head: request line and headers; 1 KiB to 1 MiB.
+    pub header_size: ByteSize,
+    /// The headers of a request, 1 to 1000.
+    pub header_count: u16,
+    /// The size of a request's body; `None`: no limit.
+    pub body_size: Option<ByteSize>,
+    /// Connections of all clients together, at least 1; `None`: only the framework's limit.
+    pub connections: Option<u32>,
+    /// Connections from one address, at least 1; `None`: no limit.
+    pub connections_per_client: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_size: ByteSize::kib(32),
+            header_count: 100,
+            body_size: None,
+            connections: None,
+            connections_per_client: None,
+        }
+    }
+}
+
+/// A file whose content replaces this proxy's own error message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// As written: a relative path begins in the folder of the configuration file. Nothing has looked whether the
+    /// file is there.
+    pub path: Arc<str>,
 }
 
 /// An address to accept connections on.
@@ -328,6 +406,8 @@ pub struct UpstreamTimeouts {
     pub upstream_idle: Duration,
     /// How old a connection to a backend may get before it is not used again.
     pub upstream_age: Duration,
+    /// How long a tunnel (after an upgrade, such as a WebSocket) may be silent in both directions.
+    pub tunnel_idle: Duration,
     /// From the request's head to the end of the answer; `None`: no cap.
     pub request: Option<Duration>,
 }
@@ -340,6 +420,7 @@ impl Default for UpstreamTimeouts {
             body_stall: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(50),
             upstream_age: Duration::from_secs(3600),
+            tunnel_idle: Duration::from_secs(3600),
             request: None,
         }
     }
@@ -404,5 +485,19 @@ impl LogLevel {
 impl fmt::Display for LogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// A switch as it is written in the file.
+pub fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// [`Config::via`] as it is written in the file.
+pub fn via_as_written(pseudonym: Option<&str>) -> &str {
+    match pseudonym {
+        None => "off",
+        Some(DEFAULT_PSEUDONYM) => "on",
+        Some(pseudonym) => pseudonym,
     }
 }

@@ -56,6 +56,11 @@ impl Checker<'_> {
                 .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             log: self.value(&raw.log, log_level).unwrap_or(LogLevel::Info),
             client_timeouts: self.client_timeouts(&raw.timeouts),
+            lane: Lane::default(),
+            via: None,
+            allow_trace: false,
+            limits: Limits::default(),
+            error_pages: BTreeMap::new(),
         }
     }
 

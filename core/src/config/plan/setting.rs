@@ -3,11 +3,11 @@
 //! Both `all` take the structures apart field by field, so that a new field does not compile until it has its
 //! setting here, and with that its line in the plan.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::config::{model::*, units::format_duration};
+use crate::config::{model::*, size::ByteSize, units::format_duration};
 
 /// A setting of the whole balancer, with a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,15 @@ pub(super) enum Setting {
     Log(LogLevel),
     RequestHeader(Duration),
     ClientIdle(Duration),
+    Lane(Lane),
+    Via(Option<Arc<str>>),
+    Trace(bool),
+    HeaderSize(ByteSize),
+    HeaderCount(u16),
+    BodySize(Option<ByteSize>),
+    Connections(Option<u32>),
+    ConnectionsPerClient(Option<u32>),
+    ErrorPages(BTreeMap<u16, ErrorPage>),
 }
 
 impl Setting {
@@ -34,11 +43,23 @@ impl Setting {
             shutdown_timeout,
             log,
             client_timeouts,
+            lane,
+            via,
+            allow_trace,
+            limits,
+            error_pages,
         } = config;
         let ClientTimeouts {
             request_header,
             client_idle,
         } = *client_timeouts;
+        let Limits {
+            header_size,
+            header_count,
+            body_size,
+            connections,
+            connections_per_client,
+        } = *limits;
         vec![
             Self::Port(listeners.clone()),
             Self::Routes(routes.clone()),
@@ -48,6 +69,15 @@ impl Setting {
             Self::Log(*log),
             Self::RequestHeader(request_header),
             Self::ClientIdle(client_idle),
+            Self::Lane(*lane),
+            Self::Via(via.clone()),
+            Self::Trace(*allow_trace),
+            Self::HeaderSize(header_size),
+            Self::HeaderCount(header_count),
+            Self::BodySize(body_size),
+            Self::Connections(connections),
+            Self::ConnectionsPerClient(connections_per_client),
+            Self::ErrorPages(error_pages.clone()),
         ]
     }
 
@@ -62,14 +92,38 @@ impl Setting {
             Self::Log(_) => "log",
             Self::RequestHeader(_) => "timeouts.request_header",
             Self::ClientIdle(_) => "timeouts.client_idle",
+            Self::Lane(_) => "lane",
+            Self::Via(_) => "via",
+            Self::Trace(_) => "trace",
+            Self::HeaderSize(_) => "limits.header_size",
+            Self::HeaderCount(_) => "limits.header_count",
+            Self::BodySize(_) => "limits.body_size",
+            Self::Connections(_) => "limits.connections",
+            Self::ConnectionsPerClient(_) => "limits.connections_per_client",
+            Self::ErrorPages(_) => "error_pages",
         }
     }
 
     /// Whether it can change without a restart: what the server is built with cannot.
     pub(super) fn changes_live(&self) -> bool {
         match self {
-            Self::Port(_) | Self::Workers(_) | Self::RequestHeader(_) | Self::ClientIdle(_) => false,
-            Self::Routes(_) | Self::TrustedProxies(_) | Self::ShutdownTimeout(_) | Self::Log(_) => true,
+            Self::Port(_)
+            | Self::Workers(_)
+            | Self::RequestHeader(_)
+            | Self::ClientIdle(_)
+            | Self::Lane(_) => false,
+            Self::Routes(_)
+            | Self::TrustedProxies(_)
+            | Self::ShutdownTimeout(_)
+            | Self::Log(_)
+            | Self::Via(_)
+            | Self::Trace(_)
+            | Self::HeaderSize(_)
+            | Self::HeaderCount(_)
+            | Self::BodySize(_)
+            | Self::Connections(_)
+            | Self::ConnectionsPerClient(_)
+            | Self::ErrorPages(_) => true,
         }
     }
 
@@ -83,6 +137,15 @@ impl Setting {
             Self::Log(level) => config.log = level,
             Self::RequestHeader(timeout) => config.client_timeouts.request_header = timeout,
             Self::ClientIdle(timeout) => config.client_timeouts.client_idle = timeout,
+            Self::Lane(lane) => config.lane = lane,
+            Self::Via(pseudonym) => config.via = pseudonym,
+            Self::Trace(allowed) => config.allow_trace = allowed,
+            Self::HeaderSize(size) => config.limits.header_size = size,
+            Self::HeaderCount(count) => config.limits.header_count = count,
+            Self::BodySize(size) => config.limits.body_size = size,
+            Self::Connections(most) => config.limits.connections = most,
+            Self::ConnectionsPerClient(most) => config.limits.connections_per_client = most,
+            Self::ErrorPages(pages) => config.error_pages = pages,
         }
     }
 }
@@ -102,6 +165,14 @@ impl fmt::Display for Setting {
             Self::ShutdownTimeout(duration) | Self::RequestHeader(duration) | Self::ClientIdle(duration) => {
                 f.write_str(&format_duration(*duration))
             }
+            Self::Lane(lane) => lane.fmt(f),
+            Self::Via(pseudonym) => f.write_str(via_as_written(pseudonym.as_deref())),
+            Self::Trace(allowed) => f.write_str(on_or_off(*allowed)),
+            Self::HeaderSize(size) => size.fmt(f),
+            Self::HeaderCount(count) => count.fmt(f),
+            Self::BodySize(size) => or_none(f, size),
+            Self::Connections(most) | Self::ConnectionsPerClient(most) => or_none(f, most),
+            Self::ErrorPages(pages) => list(f, pages.values().map(|page| &page.path)),
         }
     }
 }
@@ -123,6 +194,7 @@ pub(super) enum PoolSetting {
     BodyStall(Duration),
     UpstreamIdle(Duration),
     UpstreamAge(Duration),
+    TunnelIdle(Duration),
     Request(Option<Duration>),
     Attempts(u32),
     Budget(Share),
@@ -156,6 +228,7 @@ impl PoolSetting {
             body_stall,
             upstream_idle,
             upstream_age,
+            tunnel_idle,
             request,
         } = *timeouts;
         let Retries {
@@ -179,6 +252,7 @@ impl PoolSetting {
             Self::BodyStall(body_stall),
             Self::UpstreamIdle(upstream_idle),
             Self::UpstreamAge(upstream_age),
+            Self::TunnelIdle(tunnel_idle),
             Self::Request(request),
             Self::Attempts(*attempts),
             Self::Budget(*budget),
@@ -204,6 +278,7 @@ impl PoolSetting {
             Self::BodyStall(_) => "timeouts.body_stall",
             Self::UpstreamIdle(_) => "timeouts.upstream_idle",
             Self::UpstreamAge(_) => "timeouts.upstream_age",
+            Self::TunnelIdle(_) => "timeouts.tunnel_idle",
             Self::Request(_) => "timeouts.request",
             Self::Attempts(_) => "retries.attempts",
             Self::Budget(_) => "retries.budget",
@@ -228,6 +303,7 @@ impl PoolSetting {
             Self::BodyStall(timeout) => pool.timeouts.body_stall = timeout,
             Self::UpstreamIdle(timeout) => pool.timeouts.upstream_idle = timeout,
             Self::UpstreamAge(age) => pool.timeouts.upstream_age = age,
+            Self::TunnelIdle(timeout) => pool.timeouts.tunnel_idle = timeout,
             Self::Request(cap) => pool.timeouts.request = cap,
             Self::Attempts(attempts) => pool.retries.attempts = attempts,
             Self::Budget(budget) => pool.retries.budget = budget,
@@ -257,6 +333,7 @@ impl fmt::Display for PoolSetting {
             | Self::BodyStall(duration)
             | Self::UpstreamIdle(duration)
             | Self::UpstreamAge(duration)
+            | Self::TunnelIdle(duration)
             | Self::Request(Some(duration)) => f.write_str(&format_duration(*duration)),
         }
     }
@@ -270,4 +347,11 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<It
         write!(f, "{comma}{item}")?;
     }
     f.write_str("]")
+}
+
+fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: &Option<T>) -> fmt::Result {
+    match value {
+        Some(value) => value.fmt(f),
+        None => f.write_str("none"),
+    }
 }

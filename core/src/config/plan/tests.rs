@@ -1,12 +1,16 @@
 //! What a plan says, and that doing it gives the configuration that it was made for.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+};
 
 use super::*;
-use crate::config::{load, model::*};
+use crate::config::{load, model::*, size::ByteSize};
 
 fn config(text: &str) -> Config {
     load(text, "config.yaml", &|_| None).unwrap()
@@ -285,16 +289,33 @@ prop_compose! {
         backends in backends(),
         health_check in health_checks(),
         (connect, response_idle, body_stall, upstream_idle) in (seconds(), seconds(), seconds(), seconds()),
-        (upstream_age, request) in (seconds(), option::of(seconds())),
+        (upstream_age, tunnel_idle, request) in (seconds(), seconds(), option::of(seconds())),
         (attempts, budget, min_per_second, statuses) in (0..3_u32, share(), 0..3_u32, vec(500..503_u16, 0..3)),
     ) -> PoolConfig {
         PoolConfig {
             strategy: StrategyName::RoundRobin,
             backends,
             health_check,
-            timeouts: UpstreamTimeouts { connect, response_idle, body_stall, upstream_idle, upstream_age, request },
+            timeouts: UpstreamTimeouts { connect, response_idle, body_stall, upstream_idle, upstream_age, tunnel_idle, request },
             retries: Retries { attempts, budget, min_per_second, statuses },
         }
+    }
+}
+
+fn error_pages() -> impl Strategy<Value = BTreeMap<u16, ErrorPage>> {
+    let page = "[ab]\\.html".prop_map(|path| ErrorPage { path: path.into() });
+    btree_map(502..505_u16, page, 0..3)
+}
+
+prop_compose! {
+    fn limits()(
+        header_size in 1..4_u32,
+        header_count in 1..4_u16,
+        body_size in option::of(0..4_u64),
+        (connections, connections_per_client) in (option::of(1..4_u32), option::of(1..4_u32)),
+    ) -> Limits {
+        let (header_size, body_size) = (ByteSize::kib(header_size), body_size.map(ByteSize::new));
+        Limits { header_size, header_count, body_size, connections, connections_per_client }
     }
 }
 
@@ -302,11 +323,16 @@ prop_compose! {
     fn configs()(
         ports in vec(8000..8003_u16, 1..3),
         default in pools(),
-        others in prop::collection::btree_map("[ab]", pools(), 0..3),
+        others in btree_map("[ab]", pools(), 0..3),
         networks in vec("10\\.0\\.0\\.[0-2]/32", 0..3),
         workers in option::of(1..3_usize),
         (shutdown_timeout, request_header, client_idle) in (seconds(), seconds(), seconds()),
         log in prop_oneof![Just(LogLevel::Off), Just(LogLevel::Info)],
+        lane in prop_oneof![Just(Lane::Handler), Just(Lane::Wire)],
+        via in option::of("[ab]|simple-lb"),
+        allow_trace in any::<bool>(),
+        limits in limits(),
+        error_pages in error_pages(),
     ) -> Config {
         let named = others.into_iter().map(|(name, pool)| (name.into(), pool));
         let pools: std::collections::BTreeMap<Arc<str>, _> = named.chain([(DEFAULT_POOL.into(), default)]).collect();
@@ -319,6 +345,11 @@ prop_compose! {
             shutdown_timeout,
             log,
             client_timeouts: ClientTimeouts { request_header, client_idle },
+            lane,
+            via: via.map(Into::into),
+            allow_trace,
+            limits,
+            error_pages,
         }
     }
 }

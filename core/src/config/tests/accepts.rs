@@ -200,6 +200,7 @@ fn timeouts_are_single_or_a_mapping() {
         body_stall: second * 4,
         upstream_idle: second * 6,
         upstream_age: second * 7,
+        tunnel_idle: default.tunnel_idle,
         request: Some(second * 8),
     };
     assert_eq!(config.pools[DEFAULT_POOL].timeouts, expected);
