@@ -10,6 +10,8 @@ mod harness;
 mod bodies;
 /// What is typed, what is said, and which exit code it ends with.
 mod command_line;
+/// `simple-lb demo`, where nobody watches.
+mod demo;
 /// Which backend gets which request.
 mod distribution;
 /// The dummy servers as people start them.
