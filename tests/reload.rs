@@ -48,6 +48,21 @@ fn removing_a_backend_under_load_fails_no_request_and_leaves_it_alone() {
 }
 
 #[test]
+fn not_even_one_more_probe_reaches_a_removed_backend() {
+    let [a, b] = backends();
+    let checks = "health_check: {path: /health, interval: 1s, jitter: 0%}";
+    let config = |urls: &str| format!("port: 0\n{checks}\nbackends: [{urls}]\n");
+    let balancer = Balancer::start(&config(&format!("\"{}\", \"{}\"", a.url(), b.url())));
+    // Right after a probe, so that none is under way when the reload answers.
+    let probes = b.probes();
+    wait_until("a probe", || b.probes() > probes);
+    let (probes, probes_elsewhere) = (b.probes(), a.probes());
+    balancer.reload_with(&config(&format!("\"{}\"", a.url())));
+    wait_until("two probes at the other", || a.probes() >= probes_elsewhere + 3);
+    assert_eq!(b.probes(), probes, "probes at the removed backend");
+}
+
+#[test]
 fn a_reload_prints_what_it_changes() {
     let [a, b, c] = backends();
     let balancer = Balancer::start(&config(&[&a.url(), &b.url()]));

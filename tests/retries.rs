@@ -48,6 +48,16 @@ fn a_post_is_never_sent_twice() {
     b.set_behaviour(Behaviour::Reset);
     assert_eq!(statuses(&balancer, "POST", 6), [200, 502, 200, 502, 200, 502]);
     assert_eq!(hits(&[&a, &b]), "a: 3, b: 3");
+    for method in ["POST", "PUT", "DELETE"] {
+        let statuses = [(); 4].map(|()| {
+            balancer
+                .connect()
+                .request(method, "/", &["Content-Length: 0"], b"")
+                .status
+        });
+        assert_eq!(statuses, [200, 502, 200, 502], "{method} without a body");
+    }
+    assert_eq!(hits(&[&a, &b]), "a: 9, b: 9");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dummy_servers::Behaviour;
 use lb_core::status::HealthStatus::{Down, Up};
 
-use crate::harness::{Balancer, FAST_CHECKS, backends, wait_until};
+use crate::harness::{Balancer, FAST_CHECKS, Place, Process, backends, wait_until};
 
 #[test]
 fn counters_count() {
@@ -116,24 +116,33 @@ fn the_instance_describes_itself() {
         (probes[1].ok, probes[1].detail.as_str()),
         (false, "connection refused")
     );
-    // Raised to the hard limit, and said at the start.
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", balancer.process.id())).unwrap();
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))
-        .unwrap();
-    let [soft, hard] = [0, 1].map(|field| {
-        line["Max open files".len()..]
-            .split_whitespace()
-            .nth(field)
-            .unwrap()
-    });
-    assert_eq!((soft, status.open_files_limit.to_string().as_str()), (hard, hard));
-    let first_lines = balancer.process.stdout();
-    assert!(
-        first_lines.contains(&format!("3 workers, at most {hard} open files\n")),
-        "{first_lines}"
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_and_said() {
+    let place = Place::new();
+    place.write(
+        "config.yaml",
+        "port: 0\nworkers: 3\nbackends: [\"http://127.0.0.1:1\"]\n",
     );
+    let mut shell = place.command("sh");
+    let program = env!("CARGO_BIN_EXE_simple-lb");
+    shell.args([
+        "-c",
+        &format!("ulimit -S -n 256 && exec {program} --config config.yaml"),
+    ]);
+    let balancer = Balancer::of(&place, Process::start(&mut shell));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", balancer.process.id())).unwrap();
+    let values = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap();
+    let values: Vec<_> = values.split_whitespace().collect();
+    assert_eq!(values[0], values[1], "soft and hard");
+    assert_eq!(balancer.status().open_files_limit.to_string(), values[1]);
+    let first_lines = balancer.process.stdout();
+    let line = format!("3 workers, at most {} open files\n", values[1]);
+    assert!(first_lines.contains(&line), "{first_lines}");
 }
 
 #[test]
