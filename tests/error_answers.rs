@@ -135,11 +135,7 @@ fn an_answer_that_breaks_off_never_ends_cleanly() {
         .try_request("GET", "/", &["X-Request-Id: cut"], b"")
         .unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof, "{error}");
-    wait_until("the line in the log", || {
-        balancer
-            .log()
-            .contains("receiving the answer: answer cut short after 100 bytes: giving up")
-    });
+    balancer.wait_for_log("receiving the answer: answer cut short after 100 bytes: giving up");
     assert_eq!(balancer.backend(&a.url()).failures, 1);
 }
 

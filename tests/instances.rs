@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Balancer, Place, backends, wait_until};
+use crate::harness::{Balancer, Place, backends};
 
 fn config(url: &str) -> String {
     format!("port: 0\nbackends: [\"{url}\"]\n")
@@ -131,9 +131,7 @@ fn without_a_usable_runtime_folder_it_still_serves() {
     let below = place.folder().join("file").join("runtime");
     let mut balancer = Balancer::start_in(&place.with_runtime(below), &config(&a.url()));
     assert_eq!(balancer.order(2), "a a");
-    wait_until("the warning", || {
-        balancer.log().contains("no folder for the control socket: ")
-    });
+    balancer.wait_for_log("no folder for the control socket: ");
     assert_eq!(balancer.place.run("--stop").code, 3);
     balancer.signal(rustix::process::Signal::TERM);
     assert_eq!(balancer.process.wait(), 0);
@@ -147,7 +145,7 @@ fn a_folder_that_others_can_write_to_is_refused() {
     fs::create_dir(place.runtime()).unwrap();
     fs::set_permissions(place.runtime(), fs::Permissions::from_mode(0o777)).unwrap();
     let balancer = Balancer::start_in(&place, &config(&a.url()));
-    assert!(balancer.log().contains("mode 0700"), "{}", balancer.log());
+    balancer.wait_for_log("mode 0700");
     assert_eq!(fs::read_dir(place.runtime()).unwrap().count(), 0);
 }
 
