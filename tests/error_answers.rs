@@ -82,7 +82,6 @@ fn a_failed_attempt_is_logged_in_one_line() {
 }
 
 #[test]
-#[ignore = "the last failure is logged as `trying another backend`, though none is left"]
 fn a_failure_after_which_no_backend_is_left_is_logged_as_the_last() {
     let [a] = backends();
     a.kill();

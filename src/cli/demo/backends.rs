@@ -66,7 +66,7 @@ impl Backends {
             .map(|server| format!("  - \"{}\"\n", server.url()))
             .collect();
         format!(
-            "port: {port}\nstrategy: \"round-robin\"\nbackends:\n{urls}health_check:\n  interval: 1s\n  \
+            "port: \"127.0.0.1:{port}\"\nstrategy: \"round-robin\"\nbackends:\n{urls}health_check:\n  interval: 1s\n  \
              fast_interval: 500ms\n  timeout: 500ms\n  rise: 2\n  fall: 2\nlog: off\n"
         )
     }
