@@ -6,13 +6,37 @@
 /// Starts the program and backends, talks HTTP to them as bytes, waits without sleeping.
 mod harness;
 
+/// Bodies stream both ways and are never held as a whole.
+mod bodies;
+/// What is typed, what is said, and which exit code it ends with.
+mod command_line;
+/// `simple-lb demo`, where nobody watches.
+mod demo;
 /// Which backend gets which request.
 mod distribution;
+/// The dummy servers as people start them.
+mod dummies;
+/// What clients and the log are told when something breaks.
+mod error_answers;
+/// What reaches the backend and what comes back, line by line.
+mod forwarding;
 /// Backends that go down and come back, and what clients notice of it.
 mod health;
+/// Which running instance a command means.
+mod instances;
+/// Who may know whom.
+mod layering;
+/// The short form of `bench/soak`.
+mod memory;
 /// Changing the configuration under load.
 mod reload;
+/// Failures that a retry can spare the client, and those that it must not hide.
+mod retries;
+/// What a running instance says of itself.
+mod status;
 /// Stopping without cutting anybody off.
 mod stop;
+/// Whose time is up, and what the client is told.
+mod timeouts;
 /// The four commands of the README, typed as they stand there.
 mod verbatim;

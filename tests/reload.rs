@@ -48,6 +48,21 @@ fn removing_a_backend_under_load_fails_no_request_and_leaves_it_alone() {
 }
 
 #[test]
+fn not_even_one_more_probe_reaches_a_removed_backend() {
+    let [a, b] = backends();
+    let checks = "health_check: {path: /health, interval: 1s, jitter: 0%}";
+    let config = |urls: &str| format!("port: 0\n{checks}\nbackends: [{urls}]\n");
+    let balancer = Balancer::start(&config(&format!("\"{}\", \"{}\"", a.url(), b.url())));
+    // Right after a probe, so that none is under way when the reload answers.
+    let probes = b.probes();
+    wait_until("a probe", || b.probes() > probes);
+    let (probes, probes_elsewhere) = (b.probes(), a.probes());
+    balancer.reload_with(&config(&format!("\"{}\"", a.url())));
+    wait_until("two probes at the other", || a.probes() >= probes_elsewhere + 3);
+    assert_eq!(b.probes(), probes, "probes at the removed backend");
+}
+
+#[test]
 fn a_reload_prints_what_it_changes() {
     let [a, b, c] = backends();
     let balancer = Balancer::start(&config(&[&a.url(), &b.url()]));
@@ -75,7 +90,6 @@ fn a_reload_prints_what_it_changes() {
 }
 
 #[test]
-#[ignore = "the generation rises, while the message says that the old one goes on serving"]
 fn a_reload_without_changes_changes_nothing() {
     let [a] = backends();
     let balancer = Balancer::start(&config(&[&a.url()]));
@@ -100,14 +114,14 @@ fn an_invalid_file_is_refused_with_all_its_problems_and_disturbs_nobody() {
     let balancer = Balancer::start(&config(&[&a.url(), &b.url()]));
     let load = Load::start(balancer.address(), 10);
     balancer.write_config(&format!(
-        "port: 0\nstrategie: round-robin\nbackends:\n  - {{url: \"{a}\", weight: 0}}\n  - \"{a}\"\nshutdown_timeout: 30\n",
+        "port: 0\nstrategie: round-robin\nbackends:\n  - {{weight: 0, url: \"{a}\"}}\n  - \"{a}\"\nshutdown_timeout: 30\n",
         a = a.url()
     ));
     let reload = balancer.reload();
     assert_eq!((reload.code, reload.stdout.as_str()), (1, ""));
     let problems = [
         "config.yaml:2:1: strategie: is not a known key; did you mean `strategy`?",
-        "config.yaml:4:47: backends[0].weight: must be a whole number from 1 to 256, got \"0\"",
+        "config.yaml:4:14: backends[0].weight: must be a whole number from 1 to 256, got \"0\"",
         "config.yaml:5:5: backends[1]: must not be there twice",
         "config.yaml:6:19: shutdown_timeout: must be a duration with its unit",
         "reload refused: generation 1 goes on serving, unchanged",
@@ -115,24 +129,13 @@ fn an_invalid_file_is_refused_with_all_its_problems_and_disturbs_nobody() {
     let lines: Vec<_> = reload.stderr.lines().collect();
     assert_eq!(lines.len(), problems.len(), "{reload:?}");
     for (line, problem) in lines.iter().zip(problems) {
-        let same = line.get(..problem.len()) == Some(problem)
-            || without_column(line).starts_with(&without_column(problem));
-        assert!(same, "{line}\ninstead of\n{problem}");
+        assert!(line.starts_with(problem), "{line}\ninstead of\n{problem}");
     }
+    let hits = b.hits();
     load.wait_for_more(100);
     assert_eq!(balancer.status().generation, 1);
-    assert_eq!(balancer.order(4).matches('b').count(), 2);
+    assert!(b.hits() - hits >= 50, "the old configuration serves");
     load.finish_without_failure();
-}
-
-/// Ports have four or five digits, which moves columns.
-fn without_column(line: &str) -> String {
-    let parts: Vec<_> = line.splitn(4, ':').collect();
-    if parts.len() < 4 {
-        line.to_owned()
-    } else {
-        format!("{}:{}:{}", parts[0], parts[1], parts[3])
-    }
 }
 
 #[test]
@@ -165,16 +168,8 @@ fn sighup_reloads_too() {
 
     balancer.write_config("port: 0\n");
     balancer.signal(Signal::HUP);
-    wait_until("the refusal in the log", || {
-        balancer
-            .log()
-            .contains("reload refused, generation 2 goes on serving")
-    });
-    assert!(
-        balancer.log().contains("config.yaml:1:1: backends: "),
-        "{}",
-        balancer.log()
-    );
+    balancer.wait_for_log("reload refused, generation 2 goes on serving");
+    balancer.wait_for_log("config.yaml:1:1: backends: ");
 }
 
 #[test]

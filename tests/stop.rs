@@ -28,7 +28,7 @@ fn assert_complete(client: &mut Client) {
 
 #[track_caller]
 fn wait_until_it_stops(balancer: &Balancer) {
-    wait_until("the stop to begin", || balancer.log().contains("stopping: "));
+    balancer.wait_for_log("stopping: ");
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! The four commands of the README, typed as they stand there.
 
-use std::{path::Path, process::Command, time::Duration};
-
-use crate::harness::{Balancer, Place, Process, backends};
+use crate::harness::{BUILD_DEADLINE, Balancer, Place, Process, backends};
 
 #[test]
 fn a_file_of_three_keys_and_three_commands_are_enough() {
@@ -52,18 +50,8 @@ backends:
 
 #[test]
 fn cargo_run_starts_three_backends() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["run", "--bin", "dummy_servers"])
-        .current_dir(root)
-        .env("DUMMY_SERVERS_PORTS", "0,0,0");
-    let mut servers = Process::start(&mut cargo);
-    // It may have to be built first.
-    let line = servers.wait_for_line_within(
-        Duration::from_secs(300),
-        "[Server 3] listening on http://127.0.0.1:",
-    );
+    let mut servers = Process::cargo("run --bin dummy_servers");
+    let line = servers.wait_for_line_within(BUILD_DEADLINE, "[Server 3] listening on http://127.0.0.1:");
     let address = line.rsplit('/').next().unwrap().parse().unwrap();
     assert_eq!(
         crate::harness::get(address, "/path").text(),

@@ -198,6 +198,10 @@ impl Shared {
             report.problems = restart.iter().map(refusal).collect();
             return report;
         }
+        if plan.is_empty() {
+            report.applied = true;
+            return report;
+        }
         let Some(registry) = self.registry.registry() else {
             report
                 .problems
@@ -279,7 +283,7 @@ impl Shared {
 fn log_outcome(report: &ReloadReport) {
     if report.applied {
         info!(
-            "reloaded: generation {} with {} changes",
+            "reloaded: generation {}, changes: {}",
             report.generation,
             report.changes.len()
         );

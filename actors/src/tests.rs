@@ -88,14 +88,22 @@ impl Prober for FakeProber {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
             let ok = answer == Answer::Good;
-            ProbeReport { ok, detail: "fake".to_owned(), took: Duration::ZERO, addresses: Vec::new() }
+            ProbeReport {
+                ok,
+                detail: "fake".to_owned(),
+                took: Duration::ZERO,
+                addresses: Vec::new(),
+            }
         }
         .boxed_local()
     }
 }
 
 fn config_of(hosts: &[&str]) -> Config {
-    let backends: String = hosts.iter().map(|host| format!("  - \"http://{host}\"\n")).collect();
+    let backends: String = hosts
+        .iter()
+        .map(|host| format!("  - \"http://{host}\"\n"))
+        .collect();
     let text = format!("port: 0\nhealth_check: {{rise: 2, fall: 3, jitter: 0%}}\nbackends:\n{backends}");
     config::load(&text, "config.yaml", &|_| None).unwrap()
 }
@@ -111,14 +119,21 @@ fn start(hosts: &[&str], prober: FakeProber) -> Plane {
     let registry = first_snapshot(config_of(hosts), 2);
     let watcher = WatcherHandle::new("config.yaml".into(), registry.clone(), |_| {});
     let plane = ControlPlane::start(registry.clone(), watcher, Rc::new(prober.clone()));
-    Plane { registry, plane, prober }
+    Plane {
+        registry,
+        plane,
+        prober,
+    }
 }
 
 impl Plane {
     fn health(&self, host: &str) -> Option<HealthStatus> {
         let snapshot = self.registry.snapshot();
         let members = snapshot.pools()[0].members();
-        members.iter().find(|m| m.backend.url().host() == host).map(|m| m.health.status())
+        members
+            .iter()
+            .find(|m| m.backend.url().host() == host)
+            .map(|m| m.health.status())
     }
 
     /// Lets time pass in small steps, so that actors get to run between them.
@@ -135,14 +150,29 @@ impl Plane {
     async fn apply(&self, hosts: &[&str]) -> Applied {
         let next = Arc::new(config_of(hosts));
         let plan = ReloadPlan::between(self.registry.snapshot().config(), &next);
-        self.registry.registry().unwrap().send(ApplyPlan { config: next, plan }).await.unwrap()
+        self.registry
+            .registry()
+            .unwrap()
+            .send(ApplyPlan { config: next, plan })
+            .await
+            .unwrap()
     }
 
     fn picks(&self, count: usize) -> String {
         let pick = |_| {
             let now = std::time::Instant::now();
-            let ask = Ask { worker: 0, now, tried: &Tried::default() };
-            self.registry.pick(&ask).unwrap().backend().url().host().to_owned()
+            let ask = Ask {
+                worker: 0,
+                now,
+                tried: &Tried::default(),
+            };
+            self.registry
+                .pick(&ask)
+                .unwrap()
+                .backend()
+                .url()
+                .host()
+                .to_owned()
         };
         (0..count).map(pick).collect()
     }
@@ -185,8 +215,14 @@ async fn probes_come_every_interval_and_sooner_while_the_state_is_changing() {
     let usual = plane.prober.begun("a");
     assert!((6..=7).contains(&usual), "every 5 s, in 30 s: {usual}");
     plane.prober.set("a", Answer::Bad);
-    plane.pass(Duration::from_secs(7) + Duration::from_millis(500)).await;
-    assert_eq!(plane.health("a"), Some(HealthStatus::Down), "at most 5 s, then twice 1 s");
+    plane
+        .pass(Duration::from_secs(7) + Duration::from_millis(500))
+        .await;
+    assert_eq!(
+        plane.health("a"),
+        Some(HealthStatus::Down),
+        "at most 5 s, then twice 1 s"
+    );
 }
 
 #[actix::test]
@@ -206,8 +242,17 @@ async fn a_pick_message_and_the_handle_give_one_sequence() {
         if turn % 2 == 0 {
             seen.push_str(&plane.picks(1));
         } else {
-            let pick = Pick { tried: Tried::default() };
-            let lease = plane.registry.registry().unwrap().send(pick).await.unwrap().unwrap();
+            let pick = Pick {
+                tried: Tried::default(),
+            };
+            let lease = plane
+                .registry
+                .registry()
+                .unwrap()
+                .send(pick)
+                .await
+                .unwrap()
+                .unwrap();
             seen.push_str(lease.backend().url().host());
         }
     }
@@ -222,14 +267,29 @@ async fn a_reload_keeps_what_is_known_and_probes_what_is_new_first() {
     plane.pass(Duration::from_millis(200)).await;
     plane.picks(4);
     assert_eq!(plane.apply(&["a", "b", "c"]).await, Applied { generation: 2 });
-    assert_eq!(plane.health("b"), Some(HealthStatus::Down), "known to be down, and stays it");
+    assert_eq!(
+        plane.health("b"),
+        Some(HealthStatus::Down),
+        "known to be down, and stays it"
+    );
     assert_eq!(plane.health("c"), Some(HealthStatus::Pending));
-    assert_eq!(plane.picks(2), "aa", "a backend that was not probed yet gets nothing");
+    assert_eq!(
+        plane.picks(2),
+        "aa",
+        "a backend that was not probed yet gets nothing"
+    );
     plane.pass(Duration::from_millis(200)).await;
     assert_eq!(plane.health("c"), Some(HealthStatus::Up));
     let status = plane.registry.registry().unwrap().send(GetStatus).await.unwrap();
-    let requests: Vec<_> = status[0].backends.iter().map(|b| (b.url.as_str(), b.requests)).collect();
-    assert_eq!(requests, [("http://a:80", 6), ("http://b:80", 0), ("http://c:80", 0)]);
+    let requests: Vec<_> = status[0]
+        .backends
+        .iter()
+        .map(|b| (b.url.as_str(), b.requests))
+        .collect();
+    assert_eq!(
+        requests,
+        [("http://a:80", 6), ("http://b:80", 0), ("http://c:80", 0)]
+    );
 }
 
 #[actix::test]
@@ -239,7 +299,11 @@ async fn a_removed_backend_is_not_probed_any_more_not_even_to_the_end() {
     plane.pass(Duration::from_secs(11)).await;
     assert_eq!(plane.prober.running("b"), 1, "a probe is under way");
     plane.apply(&["a"]).await;
-    assert_eq!(plane.prober.running("b"), 0, "and is dropped before the reload answers");
+    assert_eq!(
+        plane.prober.running("b"),
+        0,
+        "and is dropped before the reload answers"
+    );
     let begun = plane.prober.begun("b");
     plane.pass(Duration::from_secs(30)).await;
     assert_eq!(plane.prober.begun("b"), begun);
@@ -279,7 +343,11 @@ async fn a_registry_that_ends_is_started_again_and_the_last_snapshot_serves_mean
     let second = plane.registry.registry().unwrap();
     assert!(second != first && second.connected());
     assert_eq!(plane.registry.actor_restarts(), 1);
-    assert_eq!(plane.health("b"), Some(HealthStatus::Down), "it goes on from what was known");
+    assert_eq!(
+        plane.health("b"),
+        Some(HealthStatus::Down),
+        "it goes on from what was known"
+    );
     plane.prober.set("b", Answer::Good);
     plane.pass(Duration::from_secs(10)).await;
     assert_eq!(plane.health("b"), Some(HealthStatus::Up), "and judges again");
@@ -315,7 +383,11 @@ impl Handler<CrashChecker> for BackendRegistry {
 
 #[actix::test]
 async fn a_stop_ends_probing() {
-    let Plane { plane, prober, registry } = start(&["a"], FakeProber::default());
+    let Plane {
+        plane,
+        prober,
+        registry,
+    } = start(&["a"], FakeProber::default());
     timeout(Duration::from_secs(5), plane.stop()).await.unwrap();
     let begun = prober.begun("a");
     advance(Duration::from_secs(60)).await;

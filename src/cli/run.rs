@@ -77,12 +77,9 @@ fn ready_lines(status: &StatusReport) -> Vec<String> {
     )];
     let backends = || status.pools.iter().flat_map(|pool| &pool.backends);
     for pool in &status.pools {
-        lines.push(format!(
-            "pool {}, {}, {} backends:",
-            pool.name,
-            pool.strategy,
-            pool.backends.len()
-        ));
+        let count = pool.backends.len();
+        let noun = if count == 1 { "backend" } else { "backends" };
+        lines.push(format!("pool {}, {}, {count} {noun}:", pool.name, pool.strategy));
         let width = backends().map(|backend| backend.url.len()).max().unwrap_or(0);
         for backend in &pool.backends {
             let probe = backend

@@ -266,9 +266,69 @@ mod tests {
     fn numbers_stand_to_the_right_and_texts_to_the_left() {
         let rows = [["NAME", "COUNT", "NOTE"], ["a", "5", "x"], ["long", "1234", "y"]];
         let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
+        let lines = align(&rows, &widths(&rows, &[]));
+        assert_eq!(lines, ["NAME  COUNT  NOTE", "a         5  x", "long   1234  y"]);
+    }
+
+    fn report(requests: u64) -> StatusReport {
+        let backend = BackendStatus {
+            url: "http://127.0.0.1:40001".to_owned(),
+            weight: 1,
+            health: HealthStatus::Up,
+            since_seconds: 3,
+            requests,
+            in_flight: 0,
+            failures: 0,
+            latency_micros_total: requests * 400,
+            answers: requests,
+            last_probe: None,
+        };
+        let other = BackendStatus {
+            url: "http://127.0.0.1:40002".to_owned(),
+            ..backend.clone()
+        };
+        let backends = vec![backend, other];
+        StatusReport {
+            version: String::new(),
+            pid: 1,
+            config: String::new(),
+            generation: 1,
+            uptime_seconds: 1,
+            stopping: false,
+            listeners: Vec::new(),
+            workers: 1,
+            lane: String::new(),
+            open_files_limit: 1,
+            in_flight: 0,
+            requests,
+            panics: 0,
+            actor_restarts: 0,
+            pools: vec![PoolStatus {
+                name: "default".to_owned(),
+                strategy: String::new(),
+                backends,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_window_gives_rates_and_a_narrow_terminal_fewer_columns() {
+        let (before, now) = (report(100), report(300));
+        let window = Window {
+            before: &before,
+            elapsed: Duration::from_secs(2),
+        };
+        let lines = backends_within(&now, Some(&window), 76);
         assert_eq!(
-            align(&rows),
-            ["NAME  COUNT  NOTE", "a         5  x", "long   1234  y"]
+            lines[0],
+            "BACKEND                 HEALTH   REQUESTS  REQ/S   SHARE  FAILED   LATENCY"
         );
+        assert_eq!(
+            lines[1],
+            "http://127.0.0.1:40001  up            300    100   50.0%       0     0.4ms"
+        );
+        let heading = |width| backends_within(&now, Some(&window), width).remove(0);
+        assert!(heading(200).starts_with("POOL ") && heading(200).ends_with("LAST PROBE"));
+        assert!(!heading(60).contains("REQ/S"));
     }
 }

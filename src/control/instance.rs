@@ -111,6 +111,11 @@ fn short_name(identity: &Path) -> String {
 /// Makes the folder if need be, and refuses one that others could write to.
 fn prepare(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    check_owner(folder)
+}
+
+/// A folder that others can write to may hold whatever they like.
+fn check_owner(folder: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(folder)?;
     let ours = meta.is_dir() && meta.uid() == rustix::process::getuid().as_raw();
     if !ours || meta.mode() & 0o077 != 0 {
@@ -226,6 +231,7 @@ fn living(lock_path: &Path) -> Option<InstanceInfo> {
 pub fn running() -> Vec<InstanceInfo> {
     let files = folders()
         .into_iter()
+        .filter(|folder| check_owner(folder).is_ok())
         .filter_map(|folder| fs::read_dir(folder).ok())
         .flatten()
         .flatten();
@@ -282,6 +288,17 @@ mod tests {
         };
         fs::write(&path, serde_json::to_vec(&info).unwrap()).unwrap();
         assert_eq!(living(&path), None);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(check_owner(folder.path()).is_ok());
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(check_owner(folder.path()).is_err());
+        assert!(prepare(folder.path()).is_err());
     }
 
     #[test]

@@ -37,7 +37,10 @@ impl BindError {
             }
             _ => error.to_string(),
         };
-        Self { address: listener.to_string(), reason }
+        Self {
+            address: listener.to_string(),
+            reason,
+        }
     }
 }
 
@@ -65,8 +68,10 @@ fn bind_one(listener: Listener) -> io::Result<TcpListener> {
 }
 
 fn is_without_ipv6(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
-        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable
+    ) || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
 fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
@@ -90,9 +95,16 @@ mod tests {
     fn a_taken_port_is_said_with_what_to_type_next() {
         let first = bind(&[Listener { host: None, port: 0 }]).unwrap_or_default();
         let port = first[0].local_addr().map_or(0, |address| address.port());
-        let error = bind(&[Listener { host: None, port }]).map(|_| ()).map_err(|error| error.to_string());
+        let error = bind(&[Listener { host: None, port }])
+            .map(|_| ())
+            .map_err(|error| error.to_string());
         let text = error.err().unwrap_or_default();
-        assert!(text.starts_with(&format!("cannot listen on :{port}: another program listens there")), "{text}");
+        assert!(
+            text.starts_with(&format!(
+                "cannot listen on :{port}: another program listens there"
+            )),
+            "{text}"
+        );
         assert!(text.contains("ss -ltnp"), "{text}");
     }
 

@@ -31,6 +31,9 @@ pub fn start_logging(level: LogLevel) {
         } else {
             // Our own lines at every level, so that `set_log_level` alone decides; those of the framework from warn.
             builder.filter_level(LevelFilter::Warn);
+            // It logs each malformed request and each broken answer as an error of its own, without limit; the first
+            // is the client's fault, the second has a line of ours.
+            builder.filter_module("actix_http", LevelFilter::Off);
             for module in ["simple_lb", "lb_actors", "lb_core"] {
                 builder.filter_module(module, LevelFilter::Trace);
             }

@@ -4,6 +4,6 @@ mod logging;
 mod panics;
 mod traffic;
 
-pub use logging::{start_logging, set_log_level};
+pub use logging::{set_log_level, start_logging};
 pub use panics::count_panics;
 pub use traffic::{InFlight, Traffic};

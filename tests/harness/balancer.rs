@@ -9,7 +9,7 @@ use super::{
     client::{Client, Response, get},
     place::{Finished, Place},
     process::Process,
-    wait::eventually,
+    wait::{eventually, wait_until},
 };
 
 /// Health checks for tests that wait for them. The timeout stays long: a busy machine is not a dead backend.
@@ -127,6 +127,12 @@ impl Balancer {
     /// Resident memory in bytes.
     pub fn memory(&self) -> u64 {
         self.process.memory()
+    }
+
+    /// Waits until its log holds a text: a line that is written is not read yet.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        wait_until(&format!("`{text}` in the log"), || self.log().contains(text));
     }
 
     /// What it has logged.

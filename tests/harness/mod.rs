@@ -12,9 +12,9 @@ pub use balancer::{Balancer, FAST_CHECKS};
 pub use client::{Client, Response, get};
 pub use load::Load;
 pub use place::{Finished, Place};
-pub use process::Process;
+pub use process::{BUILD_DEADLINE, Process};
 pub use raw_backend::RawBackend;
-pub use wait::{DEADLINE, eventually, pause, wait_until};
+pub use wait::{eventually, pause, wait_until};
 
 use dummy_servers::DummyServer;
 

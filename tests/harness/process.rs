@@ -10,7 +10,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wait::{DEADLINE, eventually, eventually_within};
+use super::wait::{DEADLINE, eventually_within};
+
+/// For programs that cargo may have to build first.
+pub const BUILD_DEADLINE: Duration = Duration::from_secs(300);
 
 /// A running program.
 pub struct Process {
@@ -66,6 +69,16 @@ impl Process {
         }
     }
 
+    /// Starts `cargo` with these arguments in the workspace, as a person would. Where cargo runs a program, it becomes
+    /// that program.
+    pub fn cargo(arguments: &str) -> Self {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(arguments.split_whitespace())
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        Self::start(cargo.env("DUMMY_SERVERS_PORTS", "0,0,0"))
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -113,8 +126,14 @@ impl Process {
     /// Waits for the end; the exit code, or minus the signal that ended it.
     #[track_caller]
     pub fn wait(&mut self) -> i32 {
-        let name = self.name.clone();
-        let status = eventually(&format!("the end of {name}"), || self.child.try_wait().unwrap());
+        self.wait_within(DEADLINE)
+    }
+
+    /// The same for a program that takes its time.
+    #[track_caller]
+    pub fn wait_within(&mut self, longest: Duration) -> i32 {
+        let what = format!("the end of {}", self.name);
+        let status = eventually_within(longest, &what, || self.child.try_wait().unwrap());
         for captured in &mut self.output {
             if let Some(reader) = captured.reader.take() {
                 reader.join().unwrap();

@@ -163,6 +163,15 @@ impl Pool {
         Ok(Lease::new(Arc::clone(&member.backend), ask.worker, ask.now))
     }
 
+    /// Whether a pick would find a backend that the request has not tried yet.
+    pub fn has_untried(&self, tried: &Tried) -> bool {
+        let pickable = |member: &&Member| member.health.status() != HealthStatus::Pending;
+        self.members
+            .iter()
+            .filter(pickable)
+            .any(|member| !tried.contains(&member.backend))
+    }
+
     fn next_in_turn(&self) -> Result<&Member, NoBackend> {
         let tick = self.state.cursors.first.fetch_add(1, Relaxed);
         self.candidate_at(tick).ok_or(NoBackend::NoneEligible)

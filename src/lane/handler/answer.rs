@@ -25,6 +25,9 @@ pub(super) fn is_bodyless(status: StatusCode, head_request: bool) -> bool {
 
 /// The length that an answer declares.
 pub(super) fn content_length(answer: &ClientResponse) -> Option<u64> {
+    if answer.headers().contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
     answer
         .headers()
         .get(header::CONTENT_LENGTH)?

@@ -115,36 +115,59 @@ impl Exchange {
     /// Tries one backend after the other until one answers.
     async fn run(&self) -> Result<(Lease, ClientResponse), ProxyError> {
         let mut tried = Tried::default();
-        let mut attempts = 0;
-        let mut last: Option<ProxyError> = None;
+        let mut retries = 0;
+        let mut lease = self.pick(&tried).map_err(|none| self.none_there(none))?;
         loop {
-            let lease = match self.pick(&tried) {
-                Ok(lease) => lease,
-                Err(NoBackend::AllTried) if self.may_go_back(last.as_ref(), &tried) => {
-                    tried = Tried::default();
-                    continue;
-                }
-                Err(none) => return Err(self.give_up(last, none)),
-            };
             tried.add(lease.backend());
-            let Failure(phase, error) = match self.attempt(&lease).await {
-                Ok(answer) => return Ok((lease, answer)),
-                Err(failure) => failure,
+            let (phase, error, answer) = match self.attempt(&lease).await {
+                Ok(answer) if !self.is_retried_status(&answer) => return Ok((lease, answer)),
+                Ok(answer) => {
+                    let error = ProxyError::RetriedStatus(answer.status().as_u16());
+                    (Phase::Waiting, error, Some(answer))
+                }
+                Err(Failure(phase, error)) => (phase, error, None),
             };
             if phase == Phase::Connecting {
                 self.worker.registry.connect_failed(lease.backend());
             }
-            let retry = attempts < self.settings.retries.attempts && self.may_retry(&error);
-            let verdict = if retry { Verdict::Retried } else { Verdict::GaveUp };
-            let log = &self.worker.failures;
-            log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
-            lease.finish(error.outcome());
-            if !retry {
-                return Err(error);
+            let next = if retries < self.settings.retries.attempts {
+                self.next_backend(&error, &mut tried)
+            } else {
+                None
+            };
+            match (next, answer) {
+                // The client is better off with this answer than with none.
+                (None, Some(answer)) => return Ok((lease, answer)),
+                (None, None) => {
+                    self.log(&lease, (phase, &error), Verdict::GaveUp);
+                    lease.finish(error.outcome());
+                    return Err(error);
+                }
+                (Some(next), _) => {
+                    self.log(&lease, (phase, &error), Verdict::Retried);
+                    lease.finish(error.outcome());
+                    lease = next;
+                    retries += 1;
+                }
             }
-            attempts += 1;
-            last = Some(error);
         }
+    }
+
+    /// Another backend, if the failure allows one, there is one, and the budget has something left.
+    fn next_backend(&self, error: &ProxyError, tried: &mut Tried) -> Option<Lease> {
+        let progress = error.progress();
+        if !self.replay().allows(progress) {
+            return None;
+        }
+        if !self.worker.registry.snapshot().route()?.has_untried(tried) {
+            // The only backend there is may just have closed a kept-alive connection: it gets one more chance.
+            if tried.len() > 1 || !error.is_broken_connection() {
+                return None;
+            }
+            *tried = Tried::default();
+        }
+        let allowed = progress == Progress::NotSent || self.withdraw_from_budget();
+        allowed.then(|| self.pick(tried).ok()).flatten()
     }
 
     fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
@@ -155,11 +178,7 @@ impl Exchange {
         })
     }
 
-    /// What the client is told when no backend is left: the last failure says more than that all were tried.
-    fn give_up(&self, last: Option<ProxyError>, none: NoBackend) -> ProxyError {
-        if let Some(error) = last {
-            return error;
-        }
+    fn none_there(&self, none: NoBackend) -> ProxyError {
         let error = ProxyError::from(none);
         self.worker
             .failures
@@ -167,10 +186,15 @@ impl Exchange {
         error
     }
 
-    fn may_retry(&self, error: &ProxyError) -> bool {
-        let progress = error.progress();
-        let allowed = self.replay().allows(progress);
-        allowed && (progress == Progress::NotSent || self.withdraw_from_budget())
+    fn log(&self, lease: &Lease, failure: (Phase, &ProxyError), verdict: Verdict) {
+        self.worker
+            .failures
+            .write(&self.id, Some(lease.backend().url()), failure, verdict);
+    }
+
+    fn is_retried_status(&self, answer: &ClientResponse) -> bool {
+        let statuses = &self.settings.retries.statuses;
+        statuses.contains(&answer.status().as_u16()) && self.replay().allows(Progress::Sent)
     }
 
     fn replay(&self) -> Replay {
@@ -188,11 +212,6 @@ impl Exchange {
         };
         pool.retry_budget()
             .withdraw(&self.settings.retries, Pool::requests(pool), Instant::now())
-    }
-
-    /// The only backend there is may just have closed a kept-alive connection: it gets one more chance.
-    fn may_go_back(&self, last: Option<&ProxyError>, tried: &Tried) -> bool {
-        tried.len() == 1 && last.is_some_and(ProxyError::is_broken_connection)
     }
 
     async fn attempt(&self, lease: &Lease) -> Result<ClientResponse, Failure> {
@@ -218,23 +237,7 @@ impl Exchange {
             let error = ProxyError::BadAnswer(format!("final status {status}"));
             return Err(Failure(Phase::Waiting, error));
         }
-        let retried = ProxyError::RetriedStatus(status.as_u16());
-        if self.settings.retries.statuses.contains(&status.as_u16()) && self.replay_elsewhere(lease) {
-            return Err(Failure(Phase::Waiting, retried));
-        }
         Ok(answer)
-    }
-
-    /// Whether an answer with a status that is to be retried may be thrown away: only if another backend is there,
-    /// because the client is better off with this one than with none.
-    fn replay_elsewhere(&self, lease: &Lease) -> bool {
-        let snapshot = self.worker.registry.snapshot();
-        let others = |pool: &Arc<Pool>| {
-            pool.members()
-                .iter()
-                .any(|m| m.health.is_up() && m.backend.id() != lease.backend().id())
-        };
-        self.replay().allows(Progress::Sent) && snapshot.route().is_some_and(others)
     }
 
     /// Path and query exactly as they came.
