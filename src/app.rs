@@ -12,14 +12,15 @@ use std::{
 };
 
 use actix_rt::System;
-use actix_web::{App, HttpServer, dev::ServerHandle};
+use actix_server::{Server, ServerHandle};
+use actix_web::{App, HttpServer};
 use lb_actors::{
     config_watcher::WatcherHandle,
     control_plane::{self, ControlPlane},
     probe::HttpProber,
 };
 use lb_core::{
-    config::Config,
+    config::{ClientTimeouts, Config, Lane},
     pool::Snapshot,
     status::{StatusReport, StopReport},
 };
@@ -28,7 +29,7 @@ use tokio::sync::watch;
 
 use crate::{
     control::{Claim, ControlServer, ControlState},
-    lane::handler,
+    lane::{handler, wire},
     listener,
     proxy::Worker,
     telemetry::{Traffic, count_panics, set_log_level},
@@ -90,7 +91,7 @@ impl Balancer {
         count_panics();
         let workers = self.config.workers.unwrap_or_else(default_workers);
         let open_files_limit = raise_open_files_limit();
-        let client_timeouts = self.config.client_timeouts;
+        let (client_timeouts, lane) = (self.config.client_timeouts, self.config.lane);
         let registry = control_plane::first_snapshot(self.config, workers);
         let watcher = WatcherHandle::new(self.path.clone(), registry.clone(), |config| {
             set_log_level(config.log)
@@ -121,23 +122,15 @@ impl Balancer {
         let probed = registry.wait_until(all_decided);
         let _in_time = tokio::time::timeout(FIRST_PROBES, probed).await;
 
-        let next_worker = Arc::new(AtomicUsize::new(0));
-        let mut server = HttpServer::new(move || {
+        let next_worker = AtomicUsize::new(0);
+        let worker = move || {
             let index = next_worker.fetch_add(1, Relaxed);
-            let worker = Worker::new(index, registry.clone(), Arc::clone(&traffic));
-            App::new().configure(handler::configure(Rc::new(worker)))
-        })
-        .workers(workers)
-        .disable_signals()
-        .tcp_nodelay(true)
-        .keep_alive(client_timeouts.client_idle)
-        .client_request_timeout(client_timeouts.request_header)
-        .max_connections(CONNECTIONS_PER_WORKER)
-        .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
-        for socket in self.sockets {
-            server = server.listen(socket)?;
-        }
-        let server = server.run();
+            Worker::new(index, registry.clone(), Arc::clone(&traffic))
+        };
+        let server = match lane {
+            Lane::Handler => handler_server(self.sockets, workers, client_timeouts, worker)?,
+            Lane::Wire => wire_server(self.sockets, workers, worker)?,
+        };
         let handle = server.handle();
         actix_rt::spawn(server);
         Ok(Running {
@@ -190,6 +183,40 @@ impl Running {
         }
         report
     }
+}
+
+fn handler_server(
+    sockets: Vec<TcpListener>,
+    workers: usize,
+    timeouts: ClientTimeouts,
+    worker: impl Fn() -> Worker + Send + Sync + 'static,
+) -> std::io::Result<Server> {
+    let worker = Arc::new(worker);
+    let mut server = HttpServer::new(move || App::new().configure(handler::configure(Rc::new(worker()))))
+        .workers(workers)
+        .disable_signals()
+        .tcp_nodelay(true)
+        .keep_alive(timeouts.client_idle)
+        .client_request_timeout(timeouts.request_header)
+        .max_connections(CONNECTIONS_PER_WORKER)
+        .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
+    for socket in sockets {
+        server = server.listen(socket)?;
+    }
+    Ok(server.run())
+}
+
+fn wire_server(
+    sockets: Vec<TcpListener>,
+    workers: usize,
+    worker: impl Fn() -> Worker + Send + Sync + 'static,
+) -> std::io::Result<Server> {
+    let server = Server::build()
+        .workers(workers)
+        .disable_signals()
+        .max_concurrent_connections(CONNECTIONS_PER_WORKER)
+        .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
+    Ok(wire::listen(server, sockets, worker)?.run())
 }
 
 fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<(ControlServer, Claim)> {

@@ -53,7 +53,7 @@ impl ControlState {
             stopping: self.traffic.is_draining(),
             listeners: self.listeners.clone(),
             workers: self.registry.workers(),
-            lane: "handler".to_owned(),
+            lane: snapshot.config().lane.to_string(),
             open_files_limit: self.open_files_limit,
             in_flight: self.traffic.in_flight(),
             requests: self.traffic.started(),

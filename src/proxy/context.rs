@@ -29,7 +29,13 @@ impl Client {
 
 /// A request's id: the client's `X-Request-Id` if it is fit to be logged, else a random one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(Origin);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    Sent(Box<str>),
+    Made([u8; 32]),
+}
 
 impl RequestId {
     /// Takes over what the client sent if it is 1 to 128 visible ASCII characters other than quotes and backslash;
@@ -39,18 +45,35 @@ impl RequestId {
         let kept = sent
             .filter(|id| (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(fit))
             .and_then(|id| std::str::from_utf8(id).ok());
-        Self(kept.map_or_else(|| format!("{random:032x}"), str::to_owned))
+        Self(kept.map_or_else(|| Origin::Made(hexadecimal(random)), |id| Origin::Sent(id.into())))
     }
 
     /// The id.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Origin::Sent(id) => id,
+            // Made of hexadecimal digits only.
+            Origin::Made(digits) => std::str::from_utf8(digits).unwrap_or_default(),
+        }
     }
+
+    /// The id if the client did not send it, so that it has to be added to the request.
+    pub fn to_be_written(&self) -> Option<&str> {
+        matches!(self.0, Origin::Made(_)).then(|| self.as_str())
+    }
+}
+
+fn hexadecimal(number: u128) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (index, digit) in digits.iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (124 - 4 * index)) as usize & 15];
+    }
+    digits
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

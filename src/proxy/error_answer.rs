@@ -1,5 +1,7 @@
 //! What a client sees when its request failed: a status, one sentence, the request's id. Never a backend's address.
 
+use actix_http::StatusCode;
+
 use super::{ProxyError, RequestId};
 
 /// An answer that the balancer gives itself.
@@ -16,7 +18,11 @@ pub struct ErrorAnswer {
 impl ErrorAnswer {
     /// The answer to a request that failed with `error`; JSON if the client would rather have that.
     pub fn new(error: &ProxyError, id: &RequestId, json: bool) -> Self {
-        let (status, reason) = (error.status(), error.reason());
+        Self::with_reason(error.status(), error.reason(), id, json)
+    }
+
+    /// An answer of this status that says `reason`.
+    pub fn with_reason(status: u16, reason: &str, id: &RequestId, json: bool) -> Self {
         if json {
             let body = serde_json::json!({ "status": status, "error": reason, "request_id": id.as_str() });
             return Self {
@@ -32,17 +38,18 @@ impl ErrorAnswer {
             body,
         }
     }
+
+    /// The reason phrase of its status.
+    pub fn title(&self) -> &'static str {
+        title(self.status)
+    }
 }
 
 fn title(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        408 => "Request Timeout",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "Error",
-    }
+    StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Error")
 }
 
 /// Whether an `Accept` header prefers JSON to text (RFC 9110 section 12.5.1): the type with the higher quality wins,

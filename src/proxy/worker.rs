@@ -1,9 +1,16 @@
 //! What one worker thread has of its own. Nothing in it is shared with another worker but the registry and the
 //! counters, which are built for it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lb_actors::RegistryHandle;
+use lb_core::{
+    config::{PoolConfig, UpstreamTimeouts},
+    pool::{Ask, Lease, NoBackend, Tried},
+};
 
 use super::FailureLog;
 use crate::{telemetry::Traffic, upstream::UpstreamClients};
@@ -33,5 +40,53 @@ impl Worker {
             upstream,
             failures: FailureLog::new(Instant::now()),
         }
+    }
+
+    /// Asks the registry for a backend.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when there is none.
+    pub fn pick(&self, now: Instant, tried: &Tried) -> Result<Lease, NoBackend> {
+        self.registry.pick(&Ask {
+            worker: self.index,
+            now,
+            tried,
+        })
+    }
+
+    /// Whether the retry budget allows to send a request again.
+    pub fn withdraw_retry(&self, settings: &PoolConfig) -> bool {
+        let snapshot = self.registry.snapshot();
+        let Some(pool) = snapshot.route() else {
+            return false;
+        };
+        pool.retry_budget()
+            .withdraw(&settings.retries, pool.requests(), Instant::now())
+    }
+
+    /// Whether there is a backend that the request has not tried yet.
+    pub fn has_untried(&self, tried: &Tried) -> bool {
+        self.registry
+            .snapshot()
+            .route()
+            .is_some_and(|pool| pool.has_untried(tried))
+    }
+
+    /// How long a client may be silent, or not read, in the middle of a message.
+    pub fn stall(&self) -> Duration {
+        let snapshot = self.registry.snapshot();
+        let default = UpstreamTimeouts::default();
+        snapshot
+            .route()
+            .map_or(default.body_stall, |pool| pool.config().timeouts.body_stall)
+    }
+
+    /// How long a tunnel may be silent.
+    pub fn tunnel_idle(&self) -> Duration {
+        let snapshot = self.registry.snapshot();
+        let default = UpstreamTimeouts::default();
+        snapshot
+            .route()
+            .map_or(default.tunnel_idle, |pool| pool.config().timeouts.tunnel_idle)
     }
 }

@@ -50,7 +50,8 @@ impl Service<ConnectInfo<Uri>> for Connect {
     }
 }
 
-async fn connect(backend: &Arc<Backend>, timeout: Duration) -> io::Result<TcpStream> {
+/// Opens a connection within `timeout`.
+pub(crate) async fn connect(backend: &Arc<Backend>, timeout: Duration) -> io::Result<TcpStream> {
     let addresses = backend.addresses();
     let deadline = Instant::now() + timeout;
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "name is not resolved");

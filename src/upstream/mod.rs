@@ -2,5 +2,8 @@
 
 mod clients;
 mod connect;
+mod idle;
 
 pub use clients::UpstreamClients;
+pub(crate) use connect::connect;
+pub(crate) use idle::{IdlePool, UpstreamConnection};

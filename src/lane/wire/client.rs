@@ -1,0 +1,228 @@
+//! A client's connection: what has been read of it and not been used, and what it has not taken yet.
+
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use lb_wire::{ClientAddress, Parsed, RequestError, RequestHead, parse_request, worth_parsing};
+use tokio::io::{AsyncWriteExt, ReadBuf};
+
+use super::{Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
+
+/// A buffer that grew larger is given back between requests.
+const KEPT: usize = 1024;
+
+/// Bytes of later requests that are read while one is answered; more wait in the socket.
+const MOST_AHEAD: usize = 16 * 1024;
+
+/// How long a connection that is closed with bytes unread is read on, so that the close does not destroy the answer on
+/// its way (RFC 9112 section 9.6), and how many bytes.
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 * 1024 * 1024);
+
+/// One client connection.
+pub(super) struct Client<S> {
+    pub(super) stream: S,
+    pub(super) worker: Rc<WireWorker>,
+    pub(super) timer: Timer,
+    pub(super) peer: SocketAddr,
+    pub(super) address: ClientAddress,
+    /// Read and not used: the head being answered is not among it.
+    pub(super) input: Vec<u8>,
+    used: usize,
+    /// To be sent.
+    pub(super) out: Backlog,
+    /// The client has closed its side.
+    pub(super) eof: bool,
+}
+
+/// Why no request came.
+pub(super) enum NoRequest {
+    /// The client left, or was idle too long, between requests: nothing to say.
+    Gone,
+    /// It began a request and did not go on in time.
+    TooSlow,
+    /// What it sent is no request that may be answered.
+    Refused(RequestError),
+}
+
+impl<S: Transport> Client<S> {
+    pub(super) fn new(stream: S, peer: SocketAddr, worker: Rc<WireWorker>) -> Self {
+        let timer = worker.timers.timer();
+        let address = ClientAddress::new(peer.ip());
+        Self {
+            stream,
+            worker,
+            timer,
+            peer,
+            address,
+            input: Vec::new(),
+            used: 0,
+            out: Backlog::default(),
+            eof: false,
+        }
+    }
+
+    /// Bytes that were read and not used.
+    pub(super) fn unused(&self) -> &[u8] {
+        &self.input[self.used..]
+    }
+
+    /// Marks bytes as used.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.used += count;
+        if self.used >= self.input.len() {
+            self.input.clear();
+            self.used = 0;
+        }
+    }
+
+    /// Keeps bytes that belong to a later message.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Reads into the worker's buffer, at most `most` bytes; 0 at the end.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        if self.eof {
+            return Poll::Ready(Ok(0));
+        }
+        let mut scratch = self.worker.scratch();
+        let length = most.min(scratch.len());
+        let mut buffer = ReadBuf::new(&mut scratch[..length]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let count = buffer.filled().len();
+        self.eof = count == 0;
+        Poll::Ready(Ok(count))
+    }
+
+    /// Looks whether the client is still there while it has nothing to send. `Ready` when it has closed its side.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.eof {
+            if self.unused().len() >= MOST_AHEAD {
+                return Poll::Pending;
+            }
+            let count = ready!(self.poll_read(cx, MOST_AHEAD))?;
+            let worker = Rc::clone(&self.worker);
+            self.keep(&worker.scratch()[..count]);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads up to the end of the next request's head. Its bytes stay at the start of [`Client::unused`], and its lines
+    /// in the worker, until the task waits again.
+    pub(super) async fn read_head(&mut self, first: bool) -> Result<RequestHead, NoRequest> {
+        if self.input.is_empty() {
+            self.input.shrink_to(KEPT);
+        } else if self.used > 0 {
+            self.input.drain(..self.used);
+            self.used = 0;
+        }
+        let timeouts = self.worker.shared.registry.snapshot().config().client_timeouts;
+        let clock = Rc::clone(self.timer.clock());
+        let idle_until = clock.after(if first {
+            timeouts.request_header
+        } else {
+            timeouts.client_idle
+        });
+        let mut begun_until: Option<Instant> = first.then_some(idle_until);
+        if !self.input.is_empty() {
+            begun_until = Some(clock.after(timeouts.request_header));
+        }
+        let mut worth_it = !self.input.is_empty();
+        poll_fn(|cx| {
+            loop {
+                if std::mem::take(&mut worth_it) {
+                    let mut lines = self.worker.lines();
+                    match parse_request(&self.input[self.used..], &mut lines, &self.worker.limits) {
+                        Ok(Parsed::Complete(head)) => return Poll::Ready(Ok(head)),
+                        Ok(Parsed::Partial) => {}
+                        Err(error) => return Poll::Ready(Err(NoRequest::Refused(error))),
+                    }
+                }
+                match self.poll_read(cx, super::worker::SMALL_READ) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(NoRequest::Gone)),
+                    Poll::Ready(Ok(count)) => {
+                        let worker = Rc::clone(&self.worker);
+                        let scratch = worker.scratch();
+                        // A refusal must be found too, which a line's end does not announce.
+                        worth_it = self.input.is_empty()
+                            || worth_parsing(&scratch[..count])
+                            || self.input.len() + count >= worker.limits.target_bytes as usize;
+                        self.keep(&scratch[..count]);
+                        if begun_until.is_none() {
+                            begun_until = Some(clock.after(timeouts.request_header));
+                        }
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(NoRequest::Gone)),
+                    Poll::Pending => {
+                        let empty = self.input.is_empty();
+                        let deadline = begun_until.unwrap_or(idle_until);
+                        let draining = self.worker.traffic().is_draining();
+                        if deadline <= clock.now() {
+                            let reason = if empty {
+                                NoRequest::Gone
+                            } else {
+                                NoRequest::TooSlow
+                            };
+                            return Poll::Ready(Err(reason));
+                        }
+                        if draining && empty {
+                            return Poll::Ready(Err(NoRequest::Gone));
+                        }
+                        self.timer.arm(cx, Some(deadline), empty);
+                        return Poll::Pending;
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sends what is left of an answer, as long as the client takes it.
+    pub(super) async fn flush(&mut self, stall: Duration) -> io::Result<()> {
+        let clock = Rc::clone(self.timer.clock());
+        let deadline = clock.after(stall);
+        poll_fn(|cx| {
+            if let Poll::Ready(flushed) = self.out.poll_flush(cx, &mut self.stream) {
+                return Poll::Ready(flushed);
+            }
+            if deadline <= clock.now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.timer.arm(cx, Some(deadline), false);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Closes so that the client gets what was sent: says that nothing more comes, and reads on for a while.
+    pub(super) async fn close_gently(mut self) {
+        if self.stream.shutdown().await.is_err() || self.eof {
+            return;
+        }
+        let clock = Rc::clone(self.timer.clock());
+        let deadline = clock.after(LINGER.0);
+        let mut left = LINGER.1;
+        self.input = Vec::new();
+        poll_fn(|cx| {
+            loop {
+                match self.poll_read(cx, super::worker::SMALL_READ) {
+                    Poll::Ready(Ok(count)) if count > 0 && count < left => left -= count,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending if deadline <= clock.now() => return Poll::Ready(()),
+                    Poll::Pending => {
+                        self.timer.arm(cx, Some(deadline), false);
+                        return Poll::Pending;
+                    }
+                }
+            }
+        })
+        .await;
+    }
+}

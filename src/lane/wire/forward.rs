@@ -1,0 +1,389 @@
+//! One request of a wire connection: asks the registry, exchanges, and asks again while another backend may answer.
+
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lb_core::{
+    config::PoolConfig,
+    pool::{Lease, NoBackend, Outcome, Tried},
+    retry::{Progress, Replay},
+};
+use lb_wire::{BodyTracker, ForwardContext, Method, RequestHead, write_request_head};
+
+use super::{
+    Transport,
+    client::Client,
+    exchange::{End, Exchange, Parts},
+    outgoing::Outgoing,
+    own_answer,
+    tunnel::OpenTunnel,
+    worker::WireWorker,
+};
+use crate::{
+    proxy::{self, ErrorAnswer, Phase, ProxyError, RequestId, TimeLimit, Verdict, wants_json},
+    telemetry::InFlight,
+    upstream::{UpstreamConnection, connect},
+};
+
+/// A request that must not be sent twice goes over a connection that was used a moment ago or over a new one: a backend
+/// that closes idle connections would lose it.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What comes after a request.
+pub(super) enum Next {
+    /// Another one.
+    Request,
+    /// The end, gently, because the client may still be sending.
+    Close,
+    /// The end.
+    Drop,
+    /// The end, so that the client sees that its answer is broken.
+    Reset,
+    /// Bytes, both ways.
+    Tunnel(OpenTunnel),
+}
+
+/// What one request is through all its attempts.
+struct Request<'a> {
+    worker: Rc<WireWorker>,
+    head: &'a RequestHead,
+    id: RequestId,
+    json: bool,
+    settings: Arc<PoolConfig>,
+    deadline: Option<(Instant, Duration)>,
+    outgoing: Outgoing,
+    upload: BodyTracker,
+}
+
+/// Forwards a request whose head is at the start of what the client sent.
+pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestHead) -> Next {
+    let worker = Rc::clone(&client.worker);
+    let counted = worker.traffic().enter(worker.shared.index);
+    let started = WireWorker::precise_now();
+    let (settings, trusted) = {
+        let snapshot = worker.shared.registry.snapshot();
+        let known = proxy::Client::new(client.peer.ip(), &snapshot.config().trusted_proxies);
+        (
+            snapshot.route().map(|pool| Arc::clone(pool.config())),
+            known.trusted,
+        )
+    };
+    let (id, json) = identify(client, &head);
+    let refuse = |client: &mut Client<S>, status, reason: &str| {
+        let answer = ErrorAnswer::with_reason(status, reason, &id, json);
+        own_answer::write(client, &answer, &id, head.method == Method::Head, true);
+    };
+    if let Some((status, reason)) = refusal(&head) {
+        client.consume(head.len);
+        refuse(client, status, reason);
+        return finish_own(client, false).await;
+    }
+    let first = worker.shared.pick(started, &Tried::default());
+    let Some(settings) = settings else {
+        client.consume(head.len);
+        refuse(client, 503, "no backend is ready for requests");
+        return finish_own(client, false).await;
+    };
+    let mut out = worker.take_buffer();
+    {
+        let lines = worker.lines();
+        let context = ForwardContext {
+            client: &client.address,
+            secure: false,
+            trusted,
+            forwarded: false,
+            via: None,
+            request_id: id.to_be_written(),
+            default_host: first.as_ref().map_or("", |lease| lease.backend().authority()),
+            close: false,
+        };
+        write_request_head(&head.view(client.unused(), &lines), &context, &mut out);
+    }
+    client.consume(head.len);
+    let keep_body = head.method.is_idempotent();
+    let mut request = Request {
+        deadline: settings.timeouts.request.map(|whole| (started + whole, whole)),
+        worker: Rc::clone(&worker),
+        head: &head,
+        id,
+        json,
+        settings,
+        outgoing: Outgoing::new(out, keep_body),
+        upload: BodyTracker::new(head.framing),
+    };
+    let next = request.run(client, first, counted).await;
+    worker.give_buffer(request.outgoing.into_buffer());
+    next
+}
+
+/// The request's id, and whether its sender wants errors as JSON.
+fn identify<S: Transport>(client: &Client<S>, head: &RequestHead) -> (RequestId, bool) {
+    let lines = client.worker.lines();
+    let view = head.view(client.unused(), &lines);
+    let id = RequestId::new(view.header("x-request-id").next(), fastrand::u128(..));
+    let accept = view
+        .header("accept")
+        .next()
+        .filter(|accept| memchr::memmem::find(accept, b"json").is_some());
+    (
+        id,
+        accept.is_some_and(|accept| wants_json(std::str::from_utf8(accept).ok())),
+    )
+}
+
+/// What the balancer does not forward.
+fn refusal(head: &RequestHead) -> Option<(u16, &'static str)> {
+    match head.method {
+        Method::Connect => Some((405, "CONNECT is not allowed here")),
+        Method::Trace => Some((405, "TRACE is not allowed here")),
+        _ if head.max_forwards == Some(0) => Some((400, "the request may go no further (Max-Forwards)")),
+        _ => None,
+    }
+}
+
+async fn finish_own<S: Transport>(client: &mut Client<S>, goes_on: bool) -> Next {
+    let stall = client.worker.shared.stall();
+    match client.flush(stall).await {
+        Ok(()) if goes_on => Next::Request,
+        Ok(()) => Next::Close,
+        Err(_) => Next::Drop,
+    }
+}
+
+impl Request<'_> {
+    async fn run<S: Transport>(
+        &mut self,
+        client: &mut Client<S>,
+        first: Result<Lease, NoBackend>,
+        counted: InFlight,
+    ) -> Next {
+        let mut tried = Tried::default();
+        let mut retries = 0;
+        let mut picked = first;
+        let mut reuse = true;
+        loop {
+            let lease = match picked {
+                Ok(lease) => lease,
+                Err(none) => return self.give_up(client, &none.into(), true).await,
+            };
+            if reuse {
+                tried.add(lease.backend());
+            }
+            let retry_statuses = retries < self.settings.retries.attempts && self.may_retry_status(&tried);
+            let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
+            let (phase, error) = match attempt {
+                Attempt::Done(next) => {
+                    lease.finish(Outcome::Answered);
+                    return next;
+                }
+                Attempt::Tunnel(backend) => {
+                    return Next::Tunnel(OpenTunnel {
+                        backend,
+                        lease,
+                        counted,
+                        idle: self.worker.shared.tunnel_idle(),
+                    });
+                }
+                Attempt::Gone => return Next::Drop,
+                Attempt::Broken { error, looks_whole } => {
+                    let log = &self.worker.shared.failures;
+                    log.write(
+                        &self.id,
+                        Some(lease.backend().url()),
+                        (Phase::Answering, &error),
+                        Verdict::GaveUp,
+                    );
+                    lease.finish(error.outcome());
+                    return if looks_whole {
+                        Next::Reset
+                    } else {
+                        self.break_off(client).await
+                    };
+                }
+                Attempt::Stale => {
+                    // The backend closed a kept-alive connection just as the request was on its way: nobody's fault.
+                    reuse = false;
+                    self.outgoing.rewind();
+                    picked = Ok(lease);
+                    continue;
+                }
+                Attempt::Failed(phase, error) => (phase, error),
+            };
+            reuse = true;
+            if phase == Phase::Connecting {
+                self.worker.shared.registry.connect_failed(lease.backend());
+            }
+            let left = retries < self.settings.retries.attempts && self.worker.shared.has_untried(&tried);
+            let next = if left && self.may_retry(&error) {
+                self.worker.shared.pick(WireWorker::precise_now(), &tried).ok()
+            } else {
+                None
+            };
+            let verdict = if next.is_some() {
+                Verdict::Retried
+            } else {
+                Verdict::GaveUp
+            };
+            let log = &self.worker.shared.failures;
+            log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
+            lease.finish(error.outcome());
+            match next {
+                Some(next) => {
+                    self.outgoing.rewind();
+                    retries += 1;
+                    picked = Ok(next);
+                }
+                None => return self.give_up(client, &error, false).await,
+            }
+        }
+    }
+
+    /// Ends a broken answer: the client gets what came of it, and then sees that it is not whole.
+    async fn break_off<S: Transport>(&self, client: &mut Client<S>) -> Next {
+        match client.flush(self.settings.timeouts.body_stall).await {
+            Ok(()) => Next::Drop,
+            Err(_) => Next::Reset,
+        }
+    }
+
+    fn may_retry(&self, error: &ProxyError) -> bool {
+        // Was taken from the budget when the answer came.
+        if matches!(error, ProxyError::RetriedStatus(_)) {
+            return true;
+        }
+        let progress = match error.progress() {
+            Progress::Sent if !self.outgoing.is_touched() => Progress::NotSent,
+            progress => progress,
+        };
+        let safe = self.head.method.is_idempotent() && self.outgoing.is_whole();
+        let allowed = Replay {
+            safe,
+            body_intact: self.outgoing.is_whole(),
+        }
+        .allows(progress);
+        allowed && (progress == Progress::NotSent || self.worker.shared.withdraw_retry(&self.settings))
+    }
+
+    /// Answers with an error. The connection goes on if all of the request has been read.
+    async fn give_up<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError, log: bool) -> Next {
+        if log {
+            let failures = &self.worker.shared.failures;
+            failures.write(&self.id, None, (Phase::Connecting, error), Verdict::GaveUp);
+        }
+        let unread = !self.upload.is_done() && !self.head.framing.is_empty();
+        let goes_on = self.head.keep_alive && !unread && !self.worker.traffic().is_draining();
+        let answer = ErrorAnswer::new(error, &self.id, self.json);
+        own_answer::write(
+            client,
+            &answer,
+            &self.id,
+            self.head.method == Method::Head,
+            !goes_on,
+        );
+        finish_own(client, goes_on).await
+    }
+
+    /// Whether an answer could be thrown away for another backend's.
+    fn may_retry_status(&self, tried: &Tried) -> bool {
+        !self.settings.retries.statuses.is_empty()
+            && self.head.method.is_safe()
+            && self.head.framing.is_empty()
+            && self.worker.shared.has_untried(tried)
+    }
+
+    async fn attempt<S: Transport>(
+        &mut self,
+        client: &mut Client<S>,
+        lease: &Lease,
+        (reuse, retry_statuses): (bool, bool),
+    ) -> Attempt {
+        let mut backend = match self.connection(lease, reuse).await {
+            Ok(backend) => backend,
+            Err(error) => return Attempt::Failed(Phase::Connecting, error),
+        };
+        let mut exchange = Exchange::new(Parts {
+            client,
+            backend: &mut backend,
+            lease,
+            head: self.head,
+            outgoing: &mut self.outgoing,
+            upload: &mut self.upload,
+            settings: &self.settings,
+            deadline: self.deadline,
+            retry_statuses,
+        });
+        match poll_fn(|cx| exchange.poll(cx)).await {
+            End::Answered {
+                client_goes_on,
+                backend_goes_on,
+            } => {
+                let worker = &self.worker;
+                if backend_goes_on {
+                    worker
+                        .idle
+                        .put(lease.backend().id(), backend, worker.timers.now());
+                }
+                Attempt::Done(match client_goes_on {
+                    true => Next::Request,
+                    // Unread bytes would turn the close into a reset.
+                    false if self.upload.is_done() && client.unused().is_empty() => Next::Drop,
+                    false => Next::Close,
+                })
+            }
+            End::Tunnel => Attempt::Tunnel(backend),
+            End::Failed(_, error)
+                if backend.reused && error.is_broken_connection() && self.is_replayable() =>
+            {
+                Attempt::Stale
+            }
+            End::Failed(phase, error) => Attempt::Failed(phase, error),
+            End::Broken { error, looks_whole } => Attempt::Broken { error, looks_whole },
+            End::ClientGone => Attempt::Gone,
+        }
+    }
+
+    fn is_replayable(&self) -> bool {
+        let harmless = self.head.method.is_idempotent() || !self.outgoing.is_touched();
+        harmless && self.outgoing.is_whole()
+    }
+
+    /// An idle connection if there is a good one, else a new one.
+    async fn connection(&self, lease: &Lease, reuse: bool) -> Result<UpstreamConnection, ProxyError> {
+        let timeouts = &self.settings.timeouts;
+        let now = self.worker.timers.now();
+        let fresh = (!self.head.method.is_idempotent()).then_some(FRESH);
+        if reuse && let Some(idle) = self.worker.idle.take(lease.backend().id(), timeouts, now, fresh) {
+            return Ok(idle);
+        }
+        let mut limit = (TimeLimit::Connect, timeouts.connect);
+        let mut wait = timeouts.connect;
+        if let Some((deadline, whole)) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left < wait {
+                (limit, wait) = ((TimeLimit::Request, whole), left);
+            }
+        }
+        match connect(lease.backend(), wait).await {
+            Ok(stream) => Ok(UpstreamConnection::new(stream, now)),
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(ProxyError::TimedOut {
+                limit: limit.0,
+                after: limit.1,
+            }),
+            Err(error) => Err(ProxyError::Connect(error.to_string())),
+        }
+    }
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Done(Next),
+    Tunnel(UpstreamConnection),
+    Failed(Phase, ProxyError),
+    Stale,
+    Broken { error: ProxyError, looks_whole: bool },
+    Gone,
+}

@@ -1,0 +1,35 @@
+//! The wire lane: HTTP/1.1 connections as bytes.
+//!
+//! A head is parsed in place and its lines are copied, case and order kept, into one outgoing buffer; bodies pass as
+//! raw bytes while a tracker finds their end. What may be read in two ways is refused by `lb-wire`, so that client,
+//! balancer and backend never disagree about where a message ends. One task serves a client's connection with all its
+//! requests; nothing on the way takes a lock or waits for a message.
+
+mod backlog;
+mod client;
+mod exchange;
+mod forward;
+mod outgoing;
+mod own_answer;
+mod service;
+mod timer;
+mod tunnel;
+mod worker;
+
+pub use service::listen;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A client's or a backend's byte stream: plain now, TLS later.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// Makes the coming close a reset, so that the peer cannot take what it got for a whole message.
+    fn reset_on_close(&self);
+}
+
+impl Transport for tokio::net::TcpStream {
+    fn reset_on_close(&self) {
+        if let Err(error) = socket2::SockRef::from(self).set_linger(Some(std::time::Duration::ZERO)) {
+            log::debug!("cannot reset a connection: {error}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A request on its way to a backend: head and body so far. As long as all of it is kept, it can be sent again to
+//! another backend.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::AsyncWrite;
+
+/// Bytes of a body that are kept for a second sending.
+pub(super) const REPLAY_BODY: usize = 64 * 1024;
+
+/// What is sent to a backend.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+    sent: usize,
+    /// `bytes` begins with the first byte of the message.
+    whole: bool,
+    /// Bytes that are kept at most.
+    most: usize,
+    /// A byte of it has gone out in this attempt.
+    touched: bool,
+}
+
+impl Outgoing {
+    /// A message that begins with `head`; its body may be kept if `keep_body`.
+    pub(super) fn new(head: Vec<u8>, keep_body: bool) -> Self {
+        let most = if keep_body {
+            head.len() + REPLAY_BODY
+        } else {
+            head.len()
+        };
+        Self {
+            bytes: head,
+            sent: 0,
+            whole: true,
+            most,
+            touched: false,
+        }
+    }
+
+    /// Whether it can be sent from its first byte.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Whether a byte has gone out in this attempt.
+    pub(super) fn is_touched(&self) -> bool {
+        self.touched
+    }
+
+    /// Begins anew, for another backend.
+    pub(super) fn rewind(&mut self) {
+        self.sent = 0;
+        self.touched = false;
+    }
+
+    /// Whether all that is there has gone out.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.sent == self.bytes.len()
+    }
+
+    /// Adds bytes of the body to what waits.
+    pub(super) fn queue(&mut self, bytes: &[u8]) {
+        if self.whole && self.touched && self.bytes.len() + bytes.len() > self.most {
+            self.whole = false;
+        }
+        if !self.whole && self.is_flushed() {
+            self.bytes.clear();
+            self.sent = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds bytes of the body and sends directly what the socket takes at once.
+    pub(super) fn send<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut W,
+        mut bytes: &[u8],
+    ) -> io::Result<()> {
+        if self.bytes.len() + bytes.len() > self.most && self.is_flushed() && self.touched {
+            self.whole = false;
+            while !bytes.is_empty() {
+                match Pin::new(&mut *to).poll_write(cx, bytes) {
+                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
+                    Poll::Ready(Err(error)) => return Err(error),
+                    Poll::Pending => break,
+                }
+            }
+        }
+        if !bytes.is_empty() {
+            self.queue(bytes);
+        }
+        Ok(())
+    }
+
+    /// Sends what is there.
+    pub(super) fn poll_flush<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut W,
+    ) -> Poll<io::Result<()>> {
+        while self.sent < self.bytes.len() {
+            let sent = ready!(Pin::new(&mut *to).poll_write(cx, &self.bytes[self.sent..]))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.touched = true;
+            self.sent += sent;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The buffer, for the next request.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+}

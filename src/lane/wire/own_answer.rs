@@ -1,0 +1,56 @@
+//! Answers that the balancer gives itself: to what it cannot forward, and to what it will not.
+
+use std::fmt::Write as _;
+
+use lb_wire::RequestError;
+
+use super::{Transport, client::Client};
+use crate::proxy::{ErrorAnswer, RequestId};
+
+/// Writes an answer of the balancer's own into the client's backlog.
+pub(super) fn write<S: Transport>(
+    client: &mut Client<S>,
+    answer: &ErrorAnswer,
+    id: &RequestId,
+    head: bool,
+    close: bool,
+) {
+    let date = client.worker.date();
+    let mut text = String::with_capacity(256);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {id}\r\nDate: {}\r\n{}\r\n",
+        answer.status,
+        answer.title(),
+        answer.content_type,
+        answer.body.len(),
+        String::from_utf8_lossy(&date),
+        if close { "Connection: close\r\n" } else { "" },
+    );
+    let out = client.out.buffer();
+    out.extend_from_slice(text.as_bytes());
+    if !head {
+        out.extend_from_slice(answer.body.as_bytes());
+    }
+}
+
+/// Refuses a head that is no request or an ambiguous one, and closes: where the next request begins is unknown.
+pub(super) async fn refuse_head<S: Transport>(client: Client<S>, error: &RequestError) {
+    close_with(client, error.status(), &error.to_string()).await;
+}
+
+/// Refuses a head that did not come to its end in time.
+pub(super) async fn refuse_slow<S: Transport>(client: Client<S>) {
+    close_with(client, 408, "the request's head did not arrive in time").await;
+}
+
+async fn close_with<S: Transport>(mut client: Client<S>, status: u16, reason: &str) {
+    let id = RequestId::new(None, fastrand::u128(..));
+    let answer = ErrorAnswer::with_reason(status, reason, &id, false);
+    write(&mut client, &answer, &id, false, true);
+    let stall = client.worker.shared.stall();
+    if client.flush(stall).await.is_ok() {
+        client.close_gently().await;
+    }
+}

@@ -1,0 +1,109 @@
+//! Deadlines without a timer each: connections note when their time is up, and one sweep a worker looks at them all
+//! every [`TICK`]. A timer in the runtime for each request would cost more than the request's own parsing.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+/// How late a deadline may be noticed, at most.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// All timers of one worker, and its clock.
+#[derive(Debug)]
+pub(super) struct Timers {
+    now: Cell<Instant>,
+    all: RefCell<Slab<Rc<Shared>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    deadline: Cell<Option<Instant>>,
+    /// Wakes at the next sweep whatever the deadline, while the connection is idle and the worker drains.
+    idle: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// The timer of one connection.
+#[derive(Debug)]
+pub(super) struct Timer {
+    shared: Rc<Shared>,
+    timers: Rc<Timers>,
+    key: usize,
+}
+
+impl Timers {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            now: Cell::new(Instant::now()),
+            all: RefCell::default(),
+        })
+    }
+
+    /// The time of the last sweep, at most [`TICK`] ago unless the worker is overloaded.
+    pub(super) fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    /// A deadline that is certainly no earlier than `after` from now.
+    pub(super) fn after(&self, after: Duration) -> Instant {
+        self.now.get() + after + TICK
+    }
+
+    /// Wakes those whose time is up, and all idle ones when `draining`.
+    pub(super) fn sweep(&self, draining: bool) {
+        let now = Instant::now();
+        self.now.set(now);
+        for (_, timer) in &*self.all.borrow() {
+            let due = timer.deadline.get().is_some_and(|deadline| deadline <= now);
+            if (due || (draining && timer.idle.get()))
+                && let Some(waker) = timer.waker.borrow_mut().take()
+            {
+                waker.wake();
+            }
+        }
+    }
+
+    /// A timer that is not set.
+    pub(super) fn timer(self: &Rc<Self>) -> Timer {
+        let shared = Rc::new(Shared {
+            deadline: Cell::new(None),
+            idle: Cell::new(false),
+            waker: RefCell::new(None),
+        });
+        let key = self.all.borrow_mut().insert(Rc::clone(&shared));
+        Timer {
+            shared,
+            timers: Rc::clone(self),
+            key,
+        }
+    }
+}
+
+impl Timer {
+    /// The worker's clock.
+    pub(super) fn clock(&self) -> &Rc<Timers> {
+        &self.timers
+    }
+
+    /// Asks to be woken at `deadline`, or no more.
+    pub(super) fn arm(&self, cx: &Context<'_>, deadline: Option<Instant>, idle: bool) {
+        self.shared.deadline.set(deadline);
+        self.shared.idle.set(idle);
+        let mut waker = self.shared.waker.borrow_mut();
+        match &*waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => *waker = Some(cx.waker().clone()),
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.timers.all.borrow_mut().try_remove(self.key);
+    }
+}

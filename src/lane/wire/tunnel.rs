@@ -1,0 +1,153 @@
+//! A tunnel: after 101 the connection is no longer HTTP, and bytes pass both ways as they are, until both sides have
+//! closed or neither has said anything for `timeouts.tunnel_idle`. A side that closes its half leaves the other open.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use lb_core::pool::{Lease, Outcome};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    Transport,
+    backlog::Backlog,
+    client::Client,
+    worker::{SMALL_READ, WireWorker},
+};
+use crate::{telemetry::InFlight, upstream::UpstreamConnection};
+
+/// Reads in a row before other connections of the worker get their turn.
+const READS_A_TURN: u32 = 16;
+
+/// What a tunnel holds: the connection, and that it counts as in flight.
+pub(super) struct OpenTunnel {
+    pub(super) backend: UpstreamConnection,
+    pub(super) lease: Lease,
+    pub(super) counted: InFlight,
+    pub(super) idle: Duration,
+}
+
+/// One direction.
+struct Way {
+    backlog: Backlog,
+    read_end: bool,
+    closed: bool,
+}
+
+/// Passes bytes until the tunnel ends.
+pub(super) async fn run<S: Transport>(mut client: Client<S>, open: OpenTunnel) {
+    let OpenTunnel {
+        mut backend,
+        lease,
+        counted,
+        idle,
+    } = open;
+    let worker = Rc::clone(&client.worker);
+    let clock = Rc::clone(client.timer.clock());
+    // What came with the heads goes first.
+    let mut down = Way {
+        backlog: std::mem::take(&mut client.out),
+        read_end: false,
+        closed: false,
+    };
+    down.backlog.buffer().extend_from_slice(&backend.input);
+    let mut up = Way {
+        backlog: Backlog::default(),
+        read_end: client.eof,
+        closed: false,
+    };
+    up.backlog.buffer().extend_from_slice(client.unused());
+    client.input = Vec::new();
+    backend.input = Vec::new();
+    let mut since = clock.now();
+    let result = poll_fn(|cx| {
+        let moved = (
+            up.poll(cx, &worker, &mut client.stream, &mut backend.stream),
+            down.poll(cx, &worker, &mut backend.stream, &mut client.stream),
+        );
+        let moved = match moved {
+            (Err(error), _) | (_, Err(error)) => return Poll::Ready(Err(error)),
+            (Ok(up), Ok(down)) => up || down,
+        };
+        if up.closed && down.closed {
+            return Poll::Ready(Ok(()));
+        }
+        if moved {
+            since = clock.now();
+        }
+        if since + idle <= clock.now() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        client.timer.arm(cx, Some(since + idle), false);
+        Poll::Pending
+    })
+    .await;
+    if result.is_err() {
+        // Neither side may take what it got for all there was.
+        client.stream.reset_on_close();
+        backend.stream.reset_on_close();
+    }
+    lease.finish(Outcome::Answered);
+    drop(counted);
+}
+
+impl Way {
+    /// Goes as far as the sockets allow; whether anything moved.
+    fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &WireWorker,
+        from: &mut R,
+        to: &mut W,
+    ) -> io::Result<bool>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut moved = false;
+        for _ in 0..READS_A_TURN {
+            match self.poll_once(cx, worker, from, to) {
+                Poll::Ready(Ok(true)) => moved = true,
+                Poll::Ready(Ok(false)) | Poll::Pending => return Ok(moved),
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(moved)
+    }
+
+    /// `Ready(false)`: nothing more will come this way.
+    fn poll_once<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &WireWorker,
+        from: &mut R,
+        to: &mut W,
+    ) -> Poll<io::Result<bool>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        if self.closed {
+            return Poll::Ready(Ok(false));
+        }
+        ready!(self.backlog.poll_flush(cx, to))?;
+        if self.read_end {
+            ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+            self.closed = true;
+            return Poll::Ready(Ok(false));
+        }
+        let mut scratch = worker.scratch();
+        let mut buffer = ReadBuf::new(&mut scratch[..SMALL_READ]);
+        ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
+        let bytes = buffer.filled();
+        self.read_end = bytes.is_empty();
+        self.backlog.send(cx, to, bytes)?;
+        Poll::Ready(Ok(true))
+    }
+}

@@ -1,0 +1,131 @@
+//! What one worker thread has for all its wire connections: one read buffer, one table of header lines, one clock, and
+//! the idle connections to backends. Nothing of it is held while a connection waits, so one of each is enough, and
+//! 5,000 idle connections cost no buffers.
+
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use lb_wire::{Limits, Lines};
+
+use super::timer::{TICK, Timers};
+use crate::{proxy::Worker, upstream::IdlePool};
+
+/// Bytes of a first read; suits heads and bodies up to 64 KiB.
+pub(super) const SMALL_READ: usize = 64 * 1024;
+
+/// Bytes of a read in the middle of a long body.
+pub(super) const LARGE_READ: usize = 256 * 1024;
+
+/// A worker of the wire lane.
+pub(super) struct WireWorker {
+    pub(super) shared: Worker,
+    pub(super) timers: Rc<Timers>,
+    pub(super) idle: IdlePool,
+    pub(super) limits: Limits,
+    scratch: RefCell<Box<[u8]>>,
+    lines: RefCell<Lines>,
+    date: Cell<(u64, [u8; 29])>,
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+/// Outgoing buffers that are kept for the next request.
+const SPARE_BUFFERS: usize = 64;
+
+/// A spare buffer that grew larger is not kept.
+const SPARE_CAPACITY: usize = 16 * 1024;
+
+impl WireWorker {
+    /// A worker whose sweep runs until it is dropped.
+    pub(super) fn start(shared: Worker) -> Rc<Self> {
+        let worker = Rc::new(Self {
+            shared,
+            timers: Timers::new(),
+            idle: IdlePool::default(),
+            limits: Limits::default(),
+            scratch: RefCell::new(vec![0; LARGE_READ].into()),
+            lines: RefCell::new(Lines::new()),
+            date: Cell::new((0, [0; 29])),
+            spare: RefCell::default(),
+        });
+        let weak = Rc::downgrade(&worker);
+        actix_rt::spawn(async move {
+            let mut sweeps = 0_u32;
+            loop {
+                tokio::time::sleep(TICK).await;
+                let Some(worker) = weak.upgrade() else { return };
+                worker.timers.sweep(worker.shared.traffic.is_draining());
+                sweeps = sweeps.wrapping_add(1);
+                if sweeps.is_multiple_of(10) {
+                    worker.sweep_idle();
+                }
+            }
+        });
+        worker
+    }
+
+    /// Closes idle connections that are too old, or whose backend was removed.
+    fn sweep_idle(&self) {
+        self.idle
+            .sweep(self.timers.now(), &self.shared.registry.snapshot());
+    }
+
+    /// The read buffer. Its content is good until the task that filled it returns to the runtime.
+    pub(super) fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
+        self.scratch.borrow_mut()
+    }
+
+    /// The header lines of the head that was parsed last, good as long.
+    pub(super) fn lines(&self) -> RefMut<'_, Lines> {
+        self.lines.borrow_mut()
+    }
+
+    /// The value of `Date` for this second.
+    pub(super) fn date(&self) -> [u8; 29] {
+        let (second, text) = self.date.get();
+        let now = SystemTime::now();
+        let this = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO)
+            .as_secs();
+        if this == second {
+            return text;
+        }
+        let mut fresh = [b' '; 29];
+        let formatted = httpdate::fmt_http_date(now);
+        if formatted.len() == fresh.len() {
+            fresh.copy_from_slice(formatted.as_bytes());
+        }
+        self.date.set((this, fresh));
+        fresh
+    }
+
+    /// An empty buffer for an outgoing head.
+    pub(super) fn take_buffer(&self) -> Vec<u8> {
+        self.spare
+            .borrow_mut()
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(1024))
+    }
+
+    /// Gives a buffer back.
+    pub(super) fn give_buffer(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+
+    /// Now, for latencies.
+    pub(super) fn precise_now() -> Instant {
+        Instant::now()
+    }
+
+    pub(super) fn traffic(&self) -> &Arc<crate::telemetry::Traffic> {
+        &self.shared.traffic
+    }
+}
