@@ -28,6 +28,9 @@ pub struct StatusReport {
     pub lane: String,
     /// The limit of open files (`RLIMIT_NOFILE`).
     pub open_files_limit: u64,
+    /// Clients' connections that are open (counted by the wire lane).
+    #[serde(default)]
+    pub connections: u64,
     /// Requests that are being answered now.
     pub in_flight: u64,
     /// Requests taken since the start.

@@ -55,6 +55,7 @@ impl ControlState {
             workers: self.registry.workers(),
             lane: snapshot.config().lane.to_string(),
             open_files_limit: self.open_files_limit,
+            connections: self.traffic.connections(),
             in_flight: self.traffic.in_flight(),
             requests: self.traffic.started(),
             panics: count_panics(),

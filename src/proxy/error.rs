@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lb_core::{
-    config::format_duration,
+    config::{ByteSize, format_duration},
     pool::{NoBackend, Outcome},
     retry::Progress,
 };
@@ -105,6 +105,9 @@ pub enum ProxyError {
     /// The client's body ended before it was complete.
     #[error("the client's body is broken: {0}")]
     ClientBody(String),
+    /// The client's body is larger than `limits.body_size`.
+    #[error("the client's body is larger than limits.body_size, {0}")]
+    BodyTooLarge(ByteSize),
     /// There is no backend to send to.
     #[error(transparent)]
     NoBackend(#[from] NoBackend),
@@ -154,6 +157,7 @@ impl ProxyError {
                 Client,
                 Answered,
             ),
+            Self::BodyTooLarge(_) => row(413, "the request's body is larger than allowed", Client, Answered),
             Self::NoBackend(NoBackend::NoneEligible) => {
                 row(503, "no backend is ready for requests", Balancer, Answered)
             }

@@ -6,4 +6,4 @@ mod traffic;
 
 pub use logging::{set_log_level, start_logging};
 pub use panics::count_panics;
-pub use traffic::{InFlight, Traffic};
+pub use traffic::{InFlight, OpenConnection, Traffic};

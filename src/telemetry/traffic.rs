@@ -1,9 +1,15 @@
 //! How many requests the whole process has taken and finished, and whether it is draining.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
+
+use lb_core::config::Limits;
 
 /// Counters of one worker, alone on their cache lines.
 #[derive(Debug, Default)]
@@ -18,6 +24,9 @@ struct Shard {
 pub struct Traffic {
     shards: Box<[Shard]>,
     draining: AtomicBool,
+    connections: AtomicU64,
+    /// Only kept while `limits.connections_per_client` is set.
+    by_client: Mutex<HashMap<IpAddr, u32>>,
 }
 
 impl Traffic {
@@ -27,6 +36,8 @@ impl Traffic {
         Arc::new(Self {
             shards,
             draining: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            by_client: Mutex::default(),
         })
     }
 
@@ -56,6 +67,33 @@ impl Traffic {
         self.started().saturating_sub(finished)
     }
 
+    /// Clients' connections that are open.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Counts a connection until the returned guard is dropped; `None` when a limit is reached.
+    pub fn connect(self: &Arc<Self>, client: IpAddr, limits: &Limits) -> Option<OpenConnection> {
+        let open = self.connections.fetch_add(1, Relaxed) + 1;
+        let mut connection = OpenConnection {
+            traffic: Arc::clone(self),
+            client: None,
+        };
+        if limits.connections.is_some_and(|most| open > u64::from(most)) {
+            return None;
+        }
+        if let Some(most) = limits.connections_per_client {
+            let mut by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = by_client.entry(client.to_canonical()).or_default();
+            if *open >= most {
+                return None;
+            }
+            *open += 1;
+            connection.client = Some(client.to_canonical());
+        }
+        Some(connection)
+    }
+
     /// From now on every answer is the last one of its connection.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
@@ -81,5 +119,62 @@ pub struct InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.traffic.shard(self.worker).finished.fetch_add(1, Relaxed);
+    }
+}
+
+/// A client's connection that is open.
+#[derive(Debug)]
+pub struct OpenConnection {
+    traffic: Arc<Traffic>,
+    client: Option<IpAddr>,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.traffic.connections.fetch_sub(1, Relaxed);
+        let Some(client) = self.client else { return };
+        let mut by_client = self
+            .traffic
+            .by_client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = by_client.get_mut(&client) {
+            *open -= 1;
+            if *open == 0 {
+                by_client.remove(&client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn connections_are_limited_in_all_and_for_each_client() {
+        let traffic = Traffic::new(1);
+        let (one, two) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let limits = Limits {
+            connections: Some(3),
+            connections_per_client: Some(2),
+            ..Limits::default()
+        };
+        let first = traffic.connect(one, &limits).unwrap();
+        let _second = traffic.connect(one, &limits).unwrap();
+        assert!(
+            traffic.connect(one, &limits).is_none(),
+            "two are the most for one client"
+        );
+        let _third = traffic.connect(two, &limits).unwrap();
+        assert!(
+            traffic.connect(two, &limits).is_none(),
+            "three are the most in all"
+        );
+        drop(first);
+        assert_eq!(traffic.connections(), 2, "refused ones do not count");
+        assert!(traffic.connect(one, &limits).is_some());
     }
 }

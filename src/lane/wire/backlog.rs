@@ -1,7 +1,7 @@
 //! Bytes that a socket has not taken yet. While there are any, nothing more is read for it: that is the back-pressure.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -10,6 +10,9 @@ use tokio::io::AsyncWrite;
 
 /// A buffer that grew larger is given back when it is empty, so that one long answer does not stay for ever.
 const KEPT: usize = 4 * 1024;
+
+/// Up to this size a body is copied behind its head instead of being sent from where it is.
+const COPIED: usize = 4 * 1024;
 
 /// Bytes on their way to one socket.
 #[derive(Debug, Default)]
@@ -46,21 +49,35 @@ impl Backlog {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends `bytes`, directly as far as the socket takes them at once; the rest is kept.
+    /// Sends `bytes` behind what is there, directly as far as the socket takes them at once; the rest is kept.
     pub(super) fn send<W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut W,
         mut bytes: &[u8],
     ) -> io::Result<()> {
-        if self.is_empty() {
-            while !bytes.is_empty() {
-                match Pin::new(&mut *to).poll_write(cx, bytes) {
-                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
-                    Poll::Ready(Err(error)) => return Err(error),
-                    Poll::Pending => break,
+        // A head and a small body are cheaper as one piece.
+        let together = !self.is_empty() && bytes.len() <= COPIED;
+        while !together && !bytes.is_empty() {
+            let waiting = &self.bytes[self.sent..];
+            let polled = if waiting.is_empty() {
+                Pin::new(&mut *to).poll_write(cx, bytes)
+            } else {
+                let both = [IoSlice::new(waiting), IoSlice::new(bytes)];
+                Pin::new(&mut *to).poll_write_vectored(cx, &both)
+            };
+            match polled {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(sent)) => {
+                    let of_waiting = sent.min(waiting.len());
+                    self.sent += of_waiting;
+                    bytes = &bytes[sent - of_waiting..];
+                    if self.is_empty() {
+                        self.clear();
+                    }
                 }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
             }
         }
         self.bytes.extend_from_slice(bytes);

@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_wire::{ClientAddress, Parsed, RequestError, RequestHead, parse_request, worth_parsing};
+use lb_core::config;
+use lb_wire::{ClientAddress, Limits, Parsed, RequestError, RequestHead, parse_request, worth_parsing};
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::{Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
@@ -49,6 +50,17 @@ pub(super) enum NoRequest {
     TooSlow,
     /// What it sent is no request that may be answered.
     Refused(RequestError),
+}
+
+/// The configured limits, as the parser has them.
+fn head_limits(limits: &config::Limits) -> Limits {
+    let head_bytes = u32::try_from(limits.header_size.bytes()).unwrap_or(u32::MAX);
+    let target_bytes = Limits::default().target_bytes.min(head_bytes);
+    Limits {
+        head_bytes,
+        header_count: limits.header_count,
+        target_bytes,
+    }
 }
 
 impl<S: Transport> Client<S> {
@@ -123,7 +135,13 @@ impl<S: Transport> Client<S> {
             self.input.drain(..self.used);
             self.used = 0;
         }
-        let timeouts = self.worker.shared.registry.snapshot().config().client_timeouts;
+        let (timeouts, limits) = {
+            let snapshot = self.worker.shared.registry.snapshot();
+            (
+                snapshot.config().client_timeouts,
+                head_limits(&snapshot.config().limits),
+            )
+        };
         let clock = Rc::clone(self.timer.clock());
         let idle_until = clock.after(if first {
             timeouts.request_header
@@ -139,7 +157,7 @@ impl<S: Transport> Client<S> {
             loop {
                 if std::mem::take(&mut worth_it) {
                     let mut lines = self.worker.lines();
-                    match parse_request(&self.input[self.used..], &mut lines, &self.worker.limits) {
+                    match parse_request(&self.input[self.used..], &mut lines, &limits) {
                         Ok(Parsed::Complete(head)) => return Poll::Ready(Ok(head)),
                         Ok(Parsed::Partial) => {}
                         Err(error) => return Poll::Ready(Err(NoRequest::Refused(error))),
@@ -153,7 +171,7 @@ impl<S: Transport> Client<S> {
                         // A refusal must be found too, which a line's end does not announce.
                         worth_it = self.input.is_empty()
                             || worth_parsing(&scratch[..count])
-                            || self.input.len() + count >= worker.limits.target_bytes as usize;
+                            || self.input.len() + count >= limits.target_bytes as usize;
                         self.keep(&scratch[..count]);
                         if begun_until.is_none() {
                             begun_until = Some(clock.after(timeouts.request_header));

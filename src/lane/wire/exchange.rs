@@ -8,12 +8,14 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use lb_core::{config::PoolConfig, pool::Lease};
+use lb_core::{
+    config::{Config, PoolConfig},
+    pool::Lease,
+};
 use lb_wire::{
     AnswerContext, Asked, BodyError, BodyPlan, BodyTracker, CHUNK_END, Framing, LAST_CHUNK, Lines, Parsed,
     RequestHead, ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
@@ -75,7 +77,8 @@ pub(super) struct Exchange<'a, S> {
     pub(super) outgoing: &'a mut Outgoing,
     /// Where the client's body is.
     pub(super) upload: &'a mut BodyTracker,
-    pub(super) settings: &'a Arc<PoolConfig>,
+    pub(super) config: &'a Config,
+    pub(super) settings: &'a PoolConfig,
     /// When the whole request must be done.
     pub(super) deadline: Option<(Instant, Duration)>,
     /// Whether an answer whose status is to be retried can be.
@@ -84,6 +87,7 @@ pub(super) struct Exchange<'a, S> {
     answer: Option<Answer>,
     upload_failure: Option<io::Error>,
     interim: u32,
+    uploaded: u64,
     client_since: Instant,
     backend_since: Instant,
     half_closed: Option<Instant>,
@@ -98,7 +102,8 @@ pub(super) struct Parts<'a, S> {
     pub(super) head: &'a RequestHead,
     pub(super) outgoing: &'a mut Outgoing,
     pub(super) upload: &'a mut BodyTracker,
-    pub(super) settings: &'a Arc<PoolConfig>,
+    pub(super) config: &'a Config,
+    pub(super) settings: &'a PoolConfig,
     pub(super) deadline: Option<(Instant, Duration)>,
     pub(super) retry_statuses: bool,
 }
@@ -141,6 +146,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             head,
             outgoing,
             upload,
+            config,
             settings,
             deadline,
             retry_statuses,
@@ -154,12 +160,14 @@ impl<'a, S: Transport> Exchange<'a, S> {
             head,
             outgoing,
             upload,
+            config,
             settings,
             deadline,
             retry_statuses,
             answer: None,
             upload_failure: None,
             interim: 0,
+            uploaded: 0,
             client_since: now,
             backend_since: now,
             half_closed: None,
@@ -265,7 +273,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 let progress = self.upload.feed(self.client.unused()).map_err(broken)?;
                 self.outgoing.queue(&self.client.unused()[..progress.consumed]);
                 self.client.consume(progress.consumed);
-                self.moved_up();
+                self.count_upload(progress.consumed)?;
                 continue;
             }
             let count = match self.client.poll_read(cx, LARGE_READ) {
@@ -280,14 +288,20 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 .send(cx, &mut self.backend.stream, &scratch[..progress.consumed]);
             self.client.keep(&scratch[progress.consumed..count]);
             self.upload_failure = sent.err();
-            self.moved_up();
+            self.count_upload(progress.consumed)?;
         }
     }
 
-    fn moved_up(&mut self) {
+    /// Notes that the upload has moved, and refuses one that has become too large. Sizes of chunks count with them.
+    fn count_upload(&mut self, bytes: usize) -> Result<(), ProxyError> {
+        self.uploaded += bytes as u64;
         let now = self.now();
         self.client_since = now;
         self.backend_since = now;
+        match self.config.limits.body_size {
+            Some(limit) if self.uploaded > limit.bytes() => Err(ProxyError::BodyTooLarge(limit)),
+            _ => Ok(()),
+        }
     }
 
     fn poll_backend(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
@@ -384,14 +398,18 @@ impl<'a, S: Transport> Exchange<'a, S> {
         }
     }
 
-    fn context<'c>(&self, body: BodyPlan, keep_alive: bool, date: Option<&'c str>) -> AnswerContext<'c> {
+    fn context<'c>(&self, body: BodyPlan, keep_alive: bool, date: Option<&'c str>) -> AnswerContext<'c>
+    where
+        'a: 'c,
+    {
+        let config: &'a Config = self.config;
         AnswerContext {
             client: self.head.version,
             keep_alive,
             body,
             length_without_body: true,
             date,
-            via: None,
+            via: config.via.as_deref(),
         }
     }
 

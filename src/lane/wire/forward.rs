@@ -8,11 +8,11 @@ use std::{
 };
 
 use lb_core::{
-    config::PoolConfig,
+    config::{ByteSize, Config, PoolConfig},
     pool::{Lease, NoBackend, Outcome, Tried},
     retry::{Progress, Replay},
 };
-use lb_wire::{BodyTracker, ForwardContext, Method, RequestHead, write_request_head};
+use lb_wire::{BodyTracker, ForwardContext, Framing, Method, RequestHead, write_request_head};
 
 use super::{
     Transport,
@@ -53,6 +53,7 @@ struct Request<'a> {
     head: &'a RequestHead,
     id: RequestId,
     json: bool,
+    config: Arc<Config>,
     settings: Arc<PoolConfig>,
     deadline: Option<(Instant, Duration)>,
     outgoing: Outgoing,
@@ -64,20 +65,20 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
     let worker = Rc::clone(&client.worker);
     let counted = worker.traffic().enter(worker.shared.index);
     let started = WireWorker::precise_now();
-    let (settings, trusted) = {
-        let snapshot = worker.shared.registry.snapshot();
-        let known = proxy::Client::new(client.peer.ip(), &snapshot.config().trusted_proxies);
-        (
-            snapshot.route().map(|pool| Arc::clone(pool.config())),
-            known.trusted,
-        )
-    };
+    let config = Arc::clone(worker.shared.registry.snapshot().config());
+    let settings = worker
+        .shared
+        .registry
+        .snapshot()
+        .route()
+        .map(|pool| Arc::clone(pool.config()));
+    let trusted = proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
     let (id, json) = identify(client, &head);
     let refuse = |client: &mut Client<S>, status, reason: &str| {
         let answer = ErrorAnswer::with_reason(status, reason, &id, json);
         own_answer::write(client, &answer, &id, head.method == Method::Head, true);
     };
-    if let Some((status, reason)) = refusal(&head) {
+    if let Some((status, reason)) = refusal(client, &head, &config) {
         client.consume(head.len);
         refuse(client, status, reason);
         return finish_own(client, false).await;
@@ -96,7 +97,7 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
             secure: false,
             trusted,
             forwarded: false,
-            via: None,
+            via: config.via.as_deref(),
             request_id: id.to_be_written(),
             default_host: first.as_ref().map_or("", |lease| lease.backend().authority()),
             close: false,
@@ -111,6 +112,7 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
         head: &head,
         id,
         json,
+        config,
         settings,
         outgoing: Outgoing::new(out, keep_body),
         upload: BodyTracker::new(head.framing),
@@ -136,13 +138,28 @@ fn identify<S: Transport>(client: &Client<S>, head: &RequestHead) -> (RequestId,
 }
 
 /// What the balancer does not forward.
-fn refusal(head: &RequestHead) -> Option<(u16, &'static str)> {
+fn refusal<S: Transport>(
+    client: &Client<S>,
+    head: &RequestHead,
+    config: &Config,
+) -> Option<(u16, &'static str)> {
+    let too_large =
+        |limit: ByteSize| matches!(head.framing, Framing::Length(length) if length > limit.bytes());
     match head.method {
-        Method::Connect => Some((405, "CONNECT is not allowed here")),
-        Method::Trace => Some((405, "TRACE is not allowed here")),
-        _ if head.max_forwards == Some(0) => Some((400, "the request may go no further (Max-Forwards)")),
-        _ => None,
+        Method::Connect => return Some((405, "CONNECT is not allowed here")),
+        Method::Trace if !config.allow_trace => return Some((405, "TRACE is not allowed here")),
+        _ if head.max_forwards == Some(0) => {
+            return Some((405, "the request may go no further (Max-Forwards)"));
+        }
+        _ if config.limits.body_size.is_some_and(too_large) => {
+            return Some((413, "the request's body is larger than allowed"));
+        }
+        _ => {}
     }
+    let lines = client.worker.lines();
+    let view = head.view(client.unused(), &lines);
+    let looped = config.via.as_deref().is_some_and(|via| view.went_through(via));
+    looped.then_some((508, "the request came through here before (Via)"))
 }
 
 async fn finish_own<S: Transport>(client: &mut Client<S>, goes_on: bool) -> Next {
@@ -312,6 +329,7 @@ impl Request<'_> {
             head: self.head,
             outgoing: &mut self.outgoing,
             upload: &mut self.upload,
+            config: &self.config,
             settings: &self.settings,
             deadline: self.deadline,
             retry_statuses,

@@ -26,7 +26,12 @@ pub(super) fn write<S: Transport>(
         answer.content_type,
         answer.body.len(),
         String::from_utf8_lossy(&date),
-        if close { "Connection: close\r\n" } else { "" },
+        match (close, answer.status) {
+            (true, 503) => "Retry-After: 1\r\nConnection: close\r\n",
+            (true, _) => "Connection: close\r\n",
+            (false, 503) => "Retry-After: 1\r\n",
+            (false, _) => "",
+        },
     );
     let out = client.out.buffer();
     out.extend_from_slice(text.as_bytes());
@@ -43,6 +48,11 @@ pub(super) async fn refuse_head<S: Transport>(client: Client<S>, error: &Request
 /// Refuses a head that did not come to its end in time.
 pub(super) async fn refuse_slow<S: Transport>(client: Client<S>) {
     close_with(client, 408, "the request's head did not arrive in time").await;
+}
+
+/// Refuses a connection beyond `limits.connections` or `limits.connections_per_client`.
+pub(super) async fn refuse_connection<S: Transport>(client: Client<S>) {
+    close_with(client, 503, "too many connections").await;
 }
 
 async fn close_with<S: Transport>(mut client: Client<S>, status: u16, reason: &str) {

@@ -52,7 +52,15 @@ async fn accept(stream: TcpStream, worker: Rc<WireWorker>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    serve(Client::new(stream, peer, worker)).await;
+    let limits = worker.shared.registry.snapshot().config().limits;
+    let client = Client::new(stream, peer, Rc::clone(&worker));
+    match worker.traffic().connect(peer.ip(), &limits) {
+        Some(open) => {
+            serve(client).await;
+            drop(open);
+        }
+        None => own_answer::refuse_connection(client).await,
+    }
 }
 
 /// Serves one connection to its end.

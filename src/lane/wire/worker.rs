@@ -20,6 +20,13 @@ pub(super) const SMALL_READ: usize = 64 * 1024;
 /// Bytes of a read in the middle of a long body.
 pub(super) const LARGE_READ: usize = 256 * 1024;
 
+/// Heads of answers: twice what the strictest clients of today take.
+const ANSWER_LIMITS: Limits = Limits {
+    head_bytes: 64 * 1024,
+    header_count: 200,
+    target_bytes: 0,
+};
+
 /// A worker of the wire lane.
 pub(super) struct WireWorker {
     pub(super) shared: Worker,
@@ -45,7 +52,7 @@ impl WireWorker {
             shared,
             timers: Timers::new(),
             idle: IdlePool::default(),
-            limits: Limits::default(),
+            limits: ANSWER_LIMITS,
             scratch: RefCell::new(vec![0; LARGE_READ].into()),
             lines: RefCell::new(Lines::new()),
             date: Cell::new((0, [0; 29])),
