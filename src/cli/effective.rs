@@ -1,8 +1,13 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
-use lb_core::config::{Config, PoolConfig, format_duration};
+use lb_core::config::{Config, ErrorPage, Lane, PoolConfig, format_duration, on_or_off, via_as_written};
 
 use crate::{app, listener};
+
+/// actix-http's limit of a request's head, which cannot be set.
+const HANDLER_HEADER_SIZE: &str = "128KiB, of the framework";
+/// actix-http's limit of a request's headers, which cannot be set.
+const HANDLER_HEADER_COUNT: &str = "96, of the framework";
 
 /// Key and value, in the order of the file.
 pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
@@ -25,6 +30,18 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("timeouts.request_header", format_duration(client.request_header)),
         row("timeouts.client_idle", format_duration(client.client_idle)),
         row("trusted_proxies", none_if_empty(join(&config.trusted_proxies))),
+        row("via", via_as_written(config.via.as_deref()).to_owned()),
+        row("trace", on_or_off(config.allow_trace).to_owned()),
+    ]);
+    all.extend(limits(config));
+    if config.error_pages.is_empty() {
+        all.push(row("error_pages", "none".to_owned()));
+    }
+    let page =
+        |(status, page): (&u16, &ErrorPage)| row(&format!("error_pages.{status}"), page.path.to_string());
+    all.extend(config.error_pages.iter().map(page));
+    all.extend([
+        row("lane", config.lane.to_string()),
         row("workers", workers.to_string()),
         row("shutdown_timeout", format_duration(config.shutdown_timeout)),
         row("log", config.log.as_str().to_owned()),
@@ -36,13 +53,29 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
             "limit: connections waiting to be accepted",
             listener::BACKLOG.to_string(),
         ),
-        row("limit: size of a request's head", "128 KiB".to_owned()),
-        row("limit: headers of a request", "96".to_owned()),
         row("limit: open files", app::raise_open_files_limit().to_string()),
-        row("limit: size of a body", "none".to_owned()),
         row("limit: connections to a backend", "none".to_owned()),
     ]);
     all
+}
+
+/// What the framework limits itself is shown as it is, not as the file has it.
+fn limits(config: &Config) -> Vec<(String, String)> {
+    let limits = &config.limits;
+    let (header_size, header_count) = match config.lane {
+        Lane::Handler => (HANDLER_HEADER_SIZE.to_owned(), HANDLER_HEADER_COUNT.to_owned()),
+        Lane::Wire => (limits.header_size.to_string(), limits.header_count.to_string()),
+    };
+    vec![
+        row("limits.header_size", header_size),
+        row("limits.header_count", header_count),
+        row("limits.body_size", or_none(limits.body_size)),
+        row("limits.connections", or_none(limits.connections)),
+        row(
+            "limits.connections_per_client",
+            or_none(limits.connections_per_client),
+        ),
+    ]
 }
 
 fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
@@ -69,6 +102,7 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
         row("timeouts.body_stall", format_duration(timeouts.body_stall)),
         row("timeouts.upstream_idle", format_duration(timeouts.upstream_idle)),
         row("timeouts.upstream_age", format_duration(timeouts.upstream_age)),
+        row("timeouts.tunnel_idle", format_duration(timeouts.tunnel_idle)),
         row(
             "timeouts.request",
             timeouts.request.map_or("none".to_owned(), format_duration),
@@ -95,4 +129,8 @@ fn join<T: ToString>(values: &[T]) -> String {
 
 fn none_if_empty(text: String) -> String {
     if text.is_empty() { "none".to_owned() } else { text }
+}
+
+fn or_none<T: ToString>(value: Option<T>) -> String {
+    value.map_or("none".to_owned(), |value| value.to_string())
 }

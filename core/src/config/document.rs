@@ -284,6 +284,8 @@ impl Entries {
         let position = key.position;
         let text = match key.value {
             Value::Text(text) => text,
+            // Status codes are keys; where they are not, their mapping refuses them as unknown.
+            Value::Int(_) => key.written,
             Value::Broken => return,
             other => {
                 if !mapping.aliased {

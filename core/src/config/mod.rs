@@ -25,6 +25,6 @@ mod tests;
 pub use model::*;
 pub use plan::{BackendChange, ReloadPlan};
 pub use problem::{ConfigError, Position, Problem, Refusal};
-pub use size::ByteSize;
+pub use size::{ByteSize, MAX_SIZE, parse_size};
 pub use units::{MAX_DURATION, format_duration, parse_duration};
 pub use validate::load;

@@ -6,7 +6,10 @@
 
 mod setting;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use self::setting::{PoolSetting, Setting};
 use super::model::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, PoolConfig};
@@ -67,6 +70,12 @@ impl ReloadPlan {
             settings: changes(Setting::all(running), Setting::all(next)),
             pool_settings: Vec::new(),
         };
+        let statuses = running.error_pages.keys().chain(next.error_pages.keys());
+        let statuses: BTreeSet<u16> = statuses.copied().collect();
+        plan.settings.extend(changes(
+            Setting::error_pages(running, &statuses),
+            Setting::error_pages(next, &statuses),
+        ));
         for (name, pool) in &running.pools {
             match next.pools.get(name) {
                 Some(next) => plan.compare_pools(name, pool, next),

@@ -6,10 +6,10 @@
 
 mod fields;
 
-pub(super) use self::fields::Written;
 use self::fields::{Fields, Key};
+pub(super) use self::fields::{Scalar, Written};
 use super::{
-    node::{Node, Value, item_path},
+    node::{Node, Value, item_path, key_path},
     problem::{Problems, Refusal},
 };
 
@@ -26,6 +26,11 @@ pub(super) struct RawConfig {
     pub(super) workers: Option<Written>,
     pub(super) shutdown_timeout: Option<Written>,
     pub(super) log: Option<Written>,
+    pub(super) lane: Option<Written>,
+    pub(super) via: Option<Written>,
+    pub(super) trace: Option<Written>,
+    pub(super) limits: RawLimits,
+    pub(super) error_pages: Vec<RawErrorPage>,
 }
 
 /// An item of `backends`, a text or a mapping.
@@ -65,6 +70,7 @@ pub(super) struct RawTimeouts {
     pub(super) client_idle: Option<Written>,
     pub(super) upstream_idle: Option<Written>,
     pub(super) upstream_age: Option<Written>,
+    pub(super) tunnel_idle: Option<Written>,
     pub(super) request: Option<Written>,
 }
 
@@ -74,6 +80,23 @@ pub(super) struct RawRetries {
     pub(super) budget: Option<Written>,
     pub(super) min_per_second: Option<Written>,
     pub(super) statuses: Vec<Written>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawLimits {
+    pub(super) header_size: Option<Written>,
+    pub(super) header_count: Option<Written>,
+    pub(super) body_size: Option<Written>,
+    pub(super) connections: Option<Written>,
+    pub(super) connections_per_client: Option<Written>,
+}
+
+/// An entry of `error_pages`, whose keys are values as well.
+#[derive(Debug)]
+pub(super) struct RawErrorPage {
+    pub(super) status: Written,
+    /// `None` only if its problem is reported already.
+    pub(super) path: Option<Written>,
 }
 
 const CONFIG: &[Key] = &[
@@ -87,12 +110,16 @@ const CONFIG: &[Key] = &[
     ("workers", "a whole number"),
     ("shutdown_timeout", "a duration"),
     ("log", "the name of a level"),
+    ("lane", "the name of a lane"),
+    ("via", "on, off or a name"),
+    ("trace", "on or off"),
+    ("limits", "a mapping of limits"),
+    ("error_pages", "a mapping of status codes to files"),
 ];
 /// What the design has and this version has not, so that nobody looks for a spelling.
 const CONFIG_LATER: &[&str] = &[
     "pools",
     "routes",
-    "limits",
     "ejection",
     "admin",
     "tls",
@@ -123,7 +150,15 @@ const TIMEOUTS: &[Key] = &[
     ("client_idle", "a duration"),
     ("upstream_idle", "a duration"),
     ("upstream_age", "a duration"),
+    ("tunnel_idle", "a duration"),
     ("request", "a duration or none"),
+];
+const LIMITS: &[Key] = &[
+    ("header_size", "a size"),
+    ("header_count", "a whole number"),
+    ("body_size", "a size or none"),
+    ("connections", "a whole number or none"),
+    ("connections_per_client", "a whole number or none"),
 ];
 const RETRIES: &[Key] = &[
     ("attempts", "a whole number"),
@@ -166,6 +201,11 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> RawConfig {
         workers: fields.scalar("workers", problems),
         shutdown_timeout: fields.scalar("shutdown_timeout", problems),
         log: fields.scalar("log", problems),
+        lane: fields.scalar("lane", problems),
+        via: fields.scalar("via", problems),
+        trace: fields.scalar("trace", problems),
+        limits: limits(&fields, problems),
+        error_pages: error_pages(&fields, problems),
     }
 }
 
@@ -250,7 +290,7 @@ fn health_check(fields: &Fields<'_>, problems: &mut Problems) -> Option<RawHealt
 }
 
 fn timeouts(fields: &Fields<'_>, problems: &mut Problems) -> RawTimeouts {
-    let Some(fields) = fields.mapping("timeouts", (TIMEOUTS, &["tunnel_idle"]), problems) else {
+    let Some(fields) = fields.mapping("timeouts", (TIMEOUTS, &[]), problems) else {
         return RawTimeouts {
             response_idle: fields.scalar("timeouts", problems),
             ..RawTimeouts::default()
@@ -264,8 +304,47 @@ fn timeouts(fields: &Fields<'_>, problems: &mut Problems) -> RawTimeouts {
         client_idle: fields.scalar("client_idle", problems),
         upstream_idle: fields.scalar("upstream_idle", problems),
         upstream_age: fields.scalar("upstream_age", problems),
+        tunnel_idle: fields.scalar("tunnel_idle", problems),
         request: fields.scalar("request", problems),
     }
+}
+
+fn limits(fields: &Fields<'_>, problems: &mut Problems) -> RawLimits {
+    // Reports other shapes; there is no limit that a single value could stand for.
+    fields.entries("limits", "limits: {body_size: 10MiB}", problems);
+    let Some(fields) = fields.mapping("limits", (LIMITS, &[]), problems) else {
+        return RawLimits::default();
+    };
+    RawLimits {
+        header_size: fields.scalar("header_size", problems),
+        header_count: fields.scalar("header_count", problems),
+        body_size: fields.scalar("body_size", problems),
+        connections: fields.scalar("connections", problems),
+        connections_per_client: fields.scalar("connections_per_client", problems),
+    }
+}
+
+/// As elsewhere, null is as good as not written.
+fn error_pages(fields: &Fields<'_>, problems: &mut Problems) -> Vec<RawErrorPage> {
+    let entries = fields.entries("error_pages", "error_pages: {502: 502.html}", problems);
+    let written = entries
+        .unwrap_or_default()
+        .iter()
+        .filter(|entry| entry.value.value != Value::Null);
+    written
+        .map(|entry| {
+            let path = key_path("error_pages", &entry.key);
+            RawErrorPage {
+                status: Written {
+                    field: path.clone(),
+                    position: entry.position,
+                    written: entry.key.clone(),
+                    value: Scalar::Text(entry.key.clone()),
+                },
+                path: fields::scalar(&entry.value, &path, "the path of a file", problems),
+            }
+        })
+        .collect()
 }
 
 fn retries(fields: &Fields<'_>, problems: &mut Problems) -> RawRetries {

@@ -3,6 +3,7 @@
 //! Every check goes on after a refused value with a default in its place, so that all problems come to light; a
 //! [`Config`] leaves this module only if there was none.
 
+mod http;
 mod pool;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -56,11 +57,11 @@ impl Checker<'_> {
                 .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             log: self.value(&raw.log, log_level).unwrap_or(LogLevel::Info),
             client_timeouts: self.client_timeouts(&raw.timeouts),
-            lane: Lane::default(),
-            via: None,
-            allow_trace: false,
-            limits: Limits::default(),
-            error_pages: BTreeMap::new(),
+            lane: self.value(&raw.lane, http::lane).unwrap_or_default(),
+            via: self.value(&raw.via, http::via).unwrap_or_default(),
+            allow_trace: self.value(&raw.trace, http::switch).unwrap_or_default(),
+            limits: self.limits(&raw.limits),
+            error_pages: self.error_pages(&raw.error_pages),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Both `all` take the structures apart field by field, so that a new field does not compile until it has its
 //! setting here, and with that its line in the plan.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
@@ -28,11 +28,12 @@ pub(super) enum Setting {
     BodySize(Option<ByteSize>),
     Connections(Option<u32>),
     ConnectionsPerClient(Option<u32>),
-    ErrorPages(BTreeMap<u16, ErrorPage>),
+    ErrorPage(u16, Option<ErrorPage>),
 }
 
 impl Setting {
-    /// All settings with their values, always in this order.
+    /// All settings with their values, always in this order. (But for [`error_pages`](Self::error_pages), which differ
+    /// in number.)
     pub(super) fn all(config: &Config) -> Vec<Self> {
         let Config {
             listeners,
@@ -47,7 +48,7 @@ impl Setting {
             via,
             allow_trace,
             limits,
-            error_pages,
+            error_pages: _,
         } = config;
         let ClientTimeouts {
             request_header,
@@ -77,13 +78,18 @@ impl Setting {
             Self::BodySize(body_size),
             Self::Connections(connections),
             Self::ConnectionsPerClient(connections_per_client),
-            Self::ErrorPages(error_pages.clone()),
         ]
     }
 
+    /// The error pages for these status codes, in their order.
+    pub(super) fn error_pages(config: &Config, statuses: &BTreeSet<u16>) -> Vec<Self> {
+        let page = |status| Self::ErrorPage(status, config.error_pages.get(&status).cloned());
+        statuses.iter().copied().map(page).collect()
+    }
+
     /// Its name in the file.
-    pub(super) fn key(&self) -> &'static str {
-        match self {
+    pub(super) fn key(&self) -> Cow<'static, str> {
+        let key = match self {
             Self::Port(_) => "port",
             Self::Routes(_) => "routes",
             Self::TrustedProxies(_) => "trusted_proxies",
@@ -100,8 +106,9 @@ impl Setting {
             Self::BodySize(_) => "limits.body_size",
             Self::Connections(_) => "limits.connections",
             Self::ConnectionsPerClient(_) => "limits.connections_per_client",
-            Self::ErrorPages(_) => "error_pages",
-        }
+            Self::ErrorPage(status, _) => return format!("error_pages.{status}").into(),
+        };
+        key.into()
     }
 
     /// Whether it can change without a restart: what the server is built with cannot.
@@ -123,7 +130,7 @@ impl Setting {
             | Self::BodySize(_)
             | Self::Connections(_)
             | Self::ConnectionsPerClient(_)
-            | Self::ErrorPages(_) => true,
+            | Self::ErrorPage(..) => true,
         }
     }
 
@@ -145,7 +152,12 @@ impl Setting {
             Self::BodySize(size) => config.limits.body_size = size,
             Self::Connections(most) => config.limits.connections = most,
             Self::ConnectionsPerClient(most) => config.limits.connections_per_client = most,
-            Self::ErrorPages(pages) => config.error_pages = pages,
+            Self::ErrorPage(status, Some(page)) => {
+                config.error_pages.insert(status, page);
+            }
+            Self::ErrorPage(status, None) => {
+                config.error_pages.remove(&status);
+            }
         }
     }
 }
@@ -170,9 +182,9 @@ impl fmt::Display for Setting {
             Self::Trace(allowed) => f.write_str(on_or_off(*allowed)),
             Self::HeaderSize(size) => size.fmt(f),
             Self::HeaderCount(count) => count.fmt(f),
-            Self::BodySize(size) => or_none(f, size),
-            Self::Connections(most) | Self::ConnectionsPerClient(most) => or_none(f, most),
-            Self::ErrorPages(pages) => list(f, pages.values().map(|page| &page.path)),
+            Self::BodySize(size) => or_none(f, size.as_ref()),
+            Self::Connections(most) | Self::ConnectionsPerClient(most) => or_none(f, most.as_ref()),
+            Self::ErrorPage(_, page) => or_none(f, page.as_ref().map(|page| &page.path)),
         }
     }
 }
@@ -349,7 +361,7 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<It
     f.write_str("]")
 }
 
-fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: &Option<T>) -> fmt::Result {
+fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: Option<&T>) -> fmt::Result {
     match value {
         Some(value) => value.fmt(f),
         None => f.write_str("none"),

@@ -143,6 +143,51 @@ fn settings_change_by_their_names_in_the_file() {
             "timeouts: {upstream_age: 1d}",
             "timeouts.upstream_age 1h -> 1d",
         ),
+        (
+            "",
+            "timeouts: {tunnel_idle: 10m}",
+            "timeouts.tunnel_idle 1h -> 10m",
+        ),
+        ("", "lane: wire", "lane handler -> wire"),
+        ("", "via: on", "via off -> on"),
+        ("via: simple-lb", "via: edge", "via on -> edge"),
+        ("", "trace: on", "trace off -> on"),
+        (
+            "",
+            "limits: {header_size: 64KiB}",
+            "limits.header_size 32KiB -> 64KiB",
+        ),
+        (
+            "",
+            "limits: {header_count: 200}",
+            "limits.header_count 100 -> 200",
+        ),
+        (
+            "",
+            "limits: {body_size: 10MB}",
+            "limits.body_size none -> 10000000B",
+        ),
+        ("limits: {connections: 9}", "", "limits.connections 9 -> none"),
+        (
+            "",
+            "limits: {connections_per_client: 9}",
+            "limits.connections_per_client none -> 9",
+        ),
+        (
+            "error_pages: {404: a.html}",
+            "error_pages: {404: a.html, 502: a.html}",
+            "error_pages.502 none -> a.html",
+        ),
+        (
+            "error_pages: {404: a.html, 502: a.html}",
+            "error_pages: {502: a.html}",
+            "error_pages.404 a.html -> none",
+        ),
+        (
+            "error_pages: {502: a.html}",
+            "error_pages: {502: b.html}",
+            "error_pages.502 a.html -> b.html",
+        ),
         ("", "timeouts: {request: 1h30m}", "timeouts.request none -> 90m"),
         ("", "retries: 1", "retries.attempts 2 -> 1"),
         ("", "retries: {budget: 5%}", "retries.budget 20% -> 5%"),
@@ -198,7 +243,9 @@ fn what_needs_a_restart_is_told_apart() {
     let running = file("9001", "");
     let next = file(
         "9001",
-        "workers: 4\ntimeouts: {request_header: 5s, client_idle: 1m, connect: 1s}\nlog: warn",
+        "workers: 4\ntimeouts: {request_header: 5s, client_idle: 1m, connect: 1s, tunnel_idle: 1m}\nlog: warn\n\
+         lane: wire\nvia: on\ntrace: on\nerror_pages: {502: a.html}\n\
+         limits: {header_size: 1KiB, header_count: 1, body_size: 1B, connections: 1, connections_per_client: 1}",
     )
     .replace("port: 8000", "port: [8001, \"127.0.0.1:8002\"]");
     let restart = [
@@ -206,6 +253,7 @@ fn what_needs_a_restart_is_told_apart() {
         "workers auto -> 4",
         "timeouts.request_header 10s -> 5s",
         "timeouts.client_idle 75s -> 1m",
+        "lane handler -> wire",
     ];
     let plan = plan(&running, &next);
     assert_eq!(plan.restart_required(), restart);

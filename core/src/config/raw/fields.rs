@@ -207,6 +207,24 @@ impl<'n> Fields<'n> {
         ))
     }
 
+    /// The entries of a setting that is a mapping; other shapes are problems.
+    pub(in crate::config) fn entries(
+        &self,
+        key: &str,
+        example: &str,
+        problems: &mut Problems,
+    ) -> Option<&'n [Entry]> {
+        let node = self.node(key)?;
+        if let Value::Mapping(entries) = &node.value {
+            return Some(entries);
+        }
+        let rule = format!("must be {}, not {}", self.expected(key), node.value.noun());
+        let refusal = Refusal::new(rule).hint(format!("write for example `{example}`"));
+        let written = Some(node.written.as_str()).filter(|text| !text.is_empty());
+        problems.add(node.position, &key_path(&self.path, key), refusal, written);
+        None
+    }
+
     fn expected(&self, key: &str) -> &'static str {
         self.known
             .iter()

@@ -54,6 +54,12 @@ fn three_keys_are_enough() {
     assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
     assert_eq!(config.trusted_proxies, []);
     assert_eq!(config.client_timeouts, ClientTimeouts::default());
+    assert_eq!(
+        (config.lane, config.via, config.allow_trace),
+        (Lane::Handler, None, false)
+    );
+    assert_eq!(config.limits, Limits::default());
+    assert!(config.error_pages.is_empty());
     let pool = &config.pools[DEFAULT_POOL];
     assert_eq!(pool.strategy, StrategyName::RoundRobin);
     assert_eq!(pool.health_check, HealthCheck::default());
@@ -191,7 +197,7 @@ fn timeouts_are_single_or_a_mapping() {
     assert_eq!(pool("timeouts: {request: none}").timeouts, default);
     let text = with(
         "timeouts: {connect: 1s, response_idle: 2s, request_header: 3s, body_stall: 4s, client_idle: 5s, \
-                     upstream_idle: 6s, upstream_age: 7s, request: 8s}",
+                     upstream_idle: 6s, upstream_age: 7s, request: 8s, tunnel_idle: 9s}",
     );
     let config = config(&text);
     let expected = UpstreamTimeouts {
@@ -200,7 +206,7 @@ fn timeouts_are_single_or_a_mapping() {
         body_stall: second * 4,
         upstream_idle: second * 6,
         upstream_age: second * 7,
-        tunnel_idle: default.tunnel_idle,
+        tunnel_idle: second * 9,
         request: Some(second * 8),
     };
     assert_eq!(config.pools[DEFAULT_POOL].timeouts, expected);
@@ -250,9 +256,101 @@ fn the_other_settings() {
 }
 
 #[test]
+fn a_lane_has_a_name() {
+    assert_eq!(config(&with("lane: wire")).lane, Lane::Wire);
+    assert_eq!(config(&with("lane: handler")).lane, Lane::Handler);
+}
+
+#[test]
+fn via_is_a_switch_or_a_name() {
+    let longest = "x".repeat(64);
+    for (written, meant) in [
+        ("off", None),
+        ("false", None),
+        ("${NO}", None),
+        ("on", Some("simple-lb")),
+        ("\"on\"", Some("simple-lb")),
+        ("true", Some("simple-lb")),
+        ("edge-1.example", Some("edge-1.example")),
+        ("${HOST}", Some("localhost")),
+        ("1", Some("1")),
+        ("\"!#$%&'*+-.^_`|~\"", Some("!#$%&'*+-.^_`|~")),
+        (&longest, Some(longest.as_str())),
+    ] {
+        assert_eq!(
+            config(&with(&format!("via: {written}"))).via.as_deref(),
+            meant,
+            "{written}"
+        );
+    }
+    for written in ["é", "a b", "a/b", "\"\"", &"x".repeat(65)] {
+        assert_eq!(problems(&with(&format!("via: {written}"))).len(), 1, "{written}");
+    }
+}
+
+#[test]
+fn trace_is_a_switch() {
+    for (written, meant) in [("on", true), ("true", true), ("off", false), ("${NO}", false)] {
+        assert_eq!(
+            config(&with(&format!("trace: {written}"))).allow_trace,
+            meant,
+            "{written}"
+        );
+    }
+}
+
+#[test]
+fn limits_are_sizes_and_numbers() {
+    let all = "limits: {header_size: 64KiB, header_count: 1000, body_size: 10MB, connections: 1, \
+               connections_per_client: \"${WEIGHT}\"}";
+    let expected = Limits {
+        header_size: ByteSize::new(65_536),
+        header_count: 1000,
+        body_size: Some(ByteSize::new(10_000_000)),
+        connections: Some(1),
+        connections_per_client: Some(3),
+    };
+    assert_eq!(config(&with(all)).limits, expected);
+    let none = "limits: {body_size: none, connections: none, connections_per_client: none}";
+    assert_eq!(config(&with(none)).limits, Limits::default());
+    let size = |size: &str| {
+        config(&with(&format!("limits: {{header_size: {size}}}")))
+            .limits
+            .header_size
+    };
+    assert_eq!(
+        (size("1KiB"), size("1MiB")),
+        (ByteSize::new(1024), ByteSize::new(1_048_576))
+    );
+}
+
+#[test]
+fn error_pages_are_files_by_status_code() {
+    let text = with(
+        "error_pages:\n  502: errors/502.html\n  \"503\": '${HOST}.html'\n  400: /a b.html\n  599: ~/x\n  504:\n",
+    );
+    let pages: Vec<_> = config(&text)
+        .error_pages
+        .into_iter()
+        .map(|(status, page)| format!("{status} {}", page.path))
+        .collect();
+    assert_eq!(
+        pages,
+        [
+            "400 /a b.html",
+            "502 errors/502.html",
+            "503 localhost.html",
+            "599 ~/x"
+        ]
+    );
+    assert!(config(&with("error_pages: {}")).error_pages.is_empty());
+}
+
+#[test]
 fn null_means_not_written() {
     let text = with(
-        "strategy:\nhealth_check: ~\ntimeouts: null\nretries:\ntrusted_proxies:\nworkers:\nshutdown_timeout:\nlog:\n",
+        "strategy:\nhealth_check: ~\ntimeouts: null\nretries:\ntrusted_proxies:\nworkers:\nshutdown_timeout:\nlog:\n\
+         lane:\nvia:\ntrace: ~\nlimits:\nerror_pages:\n",
     );
     assert_eq!(config(&text), config(&with("")));
 }

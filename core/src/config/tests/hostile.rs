@@ -8,7 +8,9 @@ use crate::config::document::{MAX_BYTES, MAX_VALUES};
 const GOOD: &str = "port: [8000, \"127.0.0.1:8001\"]\nstrategy: round-robin # 방식\nbackends:\n  - &a \"http://localhost:9001\"\n  \
     - {url: 'http://[::1]:9002', weight: \"${WEIGHT:-3}\"}\n  - url: http://b\n    health_check: false\n\
     health_check: {path: /a, interval: 5s, status: [200, \"300-399\"], jitter: 10%}\ntimeouts:\n  connect: 3s\n  \
-    request: none\nretries: {attempts: 2, budget: 20%}\ntrusted_proxies: [10.0.0.0/8]\nlog: >-\n  info\n";
+    request: none\nretries: {attempts: 2, budget: 20%}\ntrusted_proxies: [10.0.0.0/8]\nlog: >-\n  info\n\
+    lane: wire\nvia: on\ntrace: off\nlimits: {header_size: 64KiB, body_size: 10MB, connections: 9}\n\
+    error_pages:\n  502: 502.html\n  \"503\": \"${HOST}.html\"\n";
 
 #[test]
 fn large_files_are_refused() {

@@ -81,11 +81,10 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &["2:28: backends[0].cost: is not a known key; known here: url, weight, health_check"],
     ),
     (
-        "port: 1\nbackends: [{url: http://a, backup: true}]\npools: {}\ntimeouts: {tunnel_idle: 1h}\n",
+        "port: 1\nbackends: [{url: http://a, backup: true}]\npools: {}\n",
         &[
             "2:28: backends[0].backup: is not available in this version",
             "3:1: pools: is not available in this version",
-            "4:12: timeouts.tunnel_idle: is not available in this version",
         ],
     ),
     (
@@ -99,7 +98,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
         &[
-            "3:1: has a key that is not text but a whole number, got \"8000\"",
+            "3:1: 8000: is not a known key; known here: port, strategy, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
             "4:1: has a key that is not text but null",
             "5:1: has a key that is not text but a list",
         ],
@@ -259,6 +258,89 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "3:15: health_check: must be a path of visible ASCII characters without `#`, got \"/a b\"; write others in their percent-encoded form, a space as %20",
         ],
     ),
+    // What is demanded of clients.
+    (
+        "port: 1\nbackends: [http://a]\nlane: wired\nvia: \"true\"\ntrace: yes\ntimeouts: {tunnel_idle: 0s}\n",
+        &[
+            "3:7: lane: must be one of handler, wire, got \"wired\"; did you mean `wire`?",
+            "4:6: via: must be on, off, or a name of at most 64 letters, digits and !#$%&'*+-.^_`|~, got \"true\"; did you mean `on`?",
+            "5:8: trace: must be on or off, got \"yes\"; did you mean `on`?",
+            "6:25: timeouts.tunnel_idle: must be longer than 0s, got \"0s\"",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nlane: [wire]\nvia: None\ntrace: maybe\nlimit: {}\n",
+        &[
+            "3:7: lane: must be the name of a lane, not a list",
+            "4:6: via: must be on, off, or a name of at most 64 letters, digits and !#$%&'*+-.^_`|~, got \"None\"; did you mean `off`?",
+            "5:8: trace: must be on or off, got \"maybe\"",
+            "6:1: limit: is not a known key; did you mean `limits`?",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nvia: proxy.example:80\nlimits: 64KiB\nerror_pages: [502.html]\n",
+        &[
+            "3:6: via: must be on, off, or a name of at most 64 letters, digits and !#$%&'*+-.^_`|~, got \"proxy.example:80\"",
+            "4:9: limits: must be a mapping of limits, not text, got \"64KiB\"; write for example `limits: {body_size: 10MiB}`",
+            "5:14: error_pages: must be a mapping of status codes to files, not a list; write for example `error_pages: {502: 502.html}`",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nlimits:\n  header_size: 65536\n  header_count: 1001\n  body_size: 0\n  connections: 0\n  connections_per_client: many\n  heder_size: 1\n",
+        &[
+            "4:16: limits.header_size: must be a size with its unit, such as 512B, 64KiB, 1MiB, 10MB or 1GiB, got \"65536\"; did you mean `64KiB`?",
+            "5:17: limits.header_count: must be a whole number from 1 to 1000, got \"1001\"",
+            "6:14: limits.body_size: must be more than 0B, or none, got \"0\"; did you mean `none`?",
+            "7:16: limits.connections: must be a whole number from 1 to 100000000, or none, got \"0\"; did you mean `none`?",
+            "8:27: limits.connections_per_client: must be a whole number from 1 to 100000000, or none, got \"many\"",
+            "9:3: limits.heder_size: is not a known key; did you mean `header_size`?",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nlimits: {header_size: 1023B, header_count: 0, body_size: 10, connections: -1, connections_per_client: 1.5}\n",
+        &[
+            "3:23: limits.header_size: must be a size from 1KiB to 1MiB, got \"1023B\"",
+            "3:44: limits.header_count: must be a whole number from 1 to 1000, got \"0\"",
+            "3:58: limits.body_size: must be a size with its unit, such as 512B, 64KiB, 1MiB, 10MB or 1GiB, or none, got \"10\"; write 10B, 10KiB or 10MiB",
+            "3:75: limits.connections: must be a whole number from 1 to 100000000, or none, got \"-1\"; did you mean `none`?",
+            "3:103: limits.connections_per_client: must be a whole number from 1 to 100000000, or none, got \"1.5\"",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nlimits: {header_size: 1025KiB, header_size: 1MiB, header_count: [1], body_size: 2TiB, connections: off}\n",
+        &[
+            "3:23: limits.header_size: must be a size from 1KiB to 1MiB, got \"1025KiB\"",
+            "3:32: limits.header_size: is written twice, first in line 3; remove one of them",
+            "3:65: limits.header_count: must be a whole number, not a list",
+            "3:81: limits.body_size: must be at most 1TiB, or none, got \"2TiB\"",
+            "3:100: limits.connections: must be a whole number from 1 to 100000000, or none, got \"off\"; did you mean `none`?",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nerror_pages:\n  399: a\n  600: a\n  5xx: a\n  502-504: a\n  \"0502\": a\n  0x1F6: a\n  502: b\n  \"502\": c\n  502.0: d\n",
+        &[
+            "4:3: error_pages.399: must be named by a status code from 400 to 599, got \"399\"",
+            "5:3: error_pages.600: must be named by a status code from 400 to 599, got \"600\"",
+            "6:3: error_pages.5xx: must be named by a status code from 400 to 599, got \"5xx\"; write one line for each code",
+            "7:3: error_pages.502-504: must be named by a status code from 400 to 599, got \"502-504\"; write one line for each code",
+            "8:3: error_pages.0502: must be named by a status code from 400 to 599, got \"0502\"",
+            "9:3: error_pages.0x1F6: must be named by a status code from 400 to 599, got \"0x1F6\"",
+            "11:3: error_pages.502: is written twice, first in line 10; remove one of them",
+            "12:3: error_pages: has a key that is not text but a number, got \"502.0\"",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nerror_pages:\n  501: \"\"\n  502: false\n  503: [a]\n  504: pages/\n  505: \"a\\nb\"\n  506: http://x/a.html\n  507: 7\n",
+        &[
+            "4:8: error_pages.501: must be the path of a file, got \"\"",
+            "5:8: error_pages.502: must be the path of a file, got \"false\"",
+            "6:8: error_pages.503: must be the path of a file, not a list",
+            "7:8: error_pages.504: must be the path of a file, not of a folder, got \"pages/\"",
+            "8:8: error_pages.505: must be a path without control characters, got \"a\\nb\"",
+            "9:8: error_pages.506: must be the path of a file on this machine, not a URL, got \"http://x/a.html\"",
+            "10:8: error_pages.507: must be the path of a file, got \"7\"",
+        ],
+    ),
     // Variables.
     (
         "port: ${NONE}\nbackends: [\"http://${NONE}:${1}\", \"http://${HOST\"]\n",
@@ -282,7 +364,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
         &[
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
-            "4:1: \\u{7}: is not a known key; known here: port, strategy, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
         ],
     ),
 ];

@@ -117,7 +117,9 @@ impl Checker<'_> {
             upstream_age: self
                 .value(&raw.upstream_age, timeout)
                 .unwrap_or(default.upstream_age),
-            tunnel_idle: default.tunnel_idle,
+            tunnel_idle: self
+                .value(&raw.tunnel_idle, timeout)
+                .unwrap_or(default.tunnel_idle),
             request: self.value(&raw.request, request_cap).unwrap_or(default.request),
         }
     }

@@ -1,0 +1,104 @@
+//! The client's side of a configuration: what is taken from clients, by which code, and what they are told.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::size::ByteSize;
+
+/// The name in `Via` that `via: on` stands for.
+pub const DEFAULT_PSEUDONYM: &str = "simple-lb";
+
+/// The code that carries a request from its client to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// A handler of the web framework.
+    #[default]
+    Handler,
+    /// This project's own HTTP/1.1, which passes bytes on.
+    Wire,
+}
+
+impl Lane {
+    /// As it is written in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Wire => "wire",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What clients may take up. Whoever goes beyond is refused, with the status code that HTTP has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The size of a request's head: request line and headers; 1 KiB to 1 MiB.
+    pub header_size: ByteSize,
+    /// The headers of a request, 1 to 1000.
+    pub header_count: u16,
+    /// The size of a request's body; `None`: no limit.
+    pub body_size: Option<ByteSize>,
+    /// Connections of all clients together, at least 1; `None`: only the framework's limit.
+    pub connections: Option<u32>,
+    /// Connections from one address, at least 1; `None`: no limit.
+    pub connections_per_client: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_size: ByteSize::kib(32),
+            header_count: 100,
+            body_size: None,
+            connections: None,
+            connections_per_client: None,
+        }
+    }
+}
+
+/// A file whose content replaces this proxy's own error message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// As written: a relative path begins in the folder of the configuration file. Nothing has looked whether the
+    /// file is there.
+    pub path: Arc<str>,
+}
+
+/// The timeouts of the client's side. A change of these needs a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientTimeouts {
+    /// From the connection (or the first byte of a later request) to the end of the request's head.
+    pub request_header: Duration,
+    /// How long a kept-alive connection may be idle.
+    pub client_idle: Duration,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        Self {
+            request_header: Duration::from_secs(10),
+            client_idle: Duration::from_secs(75),
+        }
+    }
+}
+
+/// A switch as it is written in the file.
+pub fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// [`Config::via`](super::Config::via) as it is written in the file.
+pub fn via_as_written(pseudonym: Option<&str>) -> &str {
+    match pseudonym {
+        None => "off",
+        Some(DEFAULT_PSEUDONYM) => "on",
+        Some(pseudonym) => pseudonym,
+    }
+}
