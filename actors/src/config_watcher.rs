@@ -25,6 +25,9 @@ use crate::{RegistryHandle, guard::EndGuard, messages::*};
 /// Far above any file that a person or a generator would write.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
+/// An error page is kept in memory.
+const LARGEST_ERROR_PAGE: u64 = 1024 * 1024;
+
 /// A file on a network share that hangs must not hang the reload.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,8 +59,36 @@ pub fn load_file(path: &Path) -> Result<Config, Vec<String>> {
         )]
     })?;
     let name = path.display().to_string();
-    config::load(&text, &name, &|name| std::env::var(name).ok())
-        .map_err(|error| error.problems.iter().map(ToString::to_string).collect())
+    let loaded = config::load(&text, &name, &|name| std::env::var(name).ok());
+    let mut config =
+        loaded.map_err(|error| error.problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    read_error_pages(&mut config, path)?;
+    Ok(config)
+}
+
+/// Reads the files that replace error messages; one that cannot be read is a problem like any other.
+fn read_error_pages(config: &mut Config, config_path: &Path) -> Result<(), Vec<String>> {
+    let folder = config_path.parent().unwrap_or(Path::new("."));
+    let mut problems = Vec::new();
+    for (status, page) in &mut config.error_pages {
+        let path = folder.join(&*page.path);
+        let mut content = Vec::new();
+        let read = std::fs::File::open(&path)
+            .and_then(|file| file.take(LARGEST_ERROR_PAGE + 1).read_to_end(&mut content));
+        let place = format!("{}: error_pages.{status}", config_path.display());
+        match read {
+            Ok(_) if content.len() as u64 > LARGEST_ERROR_PAGE => {
+                problems.push(format!("{place}: {} is larger than 1 MiB", path.display()));
+            }
+            Ok(_) => page.content = content.into(),
+            Err(error) => problems.push(format!("{place}: {} cannot be read: {error}", path.display())),
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
 }
 
 /// Watches over the configuration file and the wish to stop.

@@ -299,6 +299,7 @@ mod tests {
             workers: 1,
             lane: String::new(),
             open_files_limit: 1,
+            connections: 0,
             in_flight: 0,
             requests,
             panics: 0,

@@ -1,8 +1,11 @@
 //! What a client sees when its request failed: a status, one sentence, the request's id. Never a backend's address.
 
-use actix_http::StatusCode;
+use std::sync::Arc;
 
-use super::{ProxyError, RequestId};
+use actix_http::StatusCode;
+use lb_core::config::Config;
+
+use super::RequestId;
 
 /// An answer that the balancer gives itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,36 +15,48 @@ pub struct ErrorAnswer {
     /// The value of `Content-Type`.
     pub content_type: &'static str,
     /// The body, complete.
-    pub body: String,
+    pub body: Arc<[u8]>,
 }
 
 impl ErrorAnswer {
-    /// The answer to a request that failed with `error`; JSON if the client would rather have that.
-    pub fn new(error: &ProxyError, id: &RequestId, json: bool) -> Self {
-        Self::with_reason(error.status(), error.reason(), id, json)
-    }
-
-    /// An answer of this status that says `reason`.
-    pub fn with_reason(status: u16, reason: &str, id: &RequestId, json: bool) -> Self {
-        if json {
-            let body = serde_json::json!({ "status": status, "error": reason, "request_id": id.as_str() });
+    /// The configured page for this status, else an answer that says `reason`, as JSON if the client would rather
+    /// have that.
+    pub fn new(config: &Config, (status, reason): (u16, &str), id: &RequestId, json: bool) -> Self {
+        if let Some(page) = config.error_pages.get(&status) {
+            let (content_type, body) = (content_type(&page.path), Arc::clone(&page.content));
             return Self {
                 status,
-                content_type: "application/json",
-                body: format!("{body}\n"),
+                content_type,
+                body,
             };
         }
-        let body = format!("{status} {}: {reason}\nrequest id: {id}\n", title(status));
+        let (content_type, text) = if json {
+            let body = serde_json::json!({ "status": status, "error": reason, "request_id": id.as_str() });
+            ("application/json", format!("{body}\n"))
+        } else {
+            let text = format!("{status} {}: {reason}\nrequest id: {id}\n", title(status));
+            ("text/plain; charset=utf-8", text)
+        };
         Self {
             status,
-            content_type: "text/plain; charset=utf-8",
-            body,
+            content_type,
+            body: text.into_bytes().into(),
         }
     }
 
     /// The reason phrase of its status.
     pub fn title(&self) -> &'static str {
         title(self.status)
+    }
+}
+
+/// By the file's name; pages are few, and of few kinds.
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("html" | "htm") => "text/html; charset=utf-8",
+        Some("json") => "application/json",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
     }
 }
 
@@ -74,7 +89,9 @@ pub fn wants_json(accept: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use lb_core::pool::NoBackend;
+    #![allow(clippy::unwrap_used)]
+
+    use lb_core::config;
 
     use super::*;
 
@@ -95,20 +112,26 @@ mod tests {
     }
 
     #[test]
-    fn says_what_happened_and_which_request_it_was() {
-        let (error, id) = (
-            ProxyError::NoBackend(NoBackend::NoneEligible),
-            RequestId::new(Some(b"r1"), 0),
-        );
-        let text = ErrorAnswer::new(&error, &id, false);
+    fn says_what_happened_and_which_request_it_was_or_what_the_page_says() {
+        let text = "port: 1\nbackends: [http://a]\nerror_pages: {503: down.html}";
+        let mut config = config::load(text, "config.yaml", &|_| None).unwrap();
+        let id = RequestId::new(Some(b"r1"), 0);
+        let failure = (502, "no backend answered");
+        let text = ErrorAnswer::new(&config, failure, &id, false);
         assert_eq!(
-            text.body,
-            "503 Service Unavailable: no backend is ready for requests\nrequest id: r1\n"
+            &*text.body,
+            b"502 Bad Gateway: no backend answered\nrequest id: r1\n"
         );
-        let json = ErrorAnswer::new(&error, &id, true);
+        let json = ErrorAnswer::new(&config, failure, &id, true);
         assert_eq!(
-            json.body,
-            "{\"error\":\"no backend is ready for requests\",\"request_id\":\"r1\",\"status\":503}\n"
+            &*json.body,
+            b"{\"error\":\"no backend answered\",\"request_id\":\"r1\",\"status\":502}\n"
+        );
+        config.error_pages.get_mut(&503).unwrap().content = Arc::from(&b"<h1>"[..]);
+        let page = ErrorAnswer::new(&config, (503, "none"), &id, true);
+        assert_eq!(
+            (page.content_type, &*page.body),
+            ("text/html; charset=utf-8", &b"<h1>"[..])
         );
     }
 }

@@ -102,6 +102,7 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
         workers: 2,
         lane: "handler".to_owned(),
         open_files_limit: 1024,
+        connections: 0,
         in_flight: 0,
         requests: 2400,
         panics: 0,

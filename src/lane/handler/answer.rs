@@ -14,6 +14,7 @@ use actix_http::{
 use actix_web::HttpResponse;
 use awc::ClientResponse;
 use bytes::Bytes;
+use lb_core::config::Config;
 
 use super::{headers::X_REQUEST_ID, response_body::ResponseBody};
 use crate::proxy::{ErrorAnswer, ProxyError, RequestId};
@@ -82,8 +83,13 @@ fn closing(mut response: HttpResponse, close: bool) -> HttpResponse {
 }
 
 /// The answer to a request that failed.
-pub(super) fn error(error: &ProxyError, id: &RequestId, json: bool, close: bool) -> HttpResponse {
-    let text = ErrorAnswer::new(error, id, json);
+pub(super) fn error(
+    config: &Config,
+    error: &ProxyError,
+    (id, json): (&RequestId, bool),
+    close: bool,
+) -> HttpResponse {
+    let text = ErrorAnswer::new(config, (error.status(), error.reason()), id, json);
     let status = StatusCode::from_u16(text.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, text.content_type));
@@ -91,5 +97,5 @@ pub(super) fn error(error: &ProxyError, id: &RequestId, json: bool, close: bool)
     if close {
         response.force_close();
     }
-    response.body(text.body)
+    response.body(text.body.to_vec())
 }

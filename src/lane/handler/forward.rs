@@ -91,12 +91,9 @@ fn refuse(request: &HttpRequest, worker: &Worker, id: &RequestId, error: &ProxyE
         .and_then(|value| value.to_str().ok());
     // Whatever is left of the body is of no use; the next request begins on a new connection.
     let unread = !matches!(body_size(request), BodySize::None | BodySize::Sized(0));
-    answer::error(
-        error,
-        id,
-        wants_json(accept),
-        unread || worker.traffic.is_draining(),
-    )
+    let close = unread || worker.traffic.is_draining();
+    let config = Arc::clone(worker.registry.snapshot().config());
+    answer::error(&config, error, (id, wants_json(accept)), close)
 }
 
 /// How the body is announced to the backend. actix-http has refused whatever is ambiguous.

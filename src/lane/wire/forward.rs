@@ -75,7 +75,7 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
     let trusted = proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
     let (id, json) = identify(client, &head);
     let refuse = |client: &mut Client<S>, status, reason: &str| {
-        let answer = ErrorAnswer::with_reason(status, reason, &id, json);
+        let answer = ErrorAnswer::new(&config, (status, reason), &id, json);
         own_answer::write(client, &answer, &id, head.method == Method::Head, true);
     };
     if let Some((status, reason)) = refusal(client, &head, &config) {
@@ -293,7 +293,12 @@ impl Request<'_> {
         }
         let unread = !self.upload.is_done() && !self.head.framing.is_empty();
         let goes_on = self.head.keep_alive && !unread && !self.worker.traffic().is_draining();
-        let answer = ErrorAnswer::new(error, &self.id, self.json);
+        let answer = ErrorAnswer::new(
+            &self.config,
+            (error.status(), error.reason()),
+            &self.id,
+            self.json,
+        );
         own_answer::write(
             client,
             &answer,

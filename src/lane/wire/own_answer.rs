@@ -36,7 +36,7 @@ pub(super) fn write<S: Transport>(
     let out = client.out.buffer();
     out.extend_from_slice(text.as_bytes());
     if !head {
-        out.extend_from_slice(answer.body.as_bytes());
+        out.extend_from_slice(&answer.body);
     }
 }
 
@@ -57,7 +57,8 @@ pub(super) async fn refuse_connection<S: Transport>(client: Client<S>) {
 
 async fn close_with<S: Transport>(mut client: Client<S>, status: u16, reason: &str) {
     let id = RequestId::new(None, fastrand::u128(..));
-    let answer = ErrorAnswer::with_reason(status, reason, &id, false);
+    let config = std::sync::Arc::clone(client.worker.shared.registry.snapshot().config());
+    let answer = ErrorAnswer::new(&config, (status, reason), &id, false);
     write(&mut client, &answer, &id, false, true);
     let stall = client.worker.shared.stall();
     if client.flush(stall).await.is_ok() {

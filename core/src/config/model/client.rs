@@ -66,9 +66,10 @@ impl Default for Limits {
 /// A file whose content replaces this proxy's own error message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorPage {
-    /// As written: a relative path begins in the folder of the configuration file. Nothing has looked whether the
-    /// file is there.
+    /// As written: a relative path begins in the folder of the configuration file.
     pub path: Arc<str>,
+    /// What the file held when the configuration was read. Empty until somebody who may do I/O has filled it in.
+    pub content: Arc<[u8]>,
 }
 
 /// The timeouts of the client's side. A change of these needs a restart.

@@ -184,9 +184,17 @@ impl fmt::Display for Setting {
             Self::HeaderCount(count) => count.fmt(f),
             Self::BodySize(size) => or_none(f, size.as_ref()),
             Self::Connections(most) | Self::ConnectionsPerClient(most) => or_none(f, most.as_ref()),
-            Self::ErrorPage(_, page) => or_none(f, page.as_ref().map(|page| &page.path)),
+            Self::ErrorPage(_, page) => or_none(f, page.as_ref().map(page_text).as_ref()),
         }
     }
+}
+
+/// The path, and once the file was read its size, by which most changes of its content show.
+fn page_text(page: &ErrorPage) -> String {
+    if page.content.is_empty() {
+        return page.path.to_string();
+    }
+    format!("{} ({} bytes)", page.path, page.content.len())
 }
 
 /// A setting of a pool, with a value.

@@ -351,7 +351,10 @@ prop_compose! {
 }
 
 fn error_pages() -> impl Strategy<Value = BTreeMap<u16, ErrorPage>> {
-    let page = "[ab]\\.html".prop_map(|path| ErrorPage { path: path.into() });
+    let page = "[ab]\\.html".prop_map(|path| ErrorPage {
+        path: path.into(),
+        content: Arc::default(),
+    });
     btree_map(502..505_u16, page, 0..3)
 }
 

@@ -53,7 +53,13 @@ impl Checker<'_> {
             let status = self.check(&page.status, error_status);
             let path = self.value(&page.path, file_path);
             if let (Some(status), Some(path)) = (status, path) {
-                pages.insert(status, ErrorPage { path });
+                pages.insert(
+                    status,
+                    ErrorPage {
+                        path,
+                        content: Arc::default(),
+                    },
+                );
             }
         }
         pages
