@@ -224,6 +224,13 @@ fn connect_is_refused_whatever_it_names() {
         );
         assert_eq!(outcome.arrivals, []);
     }
+    let mut client = scene.balancer.peer();
+    client.send("CONNECT backend.example:443 HTTP/1.1\r\nHost: backend.example:443\r\n\r\n");
+    let head = client.read_head();
+    assert!(
+        head.status() == 501 || head.one("Allow").is_some(),
+        "RFC 9110 section 15.5.6: {head:?}"
+    );
     for target in [
         "/",
         "*",
