@@ -21,3 +21,9 @@ mod request_framing;
 mod request_line;
 /// Answers that leave something in doubt.
 mod response_framing;
+/// Messages that take their time.
+mod streams;
+/// Tunnels carry any bytes.
+mod tunnel_property;
+/// Switching protocols.
+mod upgrade;
