@@ -10,6 +10,8 @@ mod harness;
 mod bodies;
 /// What is typed, what is said, and which exit code it ends with.
 mod command_line;
+/// HTTP/1.1 by the text of its RFCs, on the wire lane.
+mod conformance;
 /// `simple-lb demo`, where nobody watches.
 mod demo;
 /// Which backend gets which request.
@@ -20,6 +22,8 @@ mod dummies;
 mod error_answers;
 /// What reaches the backend and what comes back, line by line.
 mod forwarding;
+/// This same suite on the handler lane.
+mod handler_lane;
 /// Backends that go down and come back, and what clients notice of it.
 mod health;
 /// Which running instance a command means.

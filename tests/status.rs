@@ -5,7 +5,7 @@ use std::time::Duration;
 use dummy_servers::Behaviour;
 use lb_core::status::HealthStatus::{Down, Up};
 
-use crate::harness::{Balancer, FAST_CHECKS, Place, Process, backends, wait_until};
+use crate::harness::{Balancer, FAST_CHECKS, Place, Process, backends, lane::lane, wait_until};
 
 #[test]
 fn counters_count() {
@@ -98,7 +98,7 @@ fn the_instance_describes_itself() {
     assert_eq!(status.listeners, [balancer.address().to_string()]);
     assert_eq!(
         (status.config.as_str(), status.lane.as_str(), status.stopping),
-        ("config.yaml", "handler", false)
+        ("config.yaml", lane().as_str(), false)
     );
     let health: Vec<_> = status.pools[0]
         .backends

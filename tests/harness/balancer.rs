@@ -7,6 +7,8 @@ use rustix::process::Signal;
 
 use super::{
     client::{Client, Response, get},
+    lane::with_lane,
+    peer::Peer,
     place::{Finished, Place},
     process::Process,
     wait::{eventually, wait_until},
@@ -33,7 +35,7 @@ impl Balancer {
     /// Starts it with this configuration in this place.
     #[track_caller]
     pub fn start_in(place: &Place, config: &str) -> Self {
-        place.write("config.yaml", config);
+        place.write("config.yaml", &with_lane(config));
         Self::of(place, place.start(&["--config", "config.yaml"]))
     }
 
@@ -64,6 +66,12 @@ impl Balancer {
         Client::connect(self.address)
     }
 
+    /// A connection of which the test decides every byte.
+    #[track_caller]
+    pub fn peer(&self) -> Peer {
+        Peer::connect(self.address)
+    }
+
     /// One GET over a connection of its own.
     #[track_caller]
     pub fn get(&self, path: &str) -> Response {
@@ -79,7 +87,7 @@ impl Balancer {
     }
 
     pub fn write_config(&self, config: &str) {
-        self.place.write("config.yaml", config);
+        self.place.write("config.yaml", &with_lane(config));
     }
 
     /// Types `simple-lb --reload` in its folder.

@@ -2,18 +2,27 @@
 
 mod balancer;
 mod client;
+pub mod lane;
 mod load;
+mod peer;
 mod place;
 mod process;
 mod raw_backend;
+mod recorder;
+mod stage;
+mod strict;
 mod wait;
 
 pub use balancer::{Balancer, FAST_CHECKS};
 pub use client::{Client, Response, get};
 pub use load::Load;
+pub use peer::{Ending, Head, Peer, latin1};
 pub use place::{Finished, Place};
 pub use process::{BUILD_DEADLINE, Process};
 pub use raw_backend::RawBackend;
+pub use recorder::{Arrival, Recorder};
+pub use stage::Stage;
+pub use strict::Request;
 pub use wait::{eventually, pause, wait_until};
 
 use dummy_servers::DummyServer;

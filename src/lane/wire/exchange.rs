@@ -34,8 +34,8 @@ use crate::{
     upstream::UpstreamConnection,
 };
 
-/// A client that closed its side may only have said that it sends no more; but most have left. So much time has the
-/// backend for the head of its answer then (nginx and HAProxy give none).
+/// A client that closed its side may only have said that it sends no more; but most have left. So long may the backend
+/// be silent then, before the head of its answer and within its body (nginx gives it no time at all).
 const HALF_CLOSED: Duration = Duration::from_secs(2);
 
 /// A backend that sends more interim answers than this to one request is defective.
@@ -238,8 +238,15 @@ impl<'a, S: Transport> Exchange<'a, S> {
             return Poll::Ready(self.fail(Phase::Waiting, ProxyError::TimedOut { limit, after }));
         }
         let mut wake = next.0;
-        if let Some(half_closed) = self.half_closed.filter(|_| !begun) {
-            let gone = half_closed + HALF_CLOSED + TICK;
+        // What is sent to a client that has left comes back as a reset, so only silence has to be asked about.
+        let flows = !self.client.out.is_empty();
+        if let Some(half_closed) = self.half_closed.filter(|_| !flows) {
+            let silent = if begun {
+                half_closed.max(self.backend_since)
+            } else {
+                half_closed
+            };
+            let gone = silent + HALF_CLOSED + TICK;
             if gone <= now {
                 return Poll::Ready(End::ClientGone);
             }

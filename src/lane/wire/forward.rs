@@ -12,7 +12,7 @@ use lb_core::{
     pool::{Lease, NoBackend, Outcome, Tried},
     retry::{Progress, Replay},
 };
-use lb_wire::{BodyTracker, ForwardContext, Framing, Method, RequestHead, write_request_head};
+use lb_wire::{BodyTracker, ForwardContext, Framing, Method, RequestHead, Version, write_request_head};
 
 use super::{
     Transport,
@@ -148,6 +148,10 @@ fn refusal<S: Transport>(
     match head.method {
         Method::Connect => return Some((405, "CONNECT is not allowed here")),
         Method::Trace if !config.allow_trace => return Some((405, "TRACE is not allowed here")),
+        // RFC 9110 section 7.6.2: answered as by the last recipient.
+        Method::Options if head.max_forwards == Some(0) => {
+            return Some((200, "the request goes no further (Max-Forwards)"));
+        }
         _ if head.max_forwards == Some(0) => {
             return Some((405, "the request may go no further (Max-Forwards)"));
         }
@@ -292,7 +296,9 @@ impl Request<'_> {
             failures.write(&self.id, None, (Phase::Connecting, error), Verdict::GaveUp);
         }
         let unread = !self.upload.is_done() && !self.head.framing.is_empty();
-        let goes_on = self.head.keep_alive && !unread && !self.worker.traffic().is_draining();
+        // HTTP/1.0 would have to be told that it goes on (RFC 9112 section 9.3); an error is not worth it.
+        let modern = self.head.version == Version::Http11;
+        let goes_on = self.head.keep_alive && modern && !unread && !self.worker.traffic().is_draining();
         let answer = ErrorAnswer::new(
             &self.config,
             (error.status(), error.reason()),

@@ -7,6 +7,9 @@ use lb_wire::RequestError;
 use super::{Transport, client::Client};
 use crate::proxy::{ErrorAnswer, RequestId};
 
+/// What we pass on: 405 and the answer to OPTIONS have to say it (RFC 9110 sections 9.3.7 and 15.5.6).
+const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n";
+
 /// Writes an answer of the balancer's own into the client's backlog.
 pub(super) fn write<S: Transport>(
     client: &mut Client<S>,
@@ -20,18 +23,18 @@ pub(super) fn write<S: Transport>(
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {id}\r\nDate: {}\r\n{}\r\n",
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {id}\r\nDate: {}\r\n{}{}\r\n",
         answer.status,
         answer.title(),
         answer.content_type,
         answer.body.len(),
         String::from_utf8_lossy(&date),
-        match (close, answer.status) {
-            (true, 503) => "Retry-After: 1\r\nConnection: close\r\n",
-            (true, _) => "Connection: close\r\n",
-            (false, 503) => "Retry-After: 1\r\n",
-            (false, _) => "",
+        match answer.status {
+            200 | 405 => ALLOW,
+            503 => "Retry-After: 1\r\n",
+            _ => "",
         },
+        if close { "Connection: close\r\n" } else { "" },
     );
     let out = client.out.buffer();
     out.extend_from_slice(text.as_bytes());

@@ -1,0 +1,29 @@
+//! HTTP/1.1 by the text of its RFCs: raw sockets on both sides, and every byte looked at. `docs/conformance.md` has the
+//! rules, their sections, and the name of the test of each.
+
+/// What an ambiguous request comes to.
+mod ambiguous;
+/// A client, a backend, and what they say to each other.
+mod exchange;
+/// What a backend is told of where a request comes from.
+mod forwarded;
+/// 1xx, and bodies that wait to be asked for.
+mod interim;
+/// Every form that a message may have.
+mod message_forms;
+/// Several requests over one connection.
+mod pipelining;
+/// Names, values, `Host`, sizes.
+mod request_fields;
+/// Where a request's body ends.
+mod request_framing;
+/// Method, target, version, line endings.
+mod request_line;
+/// Answers that leave something in doubt.
+mod response_framing;
+/// Messages that take their time.
+mod streams;
+/// Tunnels carry any bytes.
+mod tunnel_property;
+/// Switching protocols.
+mod upgrade;
