@@ -36,7 +36,10 @@ use crate::{
 };
 
 /// How long a start waits for the first probes before it serves with what it knows.
-const FIRST_PROBES: Duration = Duration::from_secs(2);
+const FIRST_PROBES: Duration = Duration::from_secs(5);
+
+/// Added to the probe timeout, so that a backend that hangs is known to be down when the start is announced.
+const PROBE_GRACE: Duration = Duration::from_millis(250);
 
 /// Between no longer accepting and stopping the workers: connections that were accepted have reached their worker by
 /// then, where the framework would drop those that have not.
@@ -45,8 +48,19 @@ const HANDOVER: Duration = Duration::from_millis(50);
 /// actix-server cuts connections when its own timeout is over, which is fixed at the start; ours can be reloaded.
 const FRAMEWORK_NEVER_CUTS_SECONDS: u64 = 365 * 24 * 3600;
 
-/// actix-server's default, named here so that `check` can show it.
-pub const CONNECTIONS_PER_WORKER: usize = 25_600;
+/// actix-server's default for one worker.
+const CONNECTIONS_PER_WORKER: usize = 25_600;
+
+/// File descriptors that are kept for probes, the control socket, logs and the runtime.
+const RESERVED_FILES: u64 = 64;
+
+/// Clients' connections that one worker takes: each may need a second descriptor, for a backend.
+pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
+    let share = open_files.saturating_sub(RESERVED_FILES) / 2 / workers.max(1) as u64;
+    usize::try_from(share)
+        .unwrap_or(usize::MAX)
+        .clamp(1, CONNECTIONS_PER_WORKER)
+}
 
 /// A balancer that is about to run.
 pub struct Balancer {
@@ -83,7 +97,7 @@ impl Balancer {
     }
 
     /// Starts everything, on a thread that runs an actix `System`. Returns when requests are served: after the first
-    /// probes, or after 2 s if a backend lets them wait.
+    /// probes, or after 5 s if a backend lets them wait.
     ///
     /// # Errors
     /// When the system refuses threads or signal handlers.
@@ -92,6 +106,13 @@ impl Balancer {
         let workers = self.config.workers.unwrap_or_else(default_workers);
         let open_files_limit = raise_open_files_limit();
         let (client_timeouts, lane) = (self.config.client_timeouts, self.config.lane);
+        let longest = self
+            .config
+            .pools
+            .values()
+            .map(|pool| pool.health_check.timeout)
+            .max();
+        let first_probes = (longest.unwrap_or_default() + PROBE_GRACE).min(FIRST_PROBES);
         let registry = control_plane::first_snapshot(self.config, workers);
         let watcher = WatcherHandle::new(self.path.clone(), registry.clone(), |config| {
             set_log_level(config.log)
@@ -120,16 +141,17 @@ impl Balancer {
 
         // Connections wait in the listeners' queues meanwhile; so not even the first request meets a dead backend.
         let probed = registry.wait_until(all_decided);
-        let _in_time = tokio::time::timeout(FIRST_PROBES, probed).await;
+        let _in_time = tokio::time::timeout(first_probes, probed).await;
 
+        let connections = connections_per_worker(workers, open_files_limit);
         let next_worker = AtomicUsize::new(0);
         let worker = move || {
             let index = next_worker.fetch_add(1, Relaxed);
             Worker::new(index, registry.clone(), Arc::clone(&traffic))
         };
         let server = match lane {
-            Lane::Handler => handler_server(self.sockets, workers, client_timeouts, worker)?,
-            Lane::Wire => wire_server(self.sockets, workers, worker)?,
+            Lane::Handler => handler_server(self.sockets, (workers, connections), client_timeouts, worker)?,
+            Lane::Wire => wire_server(self.sockets, (workers, connections), worker)?,
         };
         let handle = server.handle();
         actix_rt::spawn(server);
@@ -187,7 +209,7 @@ impl Running {
 
 fn handler_server(
     sockets: Vec<TcpListener>,
-    workers: usize,
+    (workers, connections): (usize, usize),
     timeouts: ClientTimeouts,
     worker: impl Fn() -> Worker + Send + Sync + 'static,
 ) -> std::io::Result<Server> {
@@ -198,7 +220,7 @@ fn handler_server(
         .tcp_nodelay(true)
         .keep_alive(timeouts.client_idle)
         .client_request_timeout(timeouts.request_header)
-        .max_connections(CONNECTIONS_PER_WORKER)
+        .max_connections(connections)
         .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
     for socket in sockets {
         server = server.listen(socket)?;
@@ -208,13 +230,13 @@ fn handler_server(
 
 fn wire_server(
     sockets: Vec<TcpListener>,
-    workers: usize,
+    (workers, connections): (usize, usize),
     worker: impl Fn() -> Worker + Send + Sync + 'static,
 ) -> std::io::Result<Server> {
     let server = Server::build()
         .workers(workers)
         .disable_signals()
-        .max_concurrent_connections(CONNECTIONS_PER_WORKER)
+        .max_concurrent_connections(connections)
         .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
     Ok(wire::listen(server, sockets, worker)?.run())
 }

@@ -10,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{
-    Actor, ActorContext, Addr, AtomicResponse, Context, Handler, Message, WrapFuture, dev::ToEnvelope,
-};
+use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, dev::ToEnvelope};
 use lb_core::{
     config::{self, BackendChange, Config, ReloadPlan},
     status::{HealthStatus, ReloadReport},
@@ -103,6 +101,7 @@ struct Shared {
     on_applied: Box<dyn Fn(&Config) + Send + Sync>,
     stop: watch::Sender<Option<String>>,
     watcher: Mutex<Option<Addr<ConfigWatcher>>>,
+    reloading: tokio::sync::Mutex<()>,
 }
 
 /// Reaches the living ConfigWatcher from any thread.
@@ -127,6 +126,7 @@ impl WatcherHandle {
                 on_applied,
                 stop,
                 watcher,
+                reloading: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -248,13 +248,16 @@ impl Shared {
             Ok(Err(_)) | Err(_) => {
                 report
                     .problems
-                    .push("the registry did not answer; see the log".to_owned());
+                    .push("the registry did not answer in time; whether the change is in force shows `simple-lb status`".to_owned());
                 return report;
             }
         }
         (self.on_applied)(&next);
         report.applied = true;
         report.notes = self.first_results(&next, &plan).await;
+        // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
+        // the registry was started again, from a snapshot; the next one lets them go.
+        let _restarted = timeout(APPLY_TIMEOUT, registry.send(RetireRemoved)).await;
         report
     }
 
@@ -330,16 +333,17 @@ impl Actor for ConfigWatcher {
 }
 
 impl Handler<Reload> for ConfigWatcher {
-    type Result = AtomicResponse<Self, ReloadReport>;
+    type Result = ResponseFuture<ReloadReport>;
 
     fn handle(&mut self, _: Reload, _: &mut Self::Context) -> Self::Result {
         let shared = Arc::clone(&self.shared);
-        let reload = async move {
+        Box::pin(async move {
+            // One after the other; but the mailbox stays open, so that a stop never waits for a reload.
+            let _turn = shared.reloading.lock().await;
             let report = shared.reload().await;
             log_outcome(&report);
             report
-        };
-        AtomicResponse::new(Box::pin(reload.into_actor(self)))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! | message | from -> to | if it is lost |
 //! |---|---|---|
 //! | [`ApplyPlan`] | ConfigWatcher -> BackendRegistry | the sender gets an error and reports the reload as failed |
+//! | [`RetireRemoved`] | ConfigWatcher -> BackendRegistry | removed backends go when one that stays is up |
 //! | [`Pick`] | anybody -> BackendRegistry | the sender gets an error; requests use `RegistryHandle` instead |
 //! | [`GetStatus`] | anybody -> BackendRegistry | the sender gets an error |
 //! | [`ProbeFinished`] | HealthChecker -> BackendRegistry | one result is missing; the next probe brings another |
@@ -39,6 +40,11 @@ pub struct Applied {
     /// Its number; the configuration of the start has 1.
     pub generation: u64,
 }
+
+/// Let go of backends that a reload removed and that served on until the added ones were known.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct RetireRemoved;
 
 /// Choose a backend, by the same function as [`RegistryHandle::pick`](crate::RegistryHandle::pick).
 #[derive(Debug, Message)]
@@ -85,6 +91,8 @@ pub struct ProbeReport {
     pub took: Duration,
     /// The addresses that the name has, the one that answered first; empty when it could not be resolved.
     pub addresses: Vec<SocketAddr>,
+    /// It failed because the balancer itself has no file descriptor left: nothing is known of the backend.
+    pub ours: bool,
 }
 
 /// A name was resolved between two probes.

@@ -121,7 +121,9 @@ impl Prober for HttpProber {
         async move {
             let started = Instant::now();
             let mut addresses = Vec::new();
-            let result = timeout(settings.timeout, prober.ask(&url, &settings, &mut addresses)).await;
+            let mut ours = false;
+            let asked = prober.ask(&url, &settings, &mut addresses, &mut ours);
+            let result = timeout(settings.timeout, asked).await;
             let (ok, detail) = match result {
                 Ok(Ok(status)) => (settings.status.contains(status.as_u16()), status.to_string()),
                 Ok(Err(detail)) => (false, detail),
@@ -135,6 +137,7 @@ impl Prober for HttpProber {
                 detail,
                 took: started.elapsed(),
                 addresses,
+                ours,
             }
         }
         .boxed_local()
@@ -148,6 +151,7 @@ impl HttpProber {
         url: &BackendUrl,
         settings: &HealthCheck,
         addresses: &mut Vec<SocketAddr>,
+        ours: &mut bool,
     ) -> Result<StatusCode, String> {
         *addresses = self.resolve(url).await?;
         let deadline = Instant::now() + settings.timeout;
@@ -155,13 +159,22 @@ impl HttpProber {
         for index in 0..addresses.len() {
             // An address that swallows packets must leave time for the next one.
             let left = deadline.saturating_duration_since(Instant::now());
-            let share = left / (addresses.len() - index) as u32;
+            let others = (addresses.len() - index) as u32;
+            // The last one has until the probe's own timeout.
+            let share = if others == 1 {
+                settings.timeout
+            } else {
+                left / others
+            };
             match timeout(share, self.get(url, addresses[index], &settings.path)).await {
                 Ok(Ok(status)) => {
                     addresses[..=index].rotate_right(1);
                     return Ok(status);
                 }
-                Ok(Err(error)) => failure = describe(&error),
+                Ok(Err(error)) => {
+                    *ours = is_out_of_files(&error);
+                    failure = describe(&error);
+                }
                 Err(_) => failure = format!("no answer within {}", format_duration(round_to_millis(share))),
             }
         }
@@ -197,6 +210,14 @@ fn host_header(url: &BackendUrl) -> String {
 
 fn round_to_millis(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Whether the process or the machine has no file descriptor left (EMFILE, ENFILE): no fault of the backend.
+fn is_out_of_files(error: &SendRequestError) -> bool {
+    let SendRequestError::Connect(ConnectError::Io(error)) = error else {
+        return false;
+    };
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// An error as a person would name it.

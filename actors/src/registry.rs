@@ -4,7 +4,12 @@
 //! the same data that it publishes, so a registry that ended unexpectedly is rebuilt from the last snapshot: backends
 //! keep their health and their counters, and requests notice nothing.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, ResponseFuture};
 use lb_core::{
@@ -23,6 +28,9 @@ use crate::{
     probe::{Prober, literal_address},
 };
 
+/// Between two snapshots because of probes.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
 type Identity = (Arc<str>, BackendUrl);
 
 /// Owns pool state and selection.
@@ -34,6 +42,9 @@ pub struct BackendRegistry {
     members: HashMap<Identity, Member>,
     identities: HashMap<u64, Identity>,
     checkers: HashMap<u64, Addr<HealthChecker>>,
+    /// Removed by a reload, and serving on while nothing of their pool that stays is known to be up.
+    retiring: Vec<(Arc<str>, Member)>,
+    publishing: Publishing,
     guard: EndGuard,
 }
 
@@ -85,6 +96,8 @@ impl BackendRegistry {
             members,
             identities,
             checkers: HashMap::new(),
+            retiring: Vec::new(),
+            publishing: Publishing::default(),
             guard: EndGuard::new(on_end),
         }
     }
@@ -107,7 +120,11 @@ impl BackendRegistry {
                 .is_none_or(|running| running.health_check != pool.health_check);
             for backend in &pool.backends {
                 let identity = (Arc::clone(name), backend.url.clone());
-                let member = match self.members.remove(&identity) {
+                let known = self
+                    .members
+                    .remove(&identity)
+                    .or_else(|| self.unretire(&identity));
+                let member = match known {
                     None => new_member(&self.handle, backend, Health::added(), now),
                     Some(mut member) => {
                         if checks_changed || member.probed != backend.probed {
@@ -115,6 +132,8 @@ impl BackendRegistry {
                         }
                         if !backend.probed {
                             member.health = Health::unprobed();
+                        } else if !member.probed {
+                            member.health = Health::at_start();
                         }
                         member.probed = backend.probed;
                         member.weight = backend.weight;
@@ -124,9 +143,19 @@ impl BackendRegistry {
                 members.insert(identity, member);
             }
         }
-        let removed = std::mem::replace(&mut self.members, members).into_values();
-        let ended = removed.map(|member| member.backend.id()).chain(restart);
-        let stopping = ended.filter_map(|id| self.checkers.remove(&id)).collect();
+        let removed = std::mem::replace(&mut self.members, members);
+        let mut ended = restart;
+        for ((pool, _), member) in removed {
+            if config.pools.contains_key(&pool) && member.health.is_up() && !self.any_up(&pool) {
+                self.retiring.push((pool, member));
+            } else {
+                ended.push(member.backend.id());
+            }
+        }
+        let stopping = ended
+            .into_iter()
+            .filter_map(|id| self.checkers.remove(&id))
+            .collect();
         self.identities = self
             .members
             .iter()
@@ -147,7 +176,8 @@ impl BackendRegistry {
         self.checkers.values().next()
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        let begun = Instant::now();
         let members = |pool: &str| -> Vec<Member> {
             let Some((name, pool)) = self.config.pools.get_key_value(pool) else {
                 return Vec::new();
@@ -158,6 +188,7 @@ impl BackendRegistry {
                 .map(|backend| (Arc::clone(name), backend.url.clone()));
             identities
                 .filter_map(|identity| self.members.get(&identity).cloned())
+                .chain(self.retiring_of(name))
                 .collect()
         };
         let previous = self.handle.snapshot_full();
@@ -167,6 +198,58 @@ impl BackendRegistry {
             members,
             Some(&previous),
         ));
+        self.publishing = Publishing {
+            scheduled: false,
+            last: Some((Instant::now(), begun.elapsed())),
+        };
+    }
+
+    /// A backend that was removed a moment ago and is there again.
+    fn unretire(&mut self, (pool, url): &Identity) -> Option<Member> {
+        let found = |(name, member): &(Arc<str>, Member)| name == pool && member.backend.url() == url;
+        let index = self.retiring.iter().position(found)?;
+        Some(self.retiring.swap_remove(index).1)
+    }
+
+    fn any_up(&self, pool: &Arc<str>) -> bool {
+        self.members
+            .iter()
+            .any(|((name, _), member)| name == pool && member.health.is_up())
+    }
+
+    fn retiring_of(&self, pool: &Arc<str>) -> impl Iterator<Item = Member> {
+        self.retiring
+            .iter()
+            .filter(move |(name, _)| name == pool)
+            .map(|(_, member)| member.clone())
+    }
+
+    /// Lets go of removed backends whose pool can do without them, or of all; returns their checkers.
+    fn retire(&mut self, all: bool) -> Vec<Addr<HealthChecker>> {
+        let retiring = std::mem::take(&mut self.retiring);
+        let (go, stay): (Vec<_>, Vec<_>) = retiring
+            .into_iter()
+            .partition(|(pool, _)| all || self.any_up(pool));
+        self.retiring = stay;
+        if !go.is_empty() {
+            self.publish();
+        }
+        go.iter()
+            .filter_map(|(_, member)| self.checkers.remove(&member.backend.id()))
+            .collect()
+    }
+
+    /// Publishes now, or a moment later if the last publication was a moment ago: thousands of backends must not make
+    /// thousands of snapshots.
+    fn publish_soon(&mut self, ctx: &mut Context<Self>) {
+        match self.publishing.wait() {
+            _ if self.publishing.scheduled => {}
+            Duration::ZERO => self.publish(),
+            wait => {
+                self.publishing.scheduled = true;
+                ctx.run_later(wait, |this, _| this.publish());
+            }
+        }
     }
 
     /// Starts a checker for each backend that needs one and has none.
@@ -190,7 +273,7 @@ impl BackendRegistry {
         }
     }
 
-    fn observe(&mut self, message: ProbeFinished) -> NextProbe {
+    fn observe(&mut self, message: ProbeFinished, ctx: &mut Context<Self>) -> NextProbe {
         let Some(identity) = self.identities.get(&message.backend) else {
             return NextProbe::Never;
         };
@@ -205,7 +288,15 @@ impl BackendRegistry {
             detail,
             took,
             addresses,
+            ours,
         } = message.report;
+        if ours {
+            warn!(
+                "cannot probe {}: {detail}; its health stays as it was",
+                identity.1
+            );
+            return NextProbe::Soon;
+        }
         let now = Instant::now();
         if !addresses.is_empty() {
             member.backend.set_addresses(&addresses);
@@ -233,7 +324,13 @@ impl BackendRegistry {
         let changing = member.health.is_changing();
         let pool = Arc::clone(&identity.0);
         if first || transition.is_some() {
-            self.publish();
+            self.publish_soon(ctx);
+        }
+        if first && !self.retiring.is_empty() {
+            // Lost only if the checker is gone, which is what is asked for.
+            self.retire(false)
+                .iter()
+                .for_each(|checker| checker.do_send(StopChecker));
         }
         if transition.is_some() {
             self.warn_if_none_is_up(&pool);
@@ -268,6 +365,23 @@ fn new_member(handle: &RegistryHandle, config: &BackendConfig, health: Health, n
     }
 }
 
+/// When the last snapshot was published, and how long it took to build.
+#[derive(Default)]
+struct Publishing {
+    scheduled: bool,
+    last: Option<(Instant, Duration)>,
+}
+
+impl Publishing {
+    /// How long to wait for the next one: building snapshots may take a fifth of the time at most.
+    fn wait(&self) -> Duration {
+        let Some((at, took)) = self.last else {
+            return Duration::ZERO;
+        };
+        (took * 4).max(SHORTEST_PAUSE).saturating_sub(at.elapsed())
+    }
+}
+
 impl Actor for BackendRegistry {
     type Context = Context<Self>;
 
@@ -286,6 +400,18 @@ impl Handler<ApplyPlan> for BackendRegistry {
             // An error means that the checker is gone already.
             futures::future::join_all(stopping.iter().map(|checker| checker.send(StopChecker))).await;
             Applied { generation }
+        })
+    }
+}
+
+impl Handler<RetireRemoved> for BackendRegistry {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: RetireRemoved, _: &mut Self::Context) -> Self::Result {
+        let stopping = self.retire(true);
+        Box::pin(async move {
+            // An error means that the checker is gone already.
+            futures::future::join_all(stopping.iter().map(|checker| checker.send(StopChecker))).await;
         })
     }
 }
@@ -310,8 +436,8 @@ impl Handler<GetStatus> for BackendRegistry {
 impl Handler<ProbeFinished> for BackendRegistry {
     type Result = NextProbe;
 
-    fn handle(&mut self, message: ProbeFinished, _: &mut Self::Context) -> Self::Result {
-        self.observe(message)
+    fn handle(&mut self, message: ProbeFinished, ctx: &mut Self::Context) -> Self::Result {
+        self.observe(message, ctx)
     }
 }
 

@@ -93,6 +93,7 @@ impl Prober for FakeProber {
                 detail: "fake".to_owned(),
                 took: Duration::ZERO,
                 addresses: Vec::new(),
+                ours: false,
             }
         }
         .boxed_local()

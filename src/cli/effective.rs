@@ -2,7 +2,10 @@
 
 use lb_core::config::{Config, ErrorPage, Lane, PoolConfig, format_duration, on_or_off, via_as_written};
 
-use crate::{app, listener};
+use crate::{
+    app, listener,
+    proxy::{FailureLog, RequestId},
+};
 
 /// actix-http's limit of a request's head, which cannot be set.
 const HANDLER_HEADER_SIZE: &str = "128KiB, of the framework";
@@ -25,6 +28,11 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         );
     }
     let client = &config.client_timeouts;
+    let open_files = app::raise_open_files_limit();
+    let (idle, answer_head) = match config.lane {
+        Lane::Handler => ("none, of the framework", "64KiB, 96 lines"),
+        Lane::Wire => ("64", "64KiB, 200 lines"),
+    };
     let workers = config.workers.unwrap_or_else(app::default_workers);
     all.extend([
         row("timeouts.request_header", format_duration(client.request_header)),
@@ -47,13 +55,24 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("log", config.log.as_str().to_owned()),
         row(
             "limit: client connections",
-            (app::CONNECTIONS_PER_WORKER * workers).to_string(),
+            (app::connections_per_worker(workers, open_files) * workers).to_string(),
         ),
         row(
             "limit: connections waiting to be accepted",
             listener::BACKLOG.to_string(),
         ),
-        row("limit: open files", app::raise_open_files_limit().to_string()),
+        row("limit: open files", open_files.to_string()),
+        row("limit: idle connections to a backend, a worker", idle.to_owned()),
+        row("limit: size of an answer's head", answer_head.to_owned()),
+        row(
+            "limit: failures logged a second, a worker",
+            FailureLog::LINES_PER_SECOND.to_string(),
+        ),
+        row(
+            "limit: length of a request id taken over",
+            RequestId::LONGEST.to_string(),
+        ),
+        row("limit: size of the configuration", "1MiB".to_owned()),
         row("limit: connections to a backend", "none".to_owned()),
     ]);
     all

@@ -156,7 +156,10 @@ impl Claim {
                 .mode(0o600)
                 .clone();
             let mut lock = options.open(&lock_path)?;
-            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                if error != rustix::io::Errno::WOULDBLOCK {
+                    return Err(error.into());
+                }
                 let unknown = InstanceInfo {
                     pid: 0,
                     config: config.into(),

@@ -4,9 +4,6 @@ use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
-/// Longer ids than this are not taken over: they would go into every log line.
-const LONGEST_ID: usize = 128;
-
 /// The peer of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
@@ -38,12 +35,15 @@ enum Origin {
 }
 
 impl RequestId {
+    /// Longer ids are not taken over: they would go into every log line.
+    pub const LONGEST: usize = 128;
+
     /// Takes over what the client sent if it is 1 to 128 visible ASCII characters other than quotes and backslash;
     /// otherwise makes one of 32 hexadecimal digits from `random`.
     pub fn new(sent: Option<&[u8]>, random: u128) -> Self {
         let fit = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
         let kept = sent
-            .filter(|id| (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(fit))
+            .filter(|id| (1..=Self::LONGEST).contains(&id.len()) && id.iter().all(fit))
             .and_then(|id| std::str::from_utf8(id).ok());
         Self(kept.map_or_else(|| Origin::Made(hexadecimal(random)), |id| Origin::Sent(id.into())))
     }

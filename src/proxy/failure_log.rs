@@ -11,9 +11,6 @@ use log::warn;
 
 use super::{Phase, ProxyError, RequestId};
 
-/// Enough to see what is going on, little enough to be read.
-const LINES_PER_SECOND: u32 = 10;
-
 /// What happens after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -32,6 +29,9 @@ pub struct FailureLog {
 }
 
 impl FailureLog {
+    /// Lines a second: enough to see what is going on, little enough to be read.
+    pub const LINES_PER_SECOND: u32 = 10;
+
     /// A log that has written nothing yet.
     pub fn new(now: Instant) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl FailureLog {
             self.since.set(now);
             self.written.set(0);
         }
-        if self.written.get() >= LINES_PER_SECOND {
+        if self.written.get() >= Self::LINES_PER_SECOND {
             self.left_out.set(self.left_out.get() + 1);
             return None;
         }

@@ -4,8 +4,7 @@
 //! a cursor of their own: they skip what the request has tried already, and would otherwise push the first attempts
 //! out of step, or pile onto the neighbour of a dead backend.
 //!
-//! When no backend is up, all that were ever probed are candidates: a request that may fail is better than one that
-//! certainly does.
+//! When no backend is up, all are candidates: a request that may fail is better than one that certainly does.
 
 use std::{
     sync::{
@@ -79,7 +78,7 @@ pub struct Pool {
     config: Arc<PoolConfig>,
     members: Box<[Member]>,
     candidates: Box<[u32]>,
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     state: Arc<PoolState>,
 }
 
@@ -101,13 +100,13 @@ impl Pool {
         };
         let mut candidates = indices_of(|health| health == HealthStatus::Up);
         if candidates.is_empty() {
-            candidates = indices_of(|health| health == HealthStatus::Down);
+            candidates = indices_of(|_| true);
         }
         let weights: Vec<u16> = candidates
             .iter()
             .map(|&index| members[index as usize].weight.get())
             .collect();
-        let schedule = Schedule::new(&weights);
+        let schedule = state.schedule(weights);
         Self {
             name,
             config,

@@ -1,13 +1,18 @@
 //! All that the request path reads, in one immutable value: the registry builds a new one for each change and
 //! publishes it whole, so no request ever sees half of a reload.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use super::{Ask, Backend, Lease, NoBackend, Pool, pick::Cursors};
 use crate::{
     config::{BackendUrl, Config, Weight},
     health::Health,
     retry::RetryBudget,
+    strategy::Schedule,
 };
 
 /// One backend's place in a pool.
@@ -30,6 +35,23 @@ pub struct Member {
 pub struct PoolState {
     pub(super) cursors: Cursors,
     pub(super) retry_budget: RetryBudget,
+    /// The order that was worked out last, with the weights it holds for.
+    schedule: Mutex<Option<(Vec<u16>, Arc<Schedule>)>>,
+}
+
+impl PoolState {
+    /// The order for these weights; worked out anew only if they are others than the last time.
+    pub(super) fn schedule(&self, weights: Vec<u16>) -> Arc<Schedule> {
+        let mut last = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, schedule)) if *known == weights => Arc::clone(schedule),
+            _ => {
+                let schedule = Arc::new(Schedule::new(&weights));
+                *last = Some((weights, Arc::clone(&schedule)));
+                schedule
+            }
+        }
+    }
 }
 
 /// Which pool serves a request. For now there is one route, which matches all.
