@@ -8,6 +8,8 @@ mod harness;
 
 /// Which backend gets which request.
 mod distribution;
+/// Answers that awc alone would mistake, through the handler lane.
+mod handler_lane;
 /// Backends that go down and come back, and what clients notice of it.
 mod health;
 /// Changing the configuration under load.

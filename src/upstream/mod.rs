@@ -2,5 +2,8 @@
 
 mod clients;
 mod connect;
+mod guarded;
+mod uploads;
 
 pub use clients::UpstreamClients;
+pub use guarded::{Fault, OMITTED_LENGTH};

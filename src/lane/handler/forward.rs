@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_http::{
-    Method, Payload,
+    Method, Payload, Version,
     body::{BodySize, BoxBody},
     header::{self, HeaderValue},
 };
@@ -34,6 +34,7 @@ use super::{
 use crate::{
     proxy::{Client, Phase, ProxyError, RequestId, TimeLimit, Verdict, Worker, wants_json},
     telemetry::InFlight,
+    upstream::Fault,
 };
 
 /// A request on its way.
@@ -207,20 +208,16 @@ impl Exchange {
             (self.client, &self.id),
             request.headers_mut(),
         );
-        let sending = request.send_body(BoxBody::new(self.body.clone()));
+        let body = BoxBody::new(self.body.clone());
+        let sending = self.worker.upstream.send(request, body);
         let answer = match self.within_limits(sending).await? {
             Ok(answer) => answer,
             Err(error) => return Err(self.describe(error)),
         };
         lease.answered(Instant::now());
-        let status = answer.status();
-        if status.is_informational() {
-            let error = ProxyError::BadAnswer(format!("final status {status}"));
-            return Err(Failure(Phase::Waiting, error));
-        }
-        let retried = ProxyError::RetriedStatus(status.as_u16());
-        if self.settings.retries.statuses.contains(&status.as_u16()) && self.replay_elsewhere(lease) {
-            return Err(Failure(Phase::Waiting, retried));
+        let status = answer.status().as_u16();
+        if self.settings.retries.statuses.contains(&status) && self.replay_elsewhere(lease) {
+            return Err(Failure(Phase::Waiting, ProxyError::RetriedStatus(status)));
         }
         Ok(answer)
     }
@@ -309,11 +306,16 @@ impl Exchange {
     }
 
     fn deliver(self, lease: Lease, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
-        let close = self.worker.traffic.is_draining();
+        // Behind an answer that did not wait for the body nobody reads the rest.
+        let close = self.worker.traffic.is_draining() || !self.body.is_complete();
         let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
         let mut response = HttpResponse::new(from.status());
         headers::copy_response(from.headers(), response.headers_mut());
         let length = answer::content_length(&from);
+        // HTTP/1.0 knows no chunks; only the end of its connection is left to end such a body (RFC 9112 section 6.3).
+        let unframed = length.is_none() && self.request.version() == Version::HTTP_10;
+        response.head_mut().no_chunking(unframed);
+        let close = close || unframed && !bodyless;
         if bodyless {
             lease.finish(Outcome::Answered);
             return answer::bodyless(response, length, close);
@@ -352,7 +354,16 @@ fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
 fn describe_answer(error: &actix_http::error::ParseError) -> Failure {
     use actix_http::error::ParseError;
     match error {
-        ParseError::Io(error) => Failure(Phase::Waiting, ProxyError::Io(error.to_string())),
+        ParseError::Io(error) => Failure(Phase::Waiting, describe_fault(error)),
         other => Failure(Phase::Waiting, ProxyError::BadAnswer(other.to_string())),
+    }
+}
+
+fn describe_fault(error: &std::io::Error) -> ProxyError {
+    match Fault::of(error) {
+        Some(Fault::Head(_) | Fault::Tunnel | Fault::Body(_)) => ProxyError::BadAnswer(error.to_string()),
+        // Nothing of it is of use to the client, so it is as good as none.
+        Some(Fault::HeadCutShort | Fault::CutShort) => ProxyError::Closed,
+        Some(Fault::Upload | Fault::Order) | None => ProxyError::Io(error.to_string()),
     }
 }
