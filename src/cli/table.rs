@@ -249,8 +249,6 @@ fn seconds(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lb_core::status::HealthStatus;
-
     use super::*;
 
     #[test]
@@ -267,7 +265,7 @@ mod tests {
         let rows = [["NAME", "COUNT", "NOTE"], ["a", "5", "x"], ["long", "1234", "y"]];
         let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
         assert_eq!(
-            align(&rows),
+            align(&rows, &[4, 5, 4]),
             ["NAME  COUNT  NOTE", "a         5  x", "long   1234  y"]
         );
     }
