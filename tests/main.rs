@@ -22,6 +22,8 @@ mod dummies;
 mod error_answers;
 /// What reaches the backend and what comes back, line by line.
 mod forwarding;
+/// Answers that awc alone would mistake, through the handler lane.
+mod guarded;
 /// This same suite on the handler lane.
 mod handler_lane;
 /// Backends that go down and come back, and what clients notice of it.

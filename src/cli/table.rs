@@ -249,8 +249,6 @@ fn seconds(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lb_core::status::HealthStatus;
-
     use super::*;
 
     #[test]

@@ -105,6 +105,12 @@ pub enum ProxyError {
     /// The client's body ended before it was complete.
     #[error("the client's body is broken: {0}")]
     ClientBody(String),
+    /// A method that is not forwarded.
+    #[error("{0}")]
+    NotAllowed(&'static str),
+    /// A target that cannot be forwarded.
+    #[error("the request's target cannot be forwarded")]
+    BadTarget,
     /// The client's body is larger than `limits.body_size`.
     #[error("the client's body is larger than limits.body_size, {0}")]
     BodyTooLarge(ByteSize),
@@ -157,6 +163,8 @@ impl ProxyError {
                 Client,
                 Answered,
             ),
+            Self::NotAllowed(reason) => row(405, reason, Client, Answered),
+            Self::BadTarget => row(400, "the request's target cannot be forwarded", Client, Answered),
             Self::BodyTooLarge(_) => row(413, "the request's body is larger than allowed", Client, Answered),
             Self::NoBackend(NoBackend::NoneEligible) => {
                 row(503, "no backend is ready for requests", Balancer, Answered)

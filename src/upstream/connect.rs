@@ -4,6 +4,7 @@
 use std::{
     io,
     net::SocketAddr,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -17,16 +18,21 @@ use futures::future::LocalBoxFuture;
 use lb_actors::RegistryHandle;
 use lb_core::pool::Backend;
 
+use super::guarded::{Guarded, Shared};
+
 /// The connector under awc.
 #[derive(Clone)]
 pub(super) struct Connect {
     pub(super) registry: RegistryHandle,
     /// For all addresses together.
     pub(super) timeout: Duration,
+    /// What the guards of this worker's connections share.
+    pub(super) shared: Rc<Shared>,
 }
 
 impl Service<ConnectInfo<Uri>> for Connect {
-    type Response = Connection<Uri, TcpStream>;
+    // Boxed, since awc moves it about for each request.
+    type Response = Connection<Uri, Box<Guarded<TcpStream>>>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -40,12 +46,13 @@ impl Service<ConnectInfo<Uri>> for Connect {
             .authority()
             .map_or("", |authority| authority.as_str());
         let backend = self.registry.snapshot().backend_by_authority(authority).cloned();
-        let timeout = self.timeout;
+        let (timeout, shared) = (self.timeout, Rc::clone(&self.shared));
         Box::pin(async move {
             // Removed by a reload since it was picked; the request goes to another one.
             let backend = backend.ok_or(ConnectError::Unresolved)?;
             let stream = connect(&backend, timeout).await.map_err(ConnectError::Io)?;
-            Ok(Connection::new(info.request().clone(), stream))
+            let guarded = Box::new(Guarded::new(stream, shared));
+            Ok(Connection::new(info.request().clone(), guarded))
         })
     }
 }

@@ -2,8 +2,11 @@
 
 mod clients;
 mod connect;
+mod guarded;
 mod idle;
+mod uploads;
 
 pub use clients::UpstreamClients;
 pub(crate) use connect::connect;
+pub use guarded::{Fault, OMITTED_LENGTH};
 pub(crate) use idle::{IdlePool, UpstreamConnection};

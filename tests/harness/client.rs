@@ -266,6 +266,12 @@ impl Client {
         Ok(())
     }
 
+    /// Everything up to the end of the connection.
+    pub fn read_to_end(&mut self) -> io::Result<String> {
+        while self.fill()? > 0 {}
+        String::from_utf8(std::mem::take(&mut self.buffer)).map_err(Error::other)
+    }
+
     /// Whether the other side closes, and says nothing more before it does.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.fill(), Ok(0)) || self.stream.peer_addr().is_err()

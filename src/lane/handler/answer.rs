@@ -17,25 +17,23 @@ use bytes::Bytes;
 use lb_core::config::Config;
 
 use super::{headers::X_REQUEST_ID, response_body::ResponseBody};
-use crate::proxy::{ErrorAnswer, ProxyError, RequestId};
+use crate::{
+    proxy::{ErrorAnswer, ProxyError, RequestId},
+    upstream::OMITTED_LENGTH,
+};
 
 /// Whether an answer has no body whatever its headers say (RFC 9112 section 6.3, item 1).
 pub(super) fn is_bodyless(status: StatusCode, head_request: bool) -> bool {
     head_request || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// The length that an answer declares.
+/// The length that an answer declares, be it of a body that it does not have.
 pub(super) fn content_length(answer: &ClientResponse) -> Option<u64> {
-    if answer.headers().contains_key(header::TRANSFER_ENCODING) {
-        return None;
-    }
-    answer
-        .headers()
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    let name = match answer.status() {
+        StatusCode::NOT_MODIFIED => OMITTED_LENGTH,
+        _ => header::CONTENT_LENGTH.as_str(),
+    };
+    answer.headers().get(name)?.to_str().ok()?.parse().ok()
 }
 
 /// The client's answer over a backend's body.

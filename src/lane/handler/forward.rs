@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_http::{
-    Method, Payload,
+    Method, Payload, Version,
     body::{BodySize, BoxBody},
     header::{self, HeaderValue},
 };
@@ -34,6 +34,7 @@ use super::{
 use crate::{
     proxy::{Client, Phase, ProxyError, RequestId, TimeLimit, Verdict, Worker, wants_json},
     telemetry::InFlight,
+    upstream::Fault,
 };
 
 /// A request on its way.
@@ -64,6 +65,9 @@ pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<W
         let client = Client::new(peer, &snapshot.config().trusted_proxies);
         (snapshot.route().map(|pool| Arc::clone(pool.config())), client)
     };
+    if let Some(error) = not_forwarded(&request, &worker) {
+        return refuse(&request, &worker, &id, &error);
+    }
     let Some(settings) = settings else {
         return refuse(&request, &worker, &id, &NoBackend::NoneEligible.into());
     };
@@ -96,6 +100,21 @@ fn refuse(request: &HttpRequest, worker: &Worker, id: &RequestId, error: &ProxyE
     answer::error(&config, error, (id, wants_json(accept)), close)
 }
 
+/// What the balancer does not forward: tunnels, TRACE unless it is allowed, and targets that name no resource of a
+/// server (RFC 9112 section 3.2) or hide a user name in the host.
+fn not_forwarded(request: &HttpRequest, worker: &Worker) -> Option<ProxyError> {
+    let (method, target) = (request.method(), request.uri());
+    if *method == Method::CONNECT {
+        return Some(ProxyError::NotAllowed("CONNECT is not allowed here"));
+    }
+    if *method == Method::TRACE && !worker.registry.snapshot().config().allow_trace {
+        return Some(ProxyError::NotAllowed("TRACE is not allowed here"));
+    }
+    let authority = target.authority()?;
+    let hides_a_user = authority.as_str().contains('@');
+    (hides_a_user || target.scheme().is_none()).then_some(ProxyError::BadTarget)
+}
+
 /// How the body is announced to the backend. actix-http has refused whatever is ambiguous.
 fn body_size(request: &HttpRequest) -> BodySize {
     let headers = request.headers();
@@ -112,7 +131,7 @@ impl Exchange {
     /// Tries one backend after the other until one answers.
     async fn run(&self) -> Result<(Lease, ClientResponse), ProxyError> {
         let mut tried = Tried::default();
-        let mut retries = 0;
+        let (mut retries, mut second_chance) = (0, true);
         let mut lease = self.pick(&tried).map_err(|none| self.none_there(none))?;
         loop {
             tried.add(lease.backend());
@@ -128,7 +147,7 @@ impl Exchange {
                 self.worker.registry.connect_failed(lease.backend());
             }
             let next = if retries < self.settings.retries.attempts {
-                self.next_backend(&error, &mut tried)
+                self.next_backend(&error, &mut tried, &mut second_chance)
             } else {
                 None
             };
@@ -151,14 +170,14 @@ impl Exchange {
     }
 
     /// Another backend, if the failure allows one, there is one, and the budget has something left.
-    fn next_backend(&self, error: &ProxyError, tried: &mut Tried) -> Option<Lease> {
+    fn next_backend(&self, error: &ProxyError, tried: &mut Tried, second_chance: &mut bool) -> Option<Lease> {
         let progress = error.progress();
         if !self.replay().allows(progress) {
             return None;
         }
         if !self.worker.registry.snapshot().route()?.has_untried(tried) {
             // The only backend there is may just have closed a kept-alive connection: it gets one more chance.
-            if tried.len() > 1 || !error.is_broken_connection() {
+            if tried.len() > 1 || !error.is_broken_connection() || !std::mem::take(second_chance) {
                 return None;
             }
             *tried = Tried::default();
@@ -223,17 +242,13 @@ impl Exchange {
             (self.client, &self.id),
             request.headers_mut(),
         );
-        let sending = request.send_body(BoxBody::new(self.body.clone()));
+        let body = BoxBody::new(self.body.clone());
+        let sending = self.worker.upstream.send(request, body);
         let answer = match self.within_limits(sending).await? {
             Ok(answer) => answer,
             Err(error) => return Err(self.describe(error)),
         };
         lease.answered(Instant::now());
-        let status = answer.status();
-        if status.is_informational() {
-            let error = ProxyError::BadAnswer(format!("final status {status}"));
-            return Err(Failure(Phase::Waiting, error));
-        }
         Ok(answer)
     }
 
@@ -243,12 +258,7 @@ impl Exchange {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(uri::Scheme::HTTP);
         parts.authority = backend.authority().parse().ok();
-        parts.path_and_query = self
-            .request
-            .uri()
-            .path_and_query()
-            .cloned()
-            .or_else(|| Some(uri::PathAndQuery::from_static("/")));
+        parts.path_and_query = self.request.uri().path_and_query().and_then(rooted);
         Uri::from_parts(parts).map_err(|error| {
             Failure(
                 Phase::Connecting,
@@ -309,11 +319,16 @@ impl Exchange {
     }
 
     fn deliver(self, lease: Lease, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
-        let close = self.worker.traffic.is_draining();
+        // Behind an answer that did not wait for the body nobody reads the rest.
+        let close = self.worker.traffic.is_draining() || !self.body.is_complete();
         let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
         let mut response = HttpResponse::new(from.status());
         headers::copy_response(from.headers(), response.headers_mut());
         let length = answer::content_length(&from);
+        // HTTP/1.0 knows no chunks; only the end of its connection is left to end such a body (RFC 9112 section 6.3).
+        let unframed = length.is_none() && self.request.version() == Version::HTTP_10;
+        response.head_mut().no_chunking(unframed);
+        let close = close || unframed && !bodyless;
         if bodyless {
             lease.finish(Outcome::Answered);
             return answer::bodyless(response, length, close);
@@ -334,6 +349,14 @@ impl Exchange {
     }
 }
 
+/// An absolute target may have a query without a path, which is `/` (RFC 9112 section 3.2.1).
+fn rooted(target: &uri::PathAndQuery) -> Option<uri::PathAndQuery> {
+    if target.as_str().starts_with(['/', '*']) {
+        return Some(target.clone());
+    }
+    format!("/{}", target.as_str()).parse().ok()
+}
+
 fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
     match error {
         ConnectError::Timeout => ProxyError::TimedOut {
@@ -352,7 +375,16 @@ fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
 fn describe_answer(error: &actix_http::error::ParseError) -> Failure {
     use actix_http::error::ParseError;
     match error {
-        ParseError::Io(error) => Failure(Phase::Waiting, ProxyError::Io(error.to_string())),
+        ParseError::Io(error) => Failure(Phase::Waiting, describe_fault(error)),
         other => Failure(Phase::Waiting, ProxyError::BadAnswer(other.to_string())),
+    }
+}
+
+fn describe_fault(error: &std::io::Error) -> ProxyError {
+    match Fault::of(error) {
+        Some(Fault::Head(_) | Fault::Tunnel | Fault::Body(_)) => ProxyError::BadAnswer(error.to_string()),
+        // Nothing of it is of use to the client, so it is as good as none.
+        Some(Fault::HeadCutShort | Fault::CutShort) => ProxyError::Closed,
+        Some(Fault::Upload | Fault::Order) | None => ProxyError::Io(error.to_string()),
     }
 }

@@ -6,7 +6,10 @@
 
 use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use crate::proxy::{Client, RequestId};
+use crate::{
+    proxy::{Client, RequestId},
+    upstream::OMITTED_LENGTH,
+};
 
 /// RFC 9110 section 7.6.1 and its list of related fields.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -121,7 +124,7 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 pub(super) fn copy_response(from: &HeaderMap, to: &mut HeaderMap) {
     let named = Named::of(from);
     for (name, value) in from {
-        if is_end_to_end(name, &named) {
+        if is_end_to_end(name, &named) && *name != OMITTED_LENGTH {
             to.append(name.clone(), value.clone());
         }
     }

@@ -1,6 +1,6 @@
 //! The handler lane: the actix-web handler that forwards with awc.
 //!
-//! Its form is the framework's. What that costs is written down in ARCHITECTURE.md, "What the handler lane cannot".
+//! Its form is the framework's. What that costs is written down in docs/handler-lane.md.
 
 mod answer;
 mod forward;

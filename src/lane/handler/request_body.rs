@@ -35,6 +35,8 @@ struct Shared {
     timer: RefCell<Option<Pin<Box<Sleep>>>>,
     touched: Cell<bool>,
     progress: Cell<Progress>,
+    received: Cell<u64>,
+    ended: Cell<bool>,
     failure: RefCell<Option<ProxyError>>,
 }
 
@@ -58,6 +60,8 @@ impl RequestBody {
                 timer: RefCell::new(None),
                 touched: Cell::new(false),
                 progress: Cell::new(Progress::Moved(Instant::now())),
+                received: Cell::new(0),
+                ended: Cell::new(false),
                 failure: RefCell::new(None),
             }),
         }
@@ -71,6 +75,15 @@ impl RequestBody {
     /// Whether it can still be sent from its first byte.
     pub(super) fn is_intact(&self) -> bool {
         self.is_empty() || !self.shared.touched.get()
+    }
+
+    /// Whether all of it has come from the client.
+    pub(super) fn is_complete(&self) -> bool {
+        match self.shared.size {
+            BodySize::None => true,
+            BodySize::Sized(length) => self.shared.received.get() == length,
+            BodySize::Stream => self.shared.ended.get(),
+        }
     }
 
     /// What the upload is doing.
@@ -127,6 +140,11 @@ impl MessageBody for RequestBody {
                 shared.touched.set(true);
                 shared.timer.borrow_mut().take();
                 shared.progress.set(Progress::Moved(Instant::now()));
+                match &item {
+                    Some(Ok(chunk)) => shared.received.set(shared.received.get() + chunk.len() as u64),
+                    Some(Err(_)) => {}
+                    None => shared.ended.set(true),
+                }
                 let broken = |error: PayloadError| self.fail(ProxyError::ClientBody(error.to_string()));
                 Poll::Ready(item.map(|chunk| chunk.map_err(broken)))
             }

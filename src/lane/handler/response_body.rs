@@ -19,6 +19,7 @@ use tokio::time::Sleep;
 use crate::{
     proxy::{Phase, ProxyError, RequestId, TimeLimit, Verdict, Worker},
     telemetry::InFlight,
+    upstream::Fault,
 };
 
 /// Streams one answer.
@@ -56,15 +57,10 @@ impl ResponseBody {
         Broken
     }
 
-    fn end(&mut self) -> Result<(), Broken> {
-        if self.length.is_some_and(|length| self.received < length) {
-            let received = self.received;
-            return Err(self.fail(&ProxyError::CutShort { received }));
-        }
+    fn end(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.finish(Outcome::Answered);
         }
-        Ok(())
     }
 
     /// Which time is up first, and when.
@@ -109,7 +105,10 @@ impl MessageBody for ResponseBody {
             Poll::Ready(Some(Err(error))) => {
                 Poll::Ready(Some(Err(this.fail(&describe(&error, this.received)))))
             }
-            Poll::Ready(None) => Poll::Ready(this.end().err().map(Err)),
+            Poll::Ready(None) => {
+                this.end();
+                Poll::Ready(None)
+            }
             Poll::Pending => this.poll_timed_out(cx).map(|error| Some(Err(this.fail(&error)))),
         }
     }
@@ -117,6 +116,9 @@ impl MessageBody for ResponseBody {
 
 fn describe(error: &PayloadError, received: u64) -> ProxyError {
     match error {
+        PayloadError::Incomplete(Some(error)) if matches!(Fault::of(error), Some(Fault::Body(_))) => {
+            ProxyError::BadAnswer(error.to_string())
+        }
         PayloadError::Incomplete(_) => ProxyError::CutShort { received },
         other => ProxyError::Io(other.to_string()),
     }

@@ -1,0 +1,233 @@
+//! The stream that awc gets for a connection to a backend. It watches both directions by lb-wire's framing and ends
+//! what awc 3.11 does wrong with messages of strangers:
+//!
+//! - awc takes the first head for the final one. Here interim answers are absorbed, and a switch of protocols that nobody
+//!   asked for is an error (RFC 9110 section 15.2).
+//! - awc's parser is lenient, and reads on where a message has ended. Here each head is parsed strictly, each message ends
+//!   where RFC 9112 section 6.3 says, and what comes behind it is never passed on.
+//! - awc takes the end of the connection for the end of the message. Here it is an error unless the message says so
+//!   (RFC 9112 section 8).
+//! - awc writes all before it reads. Here the body takes another way, [`Uploads`](super::uploads::Uploads), and both
+//!   directions move together.
+//! - awc pools whatever it thinks to be reusable. Here a connection in doubt closes its socket at once; what awc pools then
+//!   is an empty shell, which it drops at its next look.
+//!
+//! It buffers one head that came in parts, and a bounded part of the upload. Whatever it cannot make sense of is an
+//! error and the end of the connection. It is generic over the stream inside, so that TLS fits below it.
+
+mod answer;
+mod fault;
+mod head;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+pub use fault::Fault;
+pub use head::OMITTED_LENGTH;
+
+use std::{
+    cell::RefCell,
+    fmt, io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use actix_rt::net::{ActixStream, Ready};
+use lb_wire::{BodyTracker, Lines, Method};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use self::{head::Request, sending::Sending};
+use super::uploads::Uploads;
+
+/// Bytes of a request head. The server in front takes heads of 128 KiB; some headers are added.
+const REQUEST_HEAD: usize = 256 * 1024;
+
+/// What the guarded connections of one worker share.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) uploads: Uploads,
+    lines: RefCell<Lines>,
+}
+
+/// A guarded connection.
+pub(super) struct Guarded<Io> {
+    /// `None` once it is closed.
+    inner: Option<Io>,
+    shared: Rc<Shared>,
+    phase: Phase,
+    method: Method,
+    /// The backend takes another request behind this answer.
+    keep_alive: bool,
+    sending: Sending,
+    /// While the head is awaited, what there is of it; then what awc has not taken yet.
+    held: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Between messages; or awc has written a part of a head.
+    Idle,
+    /// A final head is to come.
+    Head,
+    /// An answer's body is to come.
+    Body(BodyTracker),
+}
+
+impl<Io> Guarded<Io> {
+    pub(super) fn new(inner: Io, shared: Rc<Shared>) -> Self {
+        Self {
+            inner: Some(inner),
+            shared,
+            phase: Phase::Idle,
+            method: Method::Other,
+            keep_alive: false,
+            sending: Sending::default(),
+            held: Vec::new(),
+        }
+    }
+
+    fn close(&mut self) {
+        self.inner = None;
+        self.sending.give_up();
+        self.phase = Phase::Idle;
+    }
+
+    /// The message has ended.
+    fn end(&mut self) {
+        if self.keep_alive && self.sending.is_complete() {
+            self.phase = Phase::Idle;
+            self.sending.reset();
+        } else {
+            self.close();
+        }
+    }
+
+    /// Takes a part of a request's head; behind its end nothing may follow.
+    fn write_head(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        const END: &[u8] = b"\r\n\r\n";
+        let out = &mut self.sending.out;
+        let from = out.len().saturating_sub(END.len() - 1);
+        out.extend_from_slice(bytes);
+        let end = memchr::memmem::find(&out[from..], END).map(|at| from + at + END.len());
+        let in_order = self.phase == Phase::Idle && self.held.is_empty();
+        if !in_order || end.unwrap_or(out.len()) != out.len() || out.len() > REQUEST_HEAD {
+            return Err(Fault::Order);
+        }
+        if end.is_some() {
+            let Request { method, offer } = head::prepare_request(out);
+            if let Some(number) = offer {
+                let body = self.shared.uploads.take(number).ok_or(Fault::Order)?;
+                self.sending.attach(body)?;
+            }
+            self.method = method;
+            self.phase = Phase::Head;
+        }
+        Ok(())
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> Guarded<Io> {
+    /// Sends a head that is complete, unless a body will go along with it.
+    fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if self.phase == Phase::Head && !self.sending.has_upload() {
+            self.poll_send(cx)?;
+        }
+        Ok(())
+    }
+
+    /// An answer may be complete while its request is not: then only the request's rest is given up.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let Some(inner) = &mut self.inner else {
+            return Ok(());
+        };
+        match self.sending.poll(inner, cx) {
+            Err(_) if matches!(self.phase, Phase::Body(_)) => {
+                self.sending.give_up();
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<Io> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if this.phase != Phase::Head && !this.held.is_empty() {
+            this.deliver(buf);
+            return Poll::Ready(Ok(()));
+        }
+        let answer = this.poll_answer(cx, buf);
+        if let Poll::Ready(Err(_)) = answer {
+            this.held = Vec::new();
+            this.close();
+        }
+        answer
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<Io> {
+    /// Takes a request's head, in as many parts as awc likes, and nothing else: see [`Uploads`](super::uploads::Uploads).
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.inner.is_none() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = this.write_head(bytes).and_then(|()| this.start(cx));
+        if written.is_err() {
+            this.close();
+        }
+        written?;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    /// A body is sent while the answer is awaited, and its head along with it.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.phase == Phase::Head && !this.sending.has_upload() {
+            this.poll_send(cx)?;
+            if let Some(failure) = this.sending.take_failure() {
+                return Poll::Ready(Err(failure));
+            }
+            if !this.sending.is_complete() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().inner {
+            Some(inner) => Pin::new(inner).poll_shutdown(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl<Io: ActixStream> ActixStream for Guarded<Io> {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        match &self.inner {
+            Some(inner) => inner.poll_read_ready(cx),
+            None => Poll::Ready(Ok(Ready::READ_CLOSED)),
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        match &self.inner {
+            Some(inner) => inner.poll_write_ready(cx),
+            None => Poll::Ready(Ok(Ready::WRITE_CLOSED)),
+        }
+    }
+}
+
+impl<Io> fmt::Debug for Guarded<Io> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("open", &self.inner.is_some())
+            .finish_non_exhaustive()
+    }
+}

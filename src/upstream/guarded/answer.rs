@@ -1,0 +1,188 @@
+//! The way from the backend: where an answer begins, where it ends, and what of it awc may see.
+
+use std::{
+    io, mem,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use lb_wire::{Asked, BodyTracker, Limits, Parsed, parse_response, worth_parsing};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Fault, Guarded, Phase, head};
+
+/// awc's parser takes 96 header lines.
+const LIMITS: Limits = Limits {
+    head_bytes: 32 * 1024,
+    header_count: 96,
+    target_bytes: 0,
+};
+
+/// What the bytes of an answer turned out to be.
+enum Taken {
+    /// A part of a head.
+    Part,
+    /// An interim answer of so many bytes, and something behind it perhaps.
+    Interim(usize),
+    /// A final head, made fit for awc, and some of its body: so many bytes.
+    Message(usize),
+}
+
+impl<Io> Guarded<Io> {
+    /// Reads the bytes of an answer from its first one on, and edits them for awc.
+    fn take(&mut self, bytes: &mut [u8]) -> Result<Taken, Fault> {
+        let shared = Rc::clone(&self.shared);
+        let lines = &mut *shared.lines.borrow_mut();
+        let asked = Asked {
+            method: self.method,
+            upgrade: false,
+        };
+        let parsed = match parse_response(bytes, lines, &LIMITS, asked)? {
+            Parsed::Partial => return Ok(Taken::Part),
+            Parsed::Complete(head) if head.tunnel => return Err(Fault::Tunnel),
+            Parsed::Complete(head) if head.is_interim() => return Ok(Taken::Interim(head.len)),
+            Parsed::Complete(head) => head,
+        };
+        let mut tracker = BodyTracker::new(parsed.framing);
+        let progress = tracker.feed(&bytes[parsed.len..])?;
+        let end = parsed.len + progress.consumed;
+        self.keep_alive = parsed.keep_alive && end == bytes.len();
+        let length = head::prepare_response(&mut bytes[..parsed.len], &parsed, lines, self.method);
+        bytes.copy_within(parsed.len..end, length);
+        self.phase = Phase::Body(tracker);
+        if tracker.is_done() {
+            self.end();
+        }
+        Ok(Taken::Message(length + progress.consumed))
+    }
+
+    /// The same for what is held; whether a message was there.
+    fn take_held(&mut self) -> Result<bool, Fault> {
+        loop {
+            let mut held = mem::take(&mut self.held);
+            let taken = self.take(&mut held);
+            self.held = held;
+            match taken? {
+                Taken::Part => return Ok(false),
+                Taken::Interim(length) => {
+                    self.held.drain(..length);
+                    if self.held.is_empty() {
+                        return Ok(false);
+                    }
+                }
+                Taken::Message(length) => {
+                    self.held.truncate(length);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Gives awc what is held.
+    pub(super) fn deliver(&mut self, buf: &mut ReadBuf<'_>) {
+        let length = buf.remaining().min(self.held.len());
+        buf.put_slice(&self.held[..length]);
+        self.held.drain(..length);
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
+    pub(super) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.phase != Phase::Idle && self.sending.is_busy() {
+            self.poll_send(cx)?;
+        }
+        match self.phase {
+            Phase::Idle => self.poll_idle(cx),
+            Phase::Head => self.poll_head(cx, buf),
+            Phase::Body(tracker) => self.poll_body(cx, buf, tracker),
+        }
+    }
+
+    /// awc asks whether a pooled connection is of use: not if it has ended, and not if it says something unasked.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(inner) = &mut self.inner {
+            let mut byte = [0];
+            let _unasked = ready!(Pin::new(inner).poll_read(cx, &mut ReadBuf::new(&mut byte)));
+            self.close();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let before = buf.filled().len();
+            let Some(inner) = &mut self.inner else {
+                return Poll::Ready(Ok(()));
+            };
+            let read = ready!(Pin::new(inner).poll_read(cx, buf));
+            let fresh = buf.filled().len() - before;
+            if read.is_err() || fresh == 0 {
+                return Poll::Ready(self.end_without_head(read));
+            }
+            if self.held.is_empty() {
+                let taken = self.take(&mut buf.filled_mut()[before..])?;
+                if let Taken::Message(length) = taken {
+                    buf.set_filled(before + length);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let bytes = &buf.filled()[before..];
+            self.held.extend_from_slice(bytes);
+            let worthwhile = worth_parsing(bytes) || self.held.len() >= LIMITS.head_bytes as usize;
+            buf.set_filled(before);
+            if worthwhile && self.take_held()? {
+                self.deliver(buf);
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// The connection ended before a final head. What broke it first says most; awc says itself what it means if nothing
+    /// came at all.
+    fn end_without_head(&mut self, read: io::Result<()>) -> io::Result<()> {
+        match self.sending.take_failure() {
+            Some(failure) => return Err(failure),
+            None => read?,
+        }
+        if !self.held.is_empty() {
+            return Err(Fault::HeadCutShort.into());
+        }
+        self.close();
+        Ok(())
+    }
+
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        mut tracker: BodyTracker,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let Some(inner) = &mut self.inner else {
+            return Poll::Ready(Ok(()));
+        };
+        ready!(Pin::new(inner).poll_read(cx, buf))?;
+        let bytes = &buf.filled()[before..];
+        if bytes.is_empty() {
+            tracker.on_eof().map_err(|_| Fault::CutShort)?;
+            self.close();
+            return Poll::Ready(Ok(()));
+        }
+        let progress = tracker.feed(bytes).map_err(Fault::Body)?;
+        self.keep_alive &= progress.consumed == bytes.len();
+        buf.set_filled(before + progress.consumed);
+        self.phase = Phase::Body(tracker);
+        if progress.done {
+            self.end();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
