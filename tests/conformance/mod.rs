@@ -3,6 +3,8 @@
 
 /// What an ambiguous request comes to.
 mod ambiguous;
+/// Whoever is too slow.
+mod deadlines;
 /// A client, a backend, and what they say to each other.
 mod exchange;
 /// What a backend is told of where a request comes from.
@@ -21,9 +23,13 @@ mod request_framing;
 mod request_line;
 /// Answers that leave something in doubt.
 mod response_framing;
+/// Requests that a backend loses.
+mod stale;
 /// Messages that take their time.
 mod streams;
 /// Tunnels carry any bytes.
 mod tunnel_property;
 /// Switching protocols.
 mod upgrade;
+/// Large bodies, many connections, slow ones beside quick ones.
+mod volume;
