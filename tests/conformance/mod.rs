@@ -9,6 +9,8 @@ mod deadlines;
 mod exchange;
 /// What a backend is told of where a request comes from.
 mod forwarded;
+/// Generated requests, whole and broken.
+mod generated;
 /// 1xx, and bodies that wait to be asked for.
 mod interim;
 /// Every form that a message may have.
