@@ -204,6 +204,7 @@ impl Request<'_> {
                 Attempt::Tunnel(backend) => {
                     return Next::Tunnel(OpenTunnel {
                         backend,
+                        unsent: self.outgoing.take_unsent(),
                         lease,
                         counted,
                         idle: self.worker.shared.tunnel_idle(),
