@@ -13,6 +13,8 @@ mod forwarded;
 mod generated;
 /// 1xx, and bodies that wait to be asked for.
 mod interim;
+/// What clients may take up.
+mod limits;
 /// Every form that a message may have.
 mod message_forms;
 /// Several requests over one connection.
