@@ -5,6 +5,8 @@
 mod ambiguous;
 /// Whoever is too slow.
 mod deadlines;
+/// The documentation names them all.
+mod documented;
 /// A client, a backend, and what they say to each other.
 mod exchange;
 /// What a backend is told of where a request comes from.

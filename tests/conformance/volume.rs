@@ -20,7 +20,7 @@ struct Pattern(Vec<u8>);
 
 impl Pattern {
     fn new() -> Self {
-        let byte = |at: usize| ((at % PERIOD) * 31 >> 3) as u8;
+        let byte = |at: usize| (((at % PERIOD) * 31) >> 3) as u8;
         Self((0..PERIOD + 256 * 1024).map(byte).collect())
     }
 
