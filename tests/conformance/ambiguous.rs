@@ -53,6 +53,7 @@ impl Scene {
     }
 
     /// Such a request is refused with this status, the connection is closed, and nothing of it or behind it gets through.
+    /// Not for a scene in which a message is broken off.
     #[track_caller]
     pub fn refuses(&self, status: u16, request: &str) {
         self.refuses_bytes(status, request.as_bytes());
@@ -91,6 +92,10 @@ impl Scene {
         let mut outcome = self.send(&[request, next].concat());
         let shown = latin1(request);
         assert_eq!(outcome.statuses, [200, 200], "{shown:?}: {outcome:?}");
+        // The end of a message that was broken off before may be noticed late.
+        outcome
+            .arrivals
+            .retain(|arrival| !matches!(arrival, Arrival::Unfinished(_)));
         match &mut outcome.arrivals[..] {
             [Arrival::Request(first), Arrival::Request(second)] => {
                 assert_eq!(second.target, "/next", "{shown:?}");
@@ -117,7 +122,8 @@ pub fn read_answers(client: &mut Peer) -> Vec<u16> {
         let length = head
             .one("Content-Length")
             .map_or(0, |length| length.parse().unwrap());
-        rest = &body[length..];
+        // What answers HEAD has none.
+        rest = if body.is_empty() { "" } else { &body[length..] };
         if matches!(head.status(), 400..=499 | 501 | 505) {
             assert_eq!(
                 (head.list("Connection"), rest),

@@ -3,12 +3,20 @@
 
 /// What an ambiguous request comes to.
 mod ambiguous;
+/// Whoever is too slow.
+mod deadlines;
+/// The documentation names them all.
+mod documented;
 /// A client, a backend, and what they say to each other.
 mod exchange;
 /// What a backend is told of where a request comes from.
 mod forwarded;
+/// Generated requests, whole and broken.
+mod generated;
 /// 1xx, and bodies that wait to be asked for.
 mod interim;
+/// What clients may take up.
+mod limits;
 /// Every form that a message may have.
 mod message_forms;
 /// Several requests over one connection.
@@ -21,9 +29,13 @@ mod request_framing;
 mod request_line;
 /// Answers that leave something in doubt.
 mod response_framing;
+/// Requests that a backend loses.
+mod stale;
 /// Messages that take their time.
 mod streams;
 /// Tunnels carry any bytes.
 mod tunnel_property;
 /// Switching protocols.
 mod upgrade;
+/// Large bodies, many connections, slow ones beside quick ones.
+mod volume;

@@ -184,6 +184,52 @@ fn a_tunnel_counts_as_in_flight_and_survives_a_reload() {
 }
 
 #[test]
+fn ten_thousand_messages_pass_across_a_reload() {
+    let mut play = Play::new();
+    let (mut backend, _) = open(&mut play);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..10_000 {
+                let frame = backend.read(11);
+                backend.send([b"\x81\x05", &frame[6..]].concat());
+            }
+        });
+        for number in 0..10_000_u32 {
+            if number % 4000 == 2000 {
+                let other = crate::harness::Stage::new();
+                play.balancer.reload_with(&format!(
+                    "port: 0\nworkers: 1\nbackends: [\"{}\"]\nhealth_check: false\n",
+                    other.url()
+                ));
+            }
+            let payload = format!("{number:05}");
+            play.client
+                .send([b"\x81\x85\0\0\0\0", payload.as_bytes()].concat());
+            assert_eq!(play.client.read(7)[2..], *payload.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn a_body_on_its_way_when_the_protocol_switches_is_not_lost() {
+    let mut play = Play::new();
+    let length = 8_000_000_usize;
+    let body: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+    let request = HANDSHAKE.replace("\r\n\r\n", &format!("\r\nContent-Length: {length}\r\n\r\n"));
+    let (mut backend, _) = play.request(&request);
+    std::thread::scope(|scope| {
+        scope.spawn(|| play.client.send(&body));
+        // The sockets between are full, and nothing has been read.
+        crate::harness::pause(Duration::from_millis(300));
+        backend.send(SWITCHED);
+        crate::harness::pause(Duration::from_millis(100));
+        let received = backend.read(length);
+        assert!(received == body, "{} bytes, but others", received.len());
+    });
+    assert_eq!(play.client.read_head().status(), 101);
+}
+
+#[test]
 fn a_silent_tunnel_ends_and_a_lively_one_does_not() {
     let mut play = Play::with("timeouts: {tunnel_idle: 500ms, response_idle: 100ms, body_stall: 100ms}");
     let (mut backend, _) = open(&mut play);

@@ -22,7 +22,7 @@ pub use process::{BUILD_DEADLINE, Process};
 pub use raw_backend::RawBackend;
 pub use recorder::{Arrival, Recorder};
 pub use stage::Stage;
-pub use strict::Request;
+pub use strict::{Request, read_request};
 pub use wait::{eventually, pause, wait_until};
 
 use dummy_servers::DummyServer;

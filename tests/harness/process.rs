@@ -158,7 +158,20 @@ impl Process {
         let kilobytes: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
         kilobytes * 1024
     }
+
+    /// Processor time so far.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // Behind the name in brackets, which may hold blanks: user and system time are the 12th and 13th.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let times = fields.split(' ').skip(11).take(2);
+        let ticks: u32 = times.map(|time| time.parse::<u32>().unwrap()).sum();
+        Duration::from_secs(1) * ticks / TICKS
+    }
 }
+
+/// Ticks of the kernel's clock a second, in what it shows of processes.
+const TICKS: u32 = 100;
 
 fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;

@@ -74,9 +74,11 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Arrival>>) {
         match read_request(&bytes) {
             Ok(Some((request, length))) => {
                 bytes.drain(..length);
+                // No length for HEAD: whoever reads the answers need not know what was asked.
                 let body = if request.method == "HEAD" { "" } else { "ok" };
                 note(Arrival::Request(request));
-                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{body}");
+                let length = body.len();
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
                 if stream.write_all(answer.as_bytes()).is_err() {
                     return;
                 }

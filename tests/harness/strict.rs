@@ -25,8 +25,11 @@ impl Request {
     }
 }
 
-/// Reads the request at the start of `bytes`: how long it is, `None` while it is not complete, or what is wrong with it.
-pub fn read_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, String> {
+/// What stands at the start of some bytes and how long it is, `None` while it is not complete, or what is wrong with it.
+pub type Read<T> = Result<Option<(T, usize)>, String>;
+
+/// Reads the request at the start of `bytes`.
+pub fn read_request(bytes: &[u8]) -> Read<Request> {
     let Some((head, mut at)) = read_lines(bytes)? else {
         return Ok(None);
     };
@@ -65,7 +68,7 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, String> {
 }
 
 /// Lines up to the empty one, and where they end.
-fn read_lines(bytes: &[u8]) -> Result<Option<(Vec<&[u8]>, usize)>, String> {
+fn read_lines(bytes: &[u8]) -> Read<Vec<&[u8]>> {
     let (mut lines, mut start) = (Vec::new(), 0);
     while let Some(line) = read_line(&bytes[start..])? {
         start += line.len() + 2;

@@ -27,6 +27,11 @@ impl Backlog {
         self.sent == self.bytes.len()
     }
 
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
     /// Room to write into; what is written there is sent by the next flush.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

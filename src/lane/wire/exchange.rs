@@ -517,9 +517,15 @@ impl<'a, S: Transport> Exchange<'a, S> {
         let worker = Rc::clone(&self.worker);
         for _ in 0..READS_A_TURN {
             if !self.client.out.is_empty() {
+                let waiting = self.client.out.len();
                 match self.client.out.poll_flush(cx, &mut self.client.stream) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending if self.client.out.len() == waiting => return Poll::Pending,
                     Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
+                    // Slow is not stalled: a part that was taken counts.
+                    Poll::Pending => {
+                        self.client_since = self.now();
+                        return Poll::Pending;
+                    }
                     Poll::Ready(Ok(())) => self.client_since = self.now(),
                 }
             }

@@ -204,6 +204,7 @@ impl Request<'_> {
                 Attempt::Tunnel(backend) => {
                     return Next::Tunnel(OpenTunnel {
                         backend,
+                        unsent: self.outgoing.take_unsent(),
                         lease,
                         counted,
                         idle: self.worker.shared.tunnel_idle(),
@@ -219,7 +220,15 @@ impl Request<'_> {
                         Verdict::GaveUp,
                     );
                     lease.finish(error.outcome());
-                    return if looks_whole {
+                    // Who has not read for that long gets no more time to read what is left.
+                    let stalled = matches!(
+                        error,
+                        ProxyError::TimedOut {
+                            limit: TimeLimit::BodyStall,
+                            ..
+                        }
+                    );
+                    return if looks_whole || stalled {
                         Next::Reset
                     } else {
                         self.break_off(client).await

@@ -116,6 +116,13 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 
+    /// What has not gone out, which is then somebody else's to send.
+    pub(super) fn take_unsent(&mut self) -> Vec<u8> {
+        let unsent = self.bytes.split_off(self.sent);
+        self.whole = false;
+        unsent
+    }
+
     /// The buffer, for the next request.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.bytes

@@ -27,6 +27,8 @@ const READS_A_TURN: u32 = 16;
 /// What a tunnel holds: the connection, and that it counts as in flight.
 pub(super) struct OpenTunnel {
     pub(super) backend: UpstreamConnection,
+    /// What the backend has not taken of the request, if it switched before its end.
+    pub(super) unsent: Vec<u8>,
     pub(super) lease: Lease,
     pub(super) counted: InFlight,
     pub(super) idle: Duration,
@@ -43,6 +45,7 @@ struct Way {
 pub(super) async fn run<S: Transport>(mut client: Client<S>, open: OpenTunnel) {
     let OpenTunnel {
         mut backend,
+        unsent,
         lease,
         counted,
         idle,
@@ -61,6 +64,7 @@ pub(super) async fn run<S: Transport>(mut client: Client<S>, open: OpenTunnel) {
         read_end: client.eof,
         closed: false,
     };
+    up.backlog.buffer().extend_from_slice(&unsent);
     up.backlog.buffer().extend_from_slice(client.unused());
     client.input = Vec::new();
     backend.input = Vec::new();

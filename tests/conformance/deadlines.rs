@@ -1,0 +1,187 @@
+//! Whoever is too slow loses its place in time, whatever it is slow with; whoever is slow but steady does not.
+
+use std::time::{Duration, Instant};
+
+use super::exchange::{GET, OK, Play};
+use crate::harness::{Balancer, Peer, backends, latin1, pause, wait_until};
+
+const STEP: Duration = Duration::from_millis(50);
+
+/// Sends a byte now and then until it is answered or cut off; the status, and how long that took.
+fn dribble(client: &mut Peer, bytes: &[u8]) -> (u16, Duration) {
+    let start = Instant::now();
+    for byte in bytes.iter().cycle() {
+        if client.try_send([*byte]).is_err() || !client.is_silent_for(STEP) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(15), "never cut off");
+    }
+    (client.read_head().status(), start.elapsed())
+}
+
+#[test]
+fn a_head_that_dribbles_in_is_cut_off_on_the_first_request_and_on_later_ones() {
+    let mut play = Play::with("timeouts: {request_header: 1s}");
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+                 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    for later in [false, true] {
+        play.client = play.balancer.peer();
+        if later {
+            play.client.send(GET);
+            let mut backend = play.stage.accept();
+            backend.read_head();
+            backend.send(OK);
+            play.reads_ok();
+        }
+        let (status, took) = dribble(&mut play.client, head);
+        assert_eq!(status, 408, "later: {later}");
+        assert!(
+            took > Duration::from_millis(800) && took < Duration::from_secs(5),
+            "{took:?}"
+        );
+    }
+    // Pipelined behind a request: its time begins when its turn comes.
+    play.client = play.balancer.peer();
+    let (mut backend, _) = play.request(&format!("{GET}GET /begun"));
+    backend.send(OK);
+    play.reads_ok();
+    play.reads_error(408);
+}
+
+#[test]
+fn empty_lines_do_not_keep_a_connection() {
+    let play = Play::with("timeouts: {request_header: 1s, client_idle: 1s}");
+    let mut client = play.balancer.peer();
+    let (status, took) = dribble(&mut client, b"\r\n");
+    assert!(matches!(status, 400 | 408), "{status}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_connection_without_a_request_is_closed_without_an_answer() {
+    let play = Play::with("timeouts: {request_header: 500ms, client_idle: 500ms}");
+    play.balancer.peer().expect_end_within(Duration::from_secs(5));
+}
+
+#[test]
+fn a_backend_that_falls_silent_within_its_answer_breaks_it_off() {
+    let mut play = Play::with("timeouts: {response_idle: 500ms}");
+    for (head, body) in [
+        ("Content-Length: 100", "hello"),
+        ("Transfer-Encoding: chunked", "5\r\nhello\r\n"),
+        ("Connection: close", ""),
+    ] {
+        play.client = play.balancer.peer();
+        let (mut backend, _) = play.answer(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}"));
+        let (rest, _) = play.client.read_to_end();
+        assert!(
+            !latin1(&rest).contains("0\r\n\r\n"),
+            "{head}: {:?}",
+            latin1(&rest)
+        );
+        backend.expect_end();
+        play.balancer
+            .wait_for_log("timeouts.response_idle is over (500ms)");
+    }
+}
+
+#[test]
+fn a_backend_that_dribbles_its_head_has_as_long_as_it_goes_on_but_not_for_ever() {
+    let mut play = Play::with("timeouts: {response_idle: 500ms, request: 2s}");
+    let (mut backend, _) = play.request(GET);
+    let start = Instant::now();
+    backend.send("HTTP/1.1 200 OK\r\nX: ");
+    while start.elapsed() < Duration::from_secs(10) && backend.try_send("x").is_ok() {
+        pause(STEP);
+    }
+    play.reads_error(504);
+    assert!(
+        start.elapsed() > Duration::from_millis(1800),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_backend_that_takes_no_connection_is_504() {
+    use socket2::{Domain, Socket, Type};
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // What is not accepted fills its queue; the next one waits for an answer that does not come.
+    let _queued: Vec<_> = (0..4)
+        .map(|_| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _in_progress = socket.connect(&address);
+            socket
+        })
+        .collect();
+    let port = address.as_socket().unwrap().port();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nbackends: [\"http://127.0.0.1:{port}\"]\nhealth_check: false\ntimeouts: {{connect: 500ms}}\n"
+    ));
+    let answer = balancer.get("/");
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    assert!(
+        answer.text().contains("no backend accepted a connection in time"),
+        "{}",
+        answer.text()
+    );
+    balancer.wait_for_log("timeouts.connect is over (500ms)");
+}
+
+#[test]
+fn a_client_that_reads_nothing_loses_its_place() {
+    let [backend] = backends();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nbackends: [\"{}\"]\nhealth_check: false\ntimeouts: {{body_stall: 2s}}\n",
+        backend.url()
+    ));
+    let mut client = Peer::connect_with_small_buffer(balancer.address());
+    client.send("GET /bytes/100000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.read_head();
+    wait_until("the request in flight", || balancer.status().in_flight == 1);
+    let start = Instant::now();
+    wait_until("the end of the request", || balancer.status().in_flight == 0);
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(3900), "{took:?}: not twice its time");
+    drop(client);
+}
+
+#[test]
+fn a_client_that_reads_slowly_but_steadily_keeps_its_place() {
+    let mut play = Play::with("timeouts: {body_stall: 2s}");
+    play.client = Peer::connect_with_small_buffer(play.balancer.address());
+    let (backend, _) = play.answer("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+    let backend = backend.into_stream();
+    let sender = std::thread::spawn(move || {
+        use std::io::Write;
+        let piece = vec![b'x'; 64 * 1024];
+        while (&backend).write_all(&piece).is_ok() {}
+    });
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(7) {
+        play.client.read(4 * 1024);
+        pause(STEP);
+    }
+    assert_eq!(play.balancer.status().in_flight, 1, "{}", play.balancer.log());
+    drop(play.client);
+    sender.join().unwrap();
+}
+
+#[test]
+fn idle_connections_to_backends_are_given_up_in_time() {
+    let mut play = Play::with("timeouts: {upstream_idle: 500ms}");
+    let (mut backend, _) = play.answer(OK);
+    play.client.read(2);
+    backend.expect_end_within(Duration::from_secs(5));
+    let mut play = Play::with("timeouts: {upstream_age: 500ms}");
+    let (mut backend, _) = play.answer(OK);
+    play.client.read(2);
+    pause(Duration::from_millis(700));
+    play.goes_on_with_another();
+    backend.expect_end();
+}
