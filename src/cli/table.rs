@@ -249,6 +249,8 @@ fn seconds(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_core::status::HealthStatus;
+
     use super::*;
 
     #[test]

@@ -110,7 +110,8 @@ fn thousands_of_idle_connections_and_still_serving() {
         clients.push(client);
     }
     let each = balancer.memory().saturating_sub(before) / 2000;
-    assert!(each < 8 * 1024, "{each} bytes a connection");
+    // What a task, its timer and a small buffer take, in a debug build too; a read buffer each would be 64 KiB.
+    assert!(each < 16 * 1024, "{each} bytes a connection");
     for client in clients.iter_mut().step_by(97) {
         assert_eq!(client.get("/").text(), "ok");
     }
