@@ -231,3 +231,25 @@ fn a_removed_backend_can_come_back() {
     }
     load.finish_without_failure();
 }
+
+#[test]
+fn replacing_all_backends_under_load_fails_no_request() {
+    let [a, b, c, d] = backends();
+    let balancer = Balancer::start(&config(&[&a.url(), &b.url()]));
+    // Not known to be up for a while, and not serving yet either.
+    for added in [&c, &d] {
+        added.set_behaviour(Behaviour::Slow(Duration::from_millis(700)));
+    }
+    let load = Load::start(balancer.address(), 20);
+    wait_until("requests at a backend", || b.hits() > 50);
+    let reload = balancer.reload_with(&config(&[&c.url(), &d.url()]));
+    assert_eq!(reload.code, 0, "{reload:?}");
+    for added in [&c, &d] {
+        added.set_behaviour(Behaviour::Ok);
+    }
+    load.wait_for_those_in_flight();
+    let hits = a.hits() + b.hits();
+    load.wait_for_more(500);
+    assert_eq!(a.hits() + b.hits(), hits, "requests at the removed backends");
+    load.finish_without_failure();
+}

@@ -177,3 +177,12 @@ fn a_kept_alive_connection_that_its_backend_has_closed_costs_nobody_an_error() {
     }
     assert_eq!(balancer.backend(&a.url()).health, Up);
 }
+
+#[test]
+fn the_only_backend_is_asked_twice_at_most() {
+    let [only] = backends();
+    let balancer = in_front_of(&[&only], "retries: 10");
+    only.set_behaviour(Behaviour::Reset);
+    assert_eq!(balancer.get("/").status, 502);
+    assert!((1..=2).contains(&only.hits()), "{} times", only.hits());
+}

@@ -127,3 +127,17 @@ fn the_status_says_that_it_stops() {
     // Whoever asks for it while it stops waits for the same end.
     assert_eq!(stops.iter_mut().map(Process::wait).collect::<Vec<_>>(), [0, 0]);
 }
+
+#[test]
+fn a_stop_does_not_wait_for_a_reload_that_waits_for_a_probe() {
+    let [a, b] = backends();
+    b.set_behaviour(Behaviour::Hang);
+    let checks = "health_check: {timeout: 300s}";
+    let config = |urls: &str| format!("port: 0\n{checks}\nbackends: [{urls}]\n");
+    let mut balancer = Balancer::start(&config(&format!("\"{}\"", a.url())));
+    balancer.write_config(&config(&format!("\"{}\", \"{}\"", a.url(), b.url())));
+    balancer.signal(Signal::HUP);
+    wait_until("the probe that hangs", || b.hits_total() > 0);
+    balancer.signal(Signal::TERM);
+    assert_eq!(balancer.process.wait(), 0);
+}
