@@ -4,11 +4,12 @@
 //! never waits with bytes in the worker's shared buffer: what a socket does not take is copied to its backlog, and no
 //! more is read until that is empty.
 
+mod answer;
+
 use std::{
     io,
-    pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -16,18 +17,15 @@ use lb_core::{
     config::{Config, PoolConfig},
     pool::Lease,
 };
-use lb_wire::{
-    AnswerContext, Asked, BodyError, BodyPlan, BodyTracker, CHUNK_END, Framing, LAST_CHUNK, Lines, Parsed,
-    RequestHead, ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
-};
-use tokio::io::{AsyncRead, ReadBuf};
+use lb_wire::{BodyError, BodyTracker, RequestHead};
 
+use self::answer::Answer;
 use super::{
     Transport,
     client::Client,
     outgoing::Outgoing,
     timer::TICK,
-    worker::{LARGE_READ, SMALL_READ, WireWorker},
+    worker::{LARGE_READ, WireWorker},
 };
 use crate::{
     proxy::{Phase, ProxyError, TimeLimit},
@@ -37,12 +35,6 @@ use crate::{
 /// A client that closed its side may only have said that it sends no more; but most have left. So long may the backend
 /// be silent then, before the head of its answer and within its body (nginx gives it no time at all).
 const HALF_CLOSED: Duration = Duration::from_secs(2);
-
-/// A backend that sends more interim answers than this to one request is defective.
-const MOST_INTERIM: u32 = 100;
-
-/// Reads in a row before other connections of the worker get their turn.
-const READS_A_TURN: u32 = 16;
 
 /// How an exchange ended.
 pub(super) enum End {
@@ -106,27 +98,6 @@ pub(super) struct Parts<'a, S> {
     pub(super) settings: &'a PoolConfig,
     pub(super) deadline: Option<(Instant, Duration)>,
     pub(super) retry_statuses: bool,
-}
-
-/// An answer that the client is getting.
-struct Answer {
-    body: BodyTracker,
-    framing: Framing,
-    plan: BodyPlan,
-    client_goes_on: bool,
-    backend_goes_on: bool,
-    read_size: usize,
-    received: u64,
-    ended: bool,
-}
-
-impl Answer {
-    fn broken(&self, error: ProxyError) -> End {
-        End::Broken {
-            error,
-            looks_whole: self.plan.ends_connection(self.framing),
-        }
-    }
 }
 
 /// What the upload waits for.
@@ -309,283 +280,5 @@ impl<'a, S: Transport> Exchange<'a, S> {
             Some(limit) if self.uploaded > limit.bytes() => Err(ProxyError::BodyTooLarge(limit)),
             _ => Ok(()),
         }
-    }
-
-    fn poll_backend(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
-        let mut scratch = self.worker.scratch();
-        let length = most.min(scratch.len());
-        let mut buffer = ReadBuf::new(&mut scratch[..length]);
-        ready!(Pin::new(&mut self.backend.stream).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
-    }
-
-    /// Reads until the final head is there, and begins to pass it on.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        let worker = Rc::clone(&self.worker);
-        loop {
-            let count = match ready!(self.poll_backend(cx, SMALL_READ)) {
-                Ok(0) => return Poll::Ready(Err(self.closed_early(None))),
-                Ok(count) => count,
-                Err(error) => return Poll::Ready(Err(self.closed_early(Some(error)))),
-            };
-            self.backend_since = self.now();
-            let scratch = worker.scratch();
-            let mut lines = worker.lines();
-            let taken = if self.backend.input.is_empty() {
-                self.take_heads(cx, &scratch[..count], &mut lines)
-            } else {
-                let mut input = std::mem::take(&mut self.backend.input);
-                input.extend_from_slice(&scratch[..count]);
-                self.take_heads(cx, &input, &mut lines)
-            };
-            match taken {
-                Ok(true) => return Poll::Ready(Ok(())),
-                Ok(false) => {}
-                Err(end) => return Poll::Ready(Err(end)),
-            }
-        }
-    }
-
-    /// The connection ended before an answer.
-    fn closed_early(&mut self, error: Option<io::Error>) -> End {
-        if !self.backend.input.is_empty() {
-            return End::Failed(
-                Phase::Waiting,
-                ProxyError::BadAnswer("its head was cut short".to_owned()),
-            );
-        }
-        match (self.upload_failure.take(), error) {
-            (Some(error), _) => End::Failed(Phase::Sending, ProxyError::Io(error.to_string())),
-            (None, Some(error)) => End::Failed(Phase::Waiting, ProxyError::Io(error.to_string())),
-            (None, None) => End::Failed(Phase::Waiting, ProxyError::Closed),
-        }
-    }
-
-    /// Takes heads off `bytes`; `false` when the final one is not complete yet.
-    fn take_heads(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], lines: &mut Lines) -> Result<bool, End> {
-        let bad = |text: String| End::Failed(Phase::Waiting, ProxyError::BadAnswer(text));
-        loop {
-            let asked = Asked::from(self.head);
-            match parse_response(bytes, lines, &self.worker.limits, asked) {
-                Err(error) => return Err(bad(error.to_string())),
-                Ok(Parsed::Partial) => {
-                    self.backend.input.extend_from_slice(bytes);
-                    return Ok(false);
-                }
-                Ok(Parsed::Complete(head)) if head.is_interim() => {
-                    self.interim += 1;
-                    if self.interim > MOST_INTERIM {
-                        return Err(bad("too many interim answers".to_owned()));
-                    }
-                    self.pass_interim(cx, &head, bytes, lines)?;
-                    bytes = &bytes[head.len..];
-                }
-                Ok(Parsed::Complete(head)) => return self.begin(cx, &head, bytes, lines).map(|()| true),
-            }
-        }
-    }
-
-    /// 100 goes to those who wait for it, other interim answers to all who speak HTTP/1.1 (RFC 9110 section 15.2).
-    fn pass_interim(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: &ResponseHead,
-        bytes: &[u8],
-        lines: &Lines,
-    ) -> Result<(), End> {
-        let wanted = head.status != 100 || self.head.expect_continue;
-        if self.head.version == Version::Http10 || !wanted {
-            return Ok(());
-        }
-        let context = self.context(BodyPlan::Copy, true, None);
-        write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
-        match self.client.out.poll_flush(cx, &mut self.client.stream) {
-            Poll::Ready(Err(_)) => Err(End::ClientGone),
-            _ => Ok(()),
-        }
-    }
-
-    fn context<'c>(&self, body: BodyPlan, keep_alive: bool, date: Option<&'c str>) -> AnswerContext<'c>
-    where
-        'a: 'c,
-    {
-        let config: &'a Config = self.config;
-        AnswerContext {
-            client: self.head.version,
-            keep_alive,
-            body,
-            length_without_body: true,
-            date,
-            via: config.via.as_deref(),
-        }
-    }
-
-    /// Passes the final head on, with what of the body came with it.
-    fn begin(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: &ResponseHead,
-        bytes: &[u8],
-        lines: &Lines,
-    ) -> Result<(), End> {
-        self.lease.answered(WireWorker::precise_now());
-        let retried = self.retry_statuses && self.settings.retries.statuses.contains(&head.status);
-        // Within the budget only: the client is better off with this answer than with none.
-        if retried && self.worker.shared.withdraw_retry(self.settings) {
-            return Err(End::Failed(
-                Phase::Waiting,
-                ProxyError::RetriedStatus(head.status),
-            ));
-        }
-        let plan = BodyPlan::choose(head.framing, self.head.version);
-        let uploaded = self.upload.is_done() && self.outgoing.is_flushed();
-        let wanted = self.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
-        let date = self.worker.date();
-        let date = std::str::from_utf8(&date).ok();
-        let context = self.context(plan, wanted, date);
-        let goes_on = write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
-        let body = &bytes[head.len..];
-        if head.tunnel {
-            self.backend.input.extend_from_slice(body);
-            return Err(End::Tunnel);
-        }
-        self.client_since = self.now();
-        let mut answer = Answer {
-            body: BodyTracker::new(head.framing),
-            framing: head.framing,
-            plan,
-            client_goes_on: goes_on,
-            backend_goes_on: head.keep_alive,
-            read_size: SMALL_READ,
-            received: 0,
-            ended: false,
-        };
-        let passed = self.pass(cx, &mut answer, body);
-        self.answer = Some(answer);
-        match passed {
-            Ok(()) => Ok(()),
-            Err(Passing::Backend(error)) => Err(self.fail(Phase::Answering, error)),
-            Err(Passing::Client) => Err(End::ClientGone),
-        }
-    }
-
-    /// Passes bytes of the body on.
-    fn pass(&mut self, cx: &mut Context<'_>, answer: &mut Answer, mut bytes: &[u8]) -> Result<(), Passing> {
-        let bad = |error: BodyError| Passing::Backend(ProxyError::BadAnswer(error.to_string()));
-        answer.received += bytes.len() as u64;
-        let (out, stream) = (&mut self.client.out, &mut self.client.stream);
-        match answer.plan {
-            BodyPlan::Copy => {
-                let progress = answer.body.feed(bytes).map_err(bad)?;
-                let (body, rest) = bytes.split_at(progress.consumed);
-                out.send(cx, stream, body)?;
-                bytes = rest;
-            }
-            BodyPlan::Chunk => {
-                if !bytes.is_empty() {
-                    write_chunk_head(bytes.len(), out.buffer());
-                    out.send(cx, stream, bytes)?;
-                    out.buffer().extend_from_slice(CHUNK_END);
-                }
-                bytes = &[];
-            }
-            BodyPlan::Unchunk => {
-                while !bytes.is_empty() && !answer.body.is_done() {
-                    let piece = answer.body.step(bytes).map_err(bad)?;
-                    out.buffer().extend_from_slice(&bytes[piece.data]);
-                    bytes = &bytes[piece.consumed..];
-                }
-            }
-        }
-        answer.ended = answer.body.is_done();
-        // Bytes behind the end belong to nothing; they go no further, and neither does the connection.
-        self.dirty |= !bytes.is_empty();
-        Ok(())
-    }
-
-    /// Passes the body on to its end.
-    fn poll_body(&mut self, cx: &mut Context<'_>, upload: Upload) -> Poll<End> {
-        let Some(mut answer) = self.answer.take() else {
-            return Poll::Pending;
-        };
-        let polled = self.poll_answer(cx, &mut answer, upload);
-        self.answer = Some(answer);
-        polled
-    }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>, answer: &mut Answer, upload: Upload) -> Poll<End> {
-        let worker = Rc::clone(&self.worker);
-        for _ in 0..READS_A_TURN {
-            if !self.client.out.is_empty() {
-                let waiting = self.client.out.len();
-                match self.client.out.poll_flush(cx, &mut self.client.stream) {
-                    Poll::Pending if self.client.out.len() == waiting => return Poll::Pending,
-                    Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
-                    // Slow is not stalled: a part that was taken counts.
-                    Poll::Pending => {
-                        self.client_since = self.now();
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Ok(())) => self.client_since = self.now(),
-                }
-            }
-            if answer.ended {
-                let uploaded = upload == Upload::Done;
-                return Poll::Ready(End::Answered {
-                    client_goes_on: answer.client_goes_on && uploaded,
-                    backend_goes_on: answer.backend_goes_on && uploaded && !self.dirty,
-                });
-            }
-            let count = match ready!(self.poll_backend(cx, answer.read_size)) {
-                Ok(count) => count,
-                Err(error) => return Poll::Ready(answer.broken(ProxyError::Io(error.to_string()))),
-            };
-            self.backend_since = self.now();
-            if count == 0 {
-                if let Err(end) = self.end_of_backend(answer) {
-                    return Poll::Ready(end);
-                }
-                continue;
-            }
-            if count == answer.read_size {
-                answer.read_size = LARGE_READ;
-            }
-            let scratch = worker.scratch();
-            match self.pass(cx, answer, &scratch[..count]) {
-                Ok(()) => self.client_since = self.now(),
-                Err(Passing::Backend(error)) => return Poll::Ready(answer.broken(error)),
-                Err(Passing::Client) => return Poll::Ready(End::ClientGone),
-            }
-        }
-        // Others first; this one goes on right behind them.
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// The backend closed: the end of a body that ends so, and a broken answer otherwise.
-    fn end_of_backend(&mut self, answer: &mut Answer) -> Result<(), End> {
-        if answer.framing != Framing::UntilClose {
-            return Err(answer.broken(ProxyError::CutShort {
-                received: answer.received,
-            }));
-        }
-        if answer.plan == BodyPlan::Chunk {
-            self.client.out.buffer().extend_from_slice(LAST_CHUNK);
-        }
-        answer.ended = true;
-        answer.backend_goes_on = false;
-        Ok(())
-    }
-}
-
-/// Whose side failed while bytes were passed on.
-enum Passing {
-    Backend(ProxyError),
-    Client,
-}
-
-impl From<io::Error> for Passing {
-    fn from(_: io::Error) -> Self {
-        Self::Client
     }
 }

@@ -11,6 +11,7 @@ mod exchange;
 mod forward;
 mod outgoing;
 mod own_answer;
+mod refusal;
 mod service;
 mod timer;
 mod tunnel;
