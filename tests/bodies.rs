@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use dummy_servers::{DummyServer, body_byte};
-use lb_core::config::Lane;
 
-use crate::harness::{Balancer, backends, lane::only_on, pause, wait_until};
+use crate::harness::{Balancer, backends, pause, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -104,12 +103,6 @@ fn an_upload_in_chunks_streams() {
 
 #[test]
 fn an_upload_reaches_the_backend_before_it_is_complete() {
-    if !only_on(
-        Lane::Wire,
-        "awc holds a small part of an upload back until more comes",
-    ) {
-        return;
-    }
     let [backend] = backends();
     let balancer = in_front_of(&backend);
     let hits = backend.hits();

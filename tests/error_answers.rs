@@ -1,9 +1,8 @@
 //! What clients and the log are told when something breaks.
 
 use dummy_servers::{Behaviour, DummyServer};
-use lb_core::config::Lane;
 
-use crate::harness::{Balancer, RawBackend, backends, eventually, lane::only_on, wait_until};
+use crate::harness::{Balancer, RawBackend, backends, eventually, wait_until};
 
 fn in_front_of(backend: &DummyServer, more: &str) -> Balancer {
     Balancer::start(&format!(
@@ -141,12 +140,6 @@ fn an_answer_that_breaks_off_never_ends_cleanly() {
 
 #[test]
 fn a_chunked_answer_that_breaks_off_never_ends_cleanly() {
-    if !only_on(
-        Lane::Wire,
-        "awc takes a chunked answer that breaks off for complete",
-    ) {
-        return;
-    }
     let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     let (_backend, balancer) = in_front_of_raw(answer);
     let mut client = balancer.connect();
@@ -155,9 +148,6 @@ fn a_chunked_answer_that_breaks_off_never_ends_cleanly() {
 
 #[test]
 fn an_answer_that_ends_with_its_connection_is_passed_on() {
-    if !only_on(Lane::Wire, "awc drops a body that ends with its connection") {
-        return;
-    }
     let (_backend, balancer) = in_front_of_raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it");
     assert_eq!(balancer.get("/").text(), "all of it");
 }

@@ -1,4 +1,5 @@
-//! Which lane carries the requests of this run. One suite holds for both; what holds for one only says so, and why.
+//! Which lane carries the requests of this run. One suite holds for both; a test whose
+//! expectation differs says why, and `handler_lane.rs` what is left out there.
 
 use std::sync::OnceLock;
 
@@ -15,14 +16,6 @@ pub fn lane() -> Lane {
         Ok("wire") | Err(_) => Lane::Wire,
         Ok(other) => panic!("{VARIABLE} is {other}, not wire or handler"),
     })
-}
-
-/// Whether this run is on that lane; `why` the other one differs is printed where it is not.
-pub fn only_on(wanted: Lane, why: &str) -> bool {
-    if lane() != wanted {
-        println!("on lane {wanted} only: {why}");
-    }
-    lane() == wanted
 }
 
 /// The configuration with the lane under test, unless it names one.
