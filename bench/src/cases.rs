@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::{
-    balancers::{Kind, Temper},
+    balancers::Kind,
+    configs::Temper,
     load::{Exchange, KIB64, Load, MIB1, Pace, SMALL},
 };
 

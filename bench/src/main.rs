@@ -7,6 +7,7 @@
 mod args;
 mod balancers;
 mod cases;
+mod configs;
 mod figures;
 mod load;
 mod machine;
@@ -21,6 +22,7 @@ mod usage;
 
 use std::{
     fs,
+    process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -38,7 +40,17 @@ use crate::{
     run::CaseResult,
 };
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let args = Args::parse();
     let open_files = machine::raise_open_files();
     if let Some(Command::Relay(relay)) = &args.command {
@@ -112,6 +124,7 @@ fn about(args: &Args, balancers: &[Balancer], cores: &Cores, open_files: u64) ->
         "processor": model,
         "cores": cores.count(),
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "congestion": read("/proc/sys/net/ipv4/tcp_congestion_control").trim(),
         "rounds": args.rounds(),
         "seconds": args.seconds(),
         "requests": args.requests(),

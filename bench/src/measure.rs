@@ -16,8 +16,9 @@ use anyhow::{Result, bail};
 use tempfile::TempDir;
 
 use crate::{
-    balancers::{Balancer, Setup},
+    balancers::Balancer,
     cases::{CaseId, posts_and_gets},
+    configs::Setup,
     figures::{Figure, Figures},
     load::{Engine, Sample},
     machine::Cores,
