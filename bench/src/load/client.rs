@@ -34,6 +34,7 @@ pub(super) struct Client {
     stream: TcpStream,
     token: usize,
     phase: Phase,
+    served: bool,
     reader: Reader,
     sent: usize,
     echoed: usize,
@@ -48,6 +49,7 @@ impl Client {
             stream,
             token,
             phase: Phase::Connecting,
+            served: false,
             reader: Reader::new(),
             sent: 0,
             echoed: 0,
@@ -243,6 +245,7 @@ impl Client {
                 bail!("an answer of status {} with {:?}", head.status(), head.body);
             }
         }
+        shared.served += usize::from(!std::mem::replace(&mut self.served, true));
         shared.tally.answered(now.saturating_duration_since(self.started));
         let close = head.is_some_and(|head| head.close);
         if close || shared.load.exchange.reconnects() {

@@ -15,7 +15,7 @@ use mio::{Interest, Registry, Token, event::Event, net::TcpListener, net::TcpStr
 use super::{
     backend::{Answers, Backend, Faults},
     client::Client,
-    plan::{Load, Tally},
+    plan::{Load, Pace, Tally},
 };
 
 /// How much is read at a time: a whole 64 KiB answer, and not so much that it leaves the processor's cache.
@@ -54,6 +54,8 @@ pub(super) struct Shared {
     /// Clients that are connecting, or not yet upgraded.
     pub(super) opening: usize,
     pub(super) refused_upgrade: bool,
+    /// Clients that have had an answer: connected to the kernel is not yet accepted by the balancer.
+    pub(super) served: usize,
     /// Clients that wait for something to send, in an open loop.
     pub(super) idle: VecDeque<usize>,
     /// Requests that found no idle client.
@@ -106,6 +108,7 @@ impl Hub {
             begun: 0,
             opening: 0,
             refused_upgrade: false,
+            served: 0,
             idle: VecDeque::new(),
             overdue: VecDeque::new(),
             timers: BinaryHeap::new(),
@@ -146,7 +149,12 @@ impl Hub {
         let free = (0..self.links.len()).filter(|index| self.links[*index].is_none());
         self.free = free.collect();
         let shared = &mut self.shared;
-        (shared.begun, shared.opening, shared.refused_upgrade) = (0, 0, false);
+        (
+            shared.begun,
+            shared.opening,
+            shared.served,
+            shared.refused_upgrade,
+        ) = (0, 0, 0, false);
         shared.idle.clear();
         shared.overdue.clear();
         shared
@@ -156,13 +164,13 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether every client is connected, or was: with a connection a request, some always connect.
+    /// Whether every client is connected, and in a closed loop has been served once.
     pub(super) fn is_open(&self) -> bool {
         let shared = &self.shared;
-        if shared.load.exchange.reconnects() {
-            return shared.tally.ended() >= shared.load.connections as u64;
-        }
-        self.missing == 0 && shared.opening == 0
+        let all_served = shared.load.pace != Pace::Closed || shared.served >= shared.load.connections;
+        // With a connection a request, some always connect.
+        let all_connected = self.missing == 0 && shared.opening == 0 || shared.load.exchange.reconnects();
+        all_served && all_connected
     }
 
     /// The longest that a client has waited for an answer that has not come yet.
