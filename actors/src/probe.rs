@@ -234,3 +234,16 @@ fn describe(error: &SendRequestError) -> String {
         other => other.to_string().to_lowercase(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_our_own_want_of_descriptors_from_a_backends_refusal() {
+        let failed = |code| SendRequestError::Connect(ConnectError::Io(io::Error::from_raw_os_error(code)));
+        assert!(is_out_of_files(&failed(24)) && is_out_of_files(&failed(23)));
+        assert!(!is_out_of_files(&failed(111)));
+        assert!(!is_out_of_files(&SendRequestError::Timeout));
+    }
+}

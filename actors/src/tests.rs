@@ -29,6 +29,8 @@ enum Answer {
     Good,
     Bad,
     Never,
+    /// The balancer has no file descriptor left.
+    Ours,
 }
 
 #[derive(Default)]
@@ -93,7 +95,7 @@ impl Prober for FakeProber {
                 detail: "fake".to_owned(),
                 took: Duration::ZERO,
                 addresses: Vec::new(),
-                ours: false,
+                ours: answer == Answer::Ours,
             }
         }
         .boxed_local()
@@ -224,6 +226,17 @@ async fn probes_come_every_interval_and_sooner_while_the_state_is_changing() {
         Some(HealthStatus::Down),
         "at most 5 s, then twice 1 s"
     );
+}
+
+#[actix::test]
+async fn a_probe_that_failed_for_want_of_a_descriptor_judges_nobody() {
+    let plane = start(&["a"], FakeProber::default());
+    plane.pass(Duration::from_millis(200)).await;
+    plane.prober.set("a", Answer::Ours);
+    let begun = plane.prober.begun("a");
+    plane.pass(Duration::from_secs(20)).await;
+    assert!(plane.prober.begun("a") > begun + 3, "it goes on asking");
+    assert_eq!(plane.health("a"), Some(HealthStatus::Up));
 }
 
 #[actix::test]

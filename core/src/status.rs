@@ -24,7 +24,7 @@ pub struct StatusReport {
     pub listeners: Vec<String>,
     /// Threads that forward requests.
     pub workers: usize,
-    /// Which lane carries HTTP/1.1: `handler`.
+    /// Which lane carries HTTP/1.1: `handler` or `wire`.
     pub lane: String,
     /// The limit of open files (`RLIMIT_NOFILE`).
     pub open_files_limit: u64,
@@ -100,7 +100,7 @@ pub enum HealthStatus {
     Up,
     /// Gets none (unless all are down).
     Down,
-    /// Added by a reload and not probed yet: gets none.
+    /// Added by a reload and not probed yet: gets none (unless no backend is up).
     Pending,
 }
 
