@@ -7,6 +7,7 @@
 
 mod backlog;
 mod client;
+mod client_body;
 mod exchange;
 mod forward;
 mod outgoing;

@@ -26,15 +26,12 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// A message that begins with `head`; its body may be kept if `keep_body`.
-    pub(super) fn new(head: Vec<u8>, keep_body: bool) -> Self {
-        let most = if keep_body {
-            head.len() + REPLAY_BODY
-        } else {
-            head.len()
-        };
+    /// A message that begins with `bytes`: a head of `head` bytes, and what is there of its body, which may be kept if
+    /// `keep_body`.
+    pub(super) fn new(bytes: Vec<u8>, head: usize, keep_body: bool) -> Self {
+        let most = if keep_body { head + REPLAY_BODY } else { head };
         Self {
-            bytes: head,
+            bytes,
             sent: 0,
             whole: true,
             most,
