@@ -5,6 +5,7 @@
 //! more is read until that is empty.
 
 mod answer;
+mod pulse;
 
 use std::{
     io,
@@ -19,7 +20,7 @@ use lb_core::{
 };
 use lb_wire::RequestHead;
 
-use self::answer::Answer;
+use self::{answer::Answer, pulse::Pulse};
 use super::{
     Transport,
     client::Client,
@@ -86,8 +87,8 @@ pub(super) struct Exchange<'a, 'm, S> {
     answer: Option<Answer>,
     upload_failure: Option<io::Error>,
     interim: u32,
-    client_since: Instant,
-    backend_since: Instant,
+    client_pulse: Pulse,
+    backend_pulse: Pulse,
     half_closed: Option<Instant>,
     dirty: bool,
 }
@@ -119,8 +120,8 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
             answer: None,
             upload_failure: None,
             interim: 0,
-            client_since: now,
-            backend_since: now,
+            client_pulse: Pulse::new(now),
+            backend_pulse: Pulse::new(now),
             half_closed: None,
             dirty: false,
         }
@@ -167,14 +168,18 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
 
     /// Sees whose time is up, and asks to be woken when the next one's is.
     fn wait(&mut self, cx: &mut Context<'_>, upload: Upload) -> Poll<End> {
+        let ask = match self.ask_for_progress(cx) {
+            Ok(ask) => ask,
+            Err(end) => return Poll::Ready(end),
+        };
         let timeouts = &self.message.settings.timeouts;
         let begun = self.answer.is_some();
         let upload_is_due = upload == Upload::WaitsForClient && !begun && !self.awaits_continue();
         let (since, limit, after) = if !self.client.out.is_empty() || upload_is_due {
-            (self.client_since, TimeLimit::BodyStall, timeouts.body_stall)
+            (self.client_pulse.since, TimeLimit::BodyStall, timeouts.body_stall)
         } else {
             (
-                self.backend_since,
+                self.backend_pulse.since,
                 TimeLimit::ResponseIdle,
                 timeouts.response_idle,
             )
@@ -188,12 +193,12 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
             let (limit, after) = (next.1, next.2);
             return Poll::Ready(self.fail(Phase::Waiting, ProxyError::TimedOut { limit, after }));
         }
-        let mut wake = next.0;
+        let mut wake = ask.map_or(next.0, |ask| next.0.min(ask));
         // What is sent to a client that has left comes back as a reset, so only silence has to be asked about.
         let flows = !self.client.out.is_empty();
         if let Some(half_closed) = self.half_closed.filter(|_| !flows) {
             let silent = if begun {
-                half_closed.max(self.backend_since)
+                half_closed.max(self.backend_pulse.since)
             } else {
                 half_closed
             };
@@ -258,7 +263,7 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
     /// Notes that nobody is silent in the upload.
     fn upload_moved(&mut self) {
         let now = self.now();
-        self.client_since = now;
-        self.backend_since = now;
+        self.client_pulse.since = now;
+        self.backend_pulse.since = now;
     }
 }

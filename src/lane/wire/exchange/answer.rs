@@ -68,7 +68,7 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(Err(self.closed_early(Some(error)))),
             };
-            self.backend_since = self.now();
+            self.backend_pulse.since = self.now();
             let scratch = worker.scratch();
             let mut lines = worker.lines();
             let taken = if self.backend.input.is_empty() {
@@ -192,7 +192,7 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
             self.backend.input.extend_from_slice(body);
             return Err(End::Tunnel);
         }
-        self.client_since = self.now();
+        self.client_pulse.since = self.now();
         let mut answer = Answer {
             body: BodyTracker::new(head.framing),
             framing: head.framing,
@@ -266,10 +266,10 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
                     Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
                     // Slow is not stalled: a part that was taken counts.
                     Poll::Pending => {
-                        self.client_since = self.now();
+                        self.client_pulse.since = self.now();
                         return Poll::Pending;
                     }
-                    Poll::Ready(Ok(())) => self.client_since = self.now(),
+                    Poll::Ready(Ok(())) => self.client_pulse.since = self.now(),
                 }
             }
             if answer.ended {
@@ -283,7 +283,7 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(answer.broken(ProxyError::Io(error.to_string()))),
             };
-            self.backend_since = self.now();
+            self.backend_pulse.since = self.now();
             if count == 0 {
                 if let Err(end) = self.end_of_backend(answer) {
                     return Poll::Ready(end);
@@ -295,7 +295,7 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
             }
             let scratch = worker.scratch();
             match self.pass(cx, answer, &scratch[..count]) {
-                Ok(()) => self.client_since = self.now(),
+                Ok(()) => self.client_pulse.since = self.now(),
                 Err(Passing::Backend(error)) => return Poll::Ready(answer.broken(error)),
                 Err(Passing::Client) => return Poll::Ready(End::ClientGone),
             }
