@@ -65,7 +65,10 @@ fn a_backend_that_comes_back_begins_with_a_tenth_of_its_share() {
         b.url()
     ));
     let fresh = answers(&balancer, 100);
-    assert!((30..=70).contains(&fresh["b"]), "at the start nobody is spared: {fresh:?}");
+    assert!(
+        (30..=70).contains(&fresh["b"]),
+        "at the start nobody is spared: {fresh:?}"
+    );
     b.kill();
     balancer.wait_for_health(&b.url(), Down);
     b.revive().unwrap();

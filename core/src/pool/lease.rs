@@ -44,27 +44,19 @@ pub(super) struct Meter {
 }
 
 impl Lease {
-    /// Takes one of the backend's places; `None` when it has no place left.
-    pub(super) fn take(
-        backend: &Arc<Backend>,
-        most: Option<u32>,
-        (worker, now): (usize, Instant),
-        meter: &Meter,
-    ) -> Option<Self> {
-        if !backend.start(worker, most) {
-            return None;
-        }
+    /// For a request that the backend has counted in.
+    pub(super) fn new(backend: Arc<Backend>, (worker, now): (usize, Instant), meter: &Meter) -> Self {
         if let Some(held) = &meter.held {
             held.fetch_add(1, Relaxed);
         }
-        Some(Self {
-            backend: Arc::clone(backend),
+        Self {
+            backend,
             worker,
             started: now,
             meter: meter.clone(),
             answered: Cell::new(false),
             failed: false,
-        })
+        }
     }
 
     /// Where to send the request.
