@@ -8,7 +8,7 @@ use std::{sync::Arc, thread, time::Instant};
 
 use lb_core::config::{self, BackendConfig};
 use lb_core::health::Health;
-use lb_core::pool::{Ask, Backend, Member, Outcome, Snapshot, Tried};
+use lb_core::pool::{AnswerHead, AnswerKind, Ask, Backend, Member, Outcome, Snapshot, Tried};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The same file as the program's; `port` is not used here.
@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (now, tried) = (Instant::now(), &none);
         let lease = snapshot.pick(&Ask { worker, now, tried })?;
         let answer = TcpStream::connect(lease.backend().authority()).and_then(io::read_to_string);
-        lease.answered(Instant::now());
+        let (kind, timed) = (AnswerKind::Good, true);
+        lease.answered(Instant::now(), AnswerHead { kind, timed });
         let outcome = answer
             .as_ref()
             .map_or(Outcome::BackendFailed, |_| Outcome::Answered);

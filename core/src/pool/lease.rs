@@ -1,14 +1,20 @@
-//! The right to send one request to one backend. While a lease lives, the request counts as in flight there.
+//! The right to send one request to one backend. While a lease lives, the request counts as in flight there, and how
+//! it ends is what the backend is judged by.
 
-use std::{sync::Arc, time::Instant};
+use std::{cell::Cell, sync::Arc, time::Instant};
 
-use super::Backend;
+use super::{
+    Backend,
+    evidence::{AnswerHead, AnswerKind},
+};
 
 /// How a request ended, as far as its backend is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The whole answer came, whatever its status.
     Answered,
+    /// An answer came, and because of its status the request goes to another backend.
+    Rejected,
     /// The backend's fault: no connection, no whole answer, too slow.
     BackendFailed,
     /// Not the backend's fault: the client left or sent a broken body.
@@ -21,7 +27,12 @@ pub struct Lease {
     backend: Arc<Backend>,
     worker: usize,
     started: Instant,
-    failed: bool,
+    outcome: Outcome,
+    head: Cell<Option<AnswerHead>>,
+    /// Failures in a row that the answer's head has ended; they count again if the answer breaks off.
+    ended: Cell<u32>,
+    reached: Cell<bool>,
+    judged: bool,
 }
 
 impl Lease {
@@ -31,7 +42,11 @@ impl Lease {
             backend,
             worker,
             started: now,
-            failed: false,
+            outcome: Outcome::Abandoned,
+            head: Cell::new(None),
+            ended: Cell::new(0),
+            reached: Cell::new(false),
+            judged: false,
         }
     }
 
@@ -41,19 +56,57 @@ impl Lease {
     }
 
     /// Notes that the answer's head has come.
-    pub fn answered(&self, now: Instant) {
-        self.backend
-            .answered(self.worker, now.saturating_duration_since(self.started));
+    pub fn answered(&self, now: Instant, head: AnswerHead) {
+        let latency = now.saturating_duration_since(self.started);
+        self.backend.answered(self.worker, latency);
+        self.head.set(Some(head));
+        match head.kind {
+            AnswerKind::Good => {
+                self.ended.set(self.backend.streak().end());
+                if head.timed {
+                    self.backend.tally(self.worker).time(latency);
+                }
+            }
+            AnswerKind::Error => {}
+            AnswerKind::Failing => self.fail(1),
+        }
     }
 
-    /// Ends the lease.
-    pub fn finish(mut self, outcome: Outcome) {
-        self.failed = outcome == Outcome::BackendFailed;
+    /// Ends the lease. The backend's number if its failures in a row have reached their limit with this request: then
+    /// somebody should hear of it.
+    pub fn finish(mut self, outcome: Outcome) -> Option<u64> {
+        self.outcome = outcome;
+        self.judge();
+        self.reached.get().then(|| self.backend.id())
+    }
+
+    fn fail(&self, failures: u32) {
+        if self.backend.streak().extend(failures) {
+            self.reached.set(true);
+        }
+    }
+
+    /// Counts for or against the backend, once.
+    fn judge(&mut self) {
+        if std::mem::replace(&mut self.judged, true) {
+            return;
+        }
+        let failed = self.outcome == Outcome::BackendFailed;
+        let kind = self.head.get().map(|head| head.kind);
+        if failed && kind != Some(AnswerKind::Failing) {
+            self.fail(self.ended.get().saturating_add(1));
+        }
+        if failed || kind.is_some() {
+            let good = !failed && kind == Some(AnswerKind::Good);
+            self.backend.tally(self.worker).count(good);
+        }
+        let failed = failed || self.outcome == Outcome::Rejected;
+        self.backend.finished(self.worker, failed);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.backend.finished(self.worker, self.failed);
+        self.judge();
     }
 }

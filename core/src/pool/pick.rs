@@ -4,7 +4,8 @@
 //! a cursor of their own: they skip what the request has tried already, and would otherwise push the first attempts
 //! out of step, or pile onto the neighbour of a dead backend.
 //!
-//! When no backend is up, all are candidates: a request that may fail is better than one that certainly does.
+//! When no backend is up, all are candidates that no person has taken out: a request that may fail is better than one
+//! that certainly does. `all_down: fail` turns that round.
 
 use std::{
     sync::{
@@ -15,7 +16,13 @@ use std::{
 };
 
 use super::{Backend, Lease, Member, PoolState};
-use crate::{config::PoolConfig, retry::RetryBudget, status::HealthStatus, strategy::Schedule};
+use crate::{
+    config::{AllDown, PoolConfig},
+    health::Health,
+    retry::RetryBudget,
+    status::HealthStatus,
+    strategy::Schedule,
+};
 
 /// What a request tells the pool when it asks for a backend.
 #[derive(Debug, Clone, Copy)]
@@ -92,15 +99,15 @@ pub(super) struct Cursors {
 impl Pool {
     /// Works out who is a candidate and in which order they take turns.
     pub fn new(name: Arc<str>, config: Arc<PoolConfig>, members: Vec<Member>, state: Arc<PoolState>) -> Self {
-        let indices_of = |wanted: fn(HealthStatus) -> bool| -> Vec<u32> {
+        let indices_of = |wanted: fn(&Health) -> bool| -> Vec<u32> {
             let all = members.iter().enumerate();
-            all.filter(|(_, member)| wanted(member.health.status()))
+            all.filter(|(_, member)| wanted(&member.health))
                 .map(|(index, _)| index as u32)
                 .collect()
         };
-        let mut candidates = indices_of(|health| health == HealthStatus::Up);
-        if candidates.is_empty() {
-            candidates = indices_of(|_| true);
+        let mut candidates = indices_of(Health::is_up);
+        if candidates.is_empty() && config.all_down == AllDown::Try {
+            candidates = indices_of(Health::may_be_tried);
         }
         let weights: Vec<u16> = candidates
             .iter()
@@ -164,11 +171,17 @@ impl Pool {
 
     /// Whether a pick would find a backend that the request has not tried yet.
     pub fn has_untried(&self, tried: &Tried) -> bool {
-        let pickable = |member: &&Member| member.health.status() != HealthStatus::Pending;
         self.members
             .iter()
-            .filter(pickable)
+            .filter(|member| member.health.is_up() || self.is_last_resort(member))
             .any(|member| !tried.contains(&member.backend))
+    }
+
+    /// Whether a retry may go there when all that are up were tried. One that nobody has ever heard of is no better than
+    /// an error.
+    fn is_last_resort(&self, member: &Member) -> bool {
+        let heard_of = !matches!(member.health.status(), HealthStatus::Pending);
+        self.config.all_down == AllDown::Try && heard_of && member.health.may_be_tried()
     }
 
     fn next_in_turn(&self) -> Result<&Member, NoBackend> {
@@ -189,11 +202,7 @@ impl Pool {
         let untried = |member: &&Member| !tried.contains(&member.backend);
         let candidates = || self.candidates.iter().map(|&index| &self.members[index as usize]);
         // All that are up were tried: one that is down is still better than a certain error.
-        let down = || {
-            self.members
-                .iter()
-                .filter(|member| member.health.status() == HealthStatus::Down)
-        };
+        let down = || self.members.iter().filter(|member| self.is_last_resort(member));
         candidates()
             .find(untried)
             .or_else(|| down().find(untried))

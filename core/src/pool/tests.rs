@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod judged;
+
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::*;

@@ -170,7 +170,7 @@ impl Request<'_> {
             let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
             let (phase, error) = match attempt {
                 Attempt::Done(next) => {
-                    lease.finish(Outcome::Answered);
+                    self.worker.shared.finish(lease, Outcome::Answered);
                     return next;
                 }
                 Attempt::Tunnel(backend) => {
@@ -191,7 +191,7 @@ impl Request<'_> {
                         (Phase::Answering, &error),
                         Verdict::GaveUp,
                     );
-                    lease.finish(error.outcome());
+                    self.worker.shared.finish(lease, error.outcome(false));
                     // Who has not read for that long gets no more time to read what is left.
                     let stalled = matches!(
                         error,
@@ -232,7 +232,8 @@ impl Request<'_> {
             };
             let log = &self.worker.shared.failures;
             log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
-            lease.finish(error.outcome());
+            let outcome = error.outcome(self.upload.is_done());
+            self.worker.shared.finish(lease, outcome);
             match next {
                 Some(next) => {
                     self.outgoing.rewind();
@@ -379,11 +380,7 @@ impl Request<'_> {
         }
         match connect(lease.backend(), wait).await {
             Ok(stream) => Ok(UpstreamConnection::new(stream, now)),
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(ProxyError::TimedOut {
-                limit: limit.0,
-                after: limit.1,
-            }),
-            Err(error) => Err(ProxyError::Connect(error.to_string())),
+            Err(error) => Err(ProxyError::connecting(&error, limit)),
         }
     }
 }

@@ -33,6 +33,8 @@ impl Checker<'_> {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
                 Some(RawHealthCheck::Off) | None => HealthCheck::default(),
             },
+            ejection: Some(EjectionRules::default()),
+            all_down: AllDown::default(),
             timeouts: self.upstream_timeouts(&raw.timeouts),
             retries: self.retries(&raw.retries),
         }
@@ -61,6 +63,9 @@ impl Checker<'_> {
                 url,
                 weight,
                 probed: own_probed.unwrap_or(probed),
+                own_check: None,
+                drain: false,
+                maintenance: false,
             });
         }
         backends
@@ -93,6 +98,7 @@ impl Checker<'_> {
                     parse_share(jitter.text(), MAX_JITTER_PERCENT)
                 })
                 .unwrap_or(default.jitter),
+            ..default
         }
     }
 

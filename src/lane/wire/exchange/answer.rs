@@ -20,7 +20,7 @@ use crate::{
         Transport,
         worker::{LARGE_READ, SMALL_READ, WireWorker},
     },
-    proxy::{Phase, ProxyError},
+    proxy::{Phase, ProxyError, answer_head},
 };
 
 /// A backend that sends more interim answers than this to one request is defective.
@@ -168,7 +168,8 @@ impl<'a, S: Transport> Exchange<'a, S> {
         bytes: &[u8],
         lines: &Lines,
     ) -> Result<(), End> {
-        self.lease.answered(WireWorker::precise_now());
+        let said = answer_head(head.status, self.settings, self.head.framing.is_empty());
+        self.lease.answered(WireWorker::precise_now(), said);
         let retried = self.retry_statuses && self.settings.retries.statuses.contains(&head.status);
         // Within the budget only: the client is better off with this answer than with none.
         if retried && self.worker.shared.withdraw_retry(self.settings) {
