@@ -36,6 +36,8 @@ impl Checker<'_> {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
                 Some(RawHealthCheck::Off) | None => HealthCheck::default(),
             },
+            ejection: Some(EjectionRules::default()),
+            all_down: AllDown::default(),
             timeouts: self.upstream_timeouts(&raw.timeouts),
             retries: self.retries(&raw.retries),
         }
@@ -66,6 +68,9 @@ impl Checker<'_> {
                 priority: Priority::default(),
                 max_connections: None,
                 probed: own_probed.unwrap_or(probed),
+                own_check: None,
+                drain: false,
+                maintenance: false,
             });
         }
         backends
@@ -98,6 +103,7 @@ impl Checker<'_> {
                     parse_share(jitter.text(), MAX_JITTER_PERCENT)
                 })
                 .unwrap_or(default.jitter),
+            ..default
         }
     }
 
