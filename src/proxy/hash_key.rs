@@ -23,7 +23,7 @@ pub struct KeyParts<'a> {
 }
 
 /// Calls a function with each value of a header, in their order.
-pub type EachValue<'a> = dyn Fn(&str, &mut dyn FnMut(&[u8])) + 'a;
+pub(crate) type EachValue<'a> = dyn Fn(&str, &mut dyn FnMut(&[u8])) + 'a;
 
 /// The number, or `None` if the request has nothing of the kind. What is empty counts as nothing: it would send all
 /// those requests to one backend.
