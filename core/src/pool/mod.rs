@@ -1,15 +1,20 @@
 //! Pools as the request path sees them: immutable snapshots over backends whose counters outlive them.
 
+mod ask;
 mod backend;
 mod lease;
 mod pick;
 mod report;
 mod snapshot;
+mod state;
+mod tier;
 
 #[cfg(test)]
 mod tests;
 
+pub use ask::{Ask, NoBackend, Tried};
 pub use backend::{Backend, BackendCounts, ProbeRecord};
 pub use lease::{Lease, Outcome};
-pub use pick::{Ask, NoBackend, Pool, Tried};
-pub use snapshot::{Member, PoolState, Route, Snapshot};
+pub use pick::Pool;
+pub use snapshot::{Member, Route, Snapshot};
+pub use state::PoolState;

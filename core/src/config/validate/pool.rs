@@ -27,7 +27,10 @@ impl Checker<'_> {
         PoolConfig {
             strategy: self
                 .value(&raw.strategy, strategy)
-                .unwrap_or(StrategyName::RoundRobin),
+                .unwrap_or(StrategyConfig::RoundRobin),
+            failover: Failover::default(),
+            // Off until the file can say otherwise.
+            slow_start: Duration::ZERO,
             backends: self.backends(&raw.backends, probed),
             health_check: match &raw.health_check {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
@@ -60,6 +63,8 @@ impl Checker<'_> {
             backends.push(BackendConfig {
                 url,
                 weight,
+                priority: Priority::default(),
+                max_connections: None,
                 probed: own_probed.unwrap_or(probed),
             });
         }
@@ -151,14 +156,8 @@ impl Checker<'_> {
     }
 }
 
-fn strategy(written: &Written) -> Result<StrategyName, Refusal> {
-    one_of(
-        written.text(),
-        [
-            ("round-robin", StrategyName::RoundRobin),
-            ("weighted", StrategyName::RoundRobin),
-        ],
-    )
+fn strategy(written: &Written) -> Result<StrategyConfig, Refusal> {
+    one_of(written.text(), [("round-robin", ()), ("weighted", ())]).map(|()| StrategyConfig::RoundRobin)
 }
 
 fn weight(written: &Written) -> Result<Weight, Refusal> {
