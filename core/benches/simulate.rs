@@ -7,7 +7,7 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb_core::{
-    config::{self, StrategyName},
+    config::{self, StrategyConfig},
     simulation::{self, BackendModel, Load, Scenario, ServiceTime},
 };
 
@@ -38,7 +38,9 @@ fn scenario() -> Scenario {
     };
     scenario.backends[1].slow.push((simulation::Span::ALWAYS, 10.0));
     scenario.load.rate = 0.6 * scenario.capacity();
-    scenario.duration = scenario.load.time_for(REQUESTS, scenario.seed, config::MAX_DURATION);
+    scenario.duration = scenario
+        .load
+        .time_for(REQUESTS, scenario.seed, config::MAX_DURATION);
     scenario
 }
 
@@ -46,9 +48,9 @@ fn runs(criterion: &mut Criterion) {
     let scenario = scenario();
     let mut group = criterion.benchmark_group("a million requests, 10,000 backends");
     group.sample_size(10);
-    for strategy in [StrategyName::RoundRobin] {
-        group.bench_function(strategy.to_string(), |bencher| {
-            bencher.iter(|| simulation::run(&scenario, strategy, Instant::now()));
+    for strategy in StrategyConfig::every() {
+        group.bench_function(strategy.name(), |bencher| {
+            bencher.iter(|| simulation::run(&scenario, &strategy, Instant::now()));
         });
     }
     group.finish();

@@ -11,7 +11,7 @@ use super::{
     report::{Event, Happening, Report},
 };
 use crate::{
-    config::{PoolConfig, StrategyName},
+    config::{PoolConfig, StrategyConfig},
     health::{Health, Thresholds},
     pool::{Backend, Member, Pool, PoolState},
 };
@@ -30,7 +30,7 @@ pub(super) struct Control {
 
 impl Control {
     /// Every backend is there and up, as at the start of a balancer.
-    pub(super) fn new(scenario: &Scenario, strategy: StrategyName, base: Instant) -> Self {
+    pub(super) fn new(scenario: &Scenario, strategy: StrategyConfig, base: Instant) -> Self {
         let config = Arc::new(PoolConfig {
             strategy,
             ..scenario.pool.clone()
@@ -40,6 +40,9 @@ impl Control {
             .map(|(id, backend)| Member {
                 backend: Arc::new(Backend::new(id, backend.url.clone(), 1)),
                 weight: backend.weight,
+                priority: backend.priority,
+                max_connections: backend.max_connections,
+                warming_since: None,
                 health: if backend.probed {
                     Health::at_start()
                 } else {
@@ -109,6 +112,7 @@ impl Control {
         if let Some(transition) = member.health.observe(ok, thresholds) {
             member.since = clock;
             self.changed = true;
+            self.warm_up(index, clock);
             let to = transition.to;
             self.note(now, index, Happening::Health { to });
         }
@@ -119,6 +123,14 @@ impl Control {
             check.interval
         };
         pause.mul_f64(1.0 + check.jitter.as_fraction() * (2.0 * luck - 1.0))
+    }
+
+    /// Begins the slow start of a backend that has just come up beside others that serve.
+    fn warm_up(&mut self, index: usize, now: Instant) {
+        let serves = |(other, member): (usize, &Member)| other != index && member.health.is_up();
+        let others_serve = self.members.iter().enumerate().any(serves);
+        let member = &mut self.members[index];
+        member.warming_since = (others_serve && member.health.is_up()).then_some(now);
     }
 
     fn note(&mut self, now: Nanos, backend: usize, what: Happening) {

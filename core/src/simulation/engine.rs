@@ -13,34 +13,38 @@ use super::{
     control::Control,
     load::Arrivals,
     nanos,
-    random::{Random, mix, unit},
+    random::{Random, unit},
     report::{BackendReport, Report},
     station::{Fate, Station, Work},
     tally::{Ended, Tally},
 };
 use crate::{
-    config::StrategyName,
-    pool::{Ask, Lease, Outcome, Tried},
+    config::StrategyConfig,
+    pool::{Ask, Lease, Member, Outcome, Tried},
     retry::{Progress, Replay},
+    strategy::mix,
 };
 
 /// Streams of random numbers; arrivals have the first.
 const REQUESTS: u64 = 2;
 const PROBES: u64 = 3;
-const PICKS: u64 = 4;
+const CLIENTS: u64 = 4;
+
+/// Tells the random number of an attempt's luck from those of its backend's choice.
+const LUCK: u64 = 0x10C4;
 
 /// The status of a failing backend's answers.
 const FAILING_STATUS: u16 = 503;
 
 /// Runs a scenario under a strategy. `base` is what the balancer's clock shows at the begin; it does not matter for the
 /// result.
-pub fn run(scenario: &Scenario, strategy: StrategyName, base: Instant) -> Report {
+pub fn run(scenario: &Scenario, strategy: &StrategyConfig, base: Instant) -> Report {
     Engine::new(scenario, strategy, base).run()
 }
 
 struct Engine<'a> {
     scenario: &'a Scenario,
-    strategy: StrategyName,
+    strategy: &'a StrategyConfig,
     control: Control,
     stations: Vec<Station>,
     agenda: Agenda<Due>,
@@ -50,7 +54,7 @@ struct Engine<'a> {
     retries: u64,
     work: Random,
     probes: Random,
-    picks: Random,
+    clients: Random,
     tally: Tally,
 }
 
@@ -75,7 +79,10 @@ enum AttemptEnd {
 
 /// A request that is being answered.
 struct Request {
-    number: u64,
+    /// Chance of its own.
+    random: u64,
+    /// Its client.
+    key: u64,
     arrived: Nanos,
     takes: Nanos,
     safe: bool,
@@ -85,14 +92,14 @@ struct Request {
 }
 
 impl<'a> Engine<'a> {
-    fn new(scenario: &'a Scenario, strategy: StrategyName, base: Instant) -> Self {
+    fn new(scenario: &'a Scenario, strategy: &'a StrategyConfig, base: Instant) -> Self {
         let end = nanos(scenario.duration);
         let stations = scenario.backends.iter();
         let stations: Vec<Station> = stations.map(|model| Station::new(model.clone(), end)).collect();
         Self {
             scenario,
             strategy,
-            control: Control::new(scenario, strategy, base),
+            control: Control::new(scenario, strategy.clone(), base),
             tally: Tally::new(end, stations.len()),
             stations,
             agenda: Agenda::new(),
@@ -102,7 +109,7 @@ impl<'a> Engine<'a> {
             retries: 0,
             work: Random::new(scenario.seed, REQUESTS),
             probes: Random::new(scenario.seed, PROBES),
-            picks: Random::new(scenario.seed, PICKS),
+            clients: Random::new(scenario.seed, CLIENTS),
         }
     }
 
@@ -158,7 +165,8 @@ impl<'a> Engine<'a> {
         let takes = self.scenario.service.draw(&mut self.work);
         let safe = self.work.unit() >= self.scenario.unsafe_share;
         let request = self.requests.insert(Request {
-            number: self.arrived,
+            random: mix(self.scenario.seed ^ mix(self.arrived)),
+            key: mix(self.clients.below(self.scenario.clients)),
             arrived: now,
             takes,
             safe,
@@ -174,12 +182,14 @@ impl<'a> Engine<'a> {
 
     fn pick(&mut self, now: Nanos, request: usize) -> Option<Lease> {
         let clock = self.control.clock(now);
+        let request = &self.requests[request];
         let ask = Ask {
             worker: 0,
             now: clock,
-            tried: &self.requests[request].tried,
+            random: request.random,
+            key: Some(request.key),
+            tried: &request.tried,
         };
-        let _ = &self.picks;
         self.control.pool().pick(&ask).ok()
     }
 
@@ -193,9 +203,7 @@ impl<'a> Engine<'a> {
             self.attempts += 1;
             self.tally.attempt(now, backend);
             // Chance of its own for each attempt, the same under every strategy.
-            let luck = unit(mix(
-                mix(self.scenario.seed ^ request.number) ^ request.tried.len() as u64
-            ));
+            let luck = unit(mix(request.random ^ mix(LUCK + request.tried.len() as u64)));
             let work = Work {
                 takes: request.takes,
                 luck,
@@ -207,7 +215,7 @@ impl<'a> Engine<'a> {
                 Fate::Broken { at } => (at, AttemptEnd::Broken),
                 Fate::Refused => {
                     let next = self.next_after(now, index, Progress::NotSent);
-                    lease.finish(Outcome::BackendFailed);
+                    lease.finish(Outcome::BackendFailed, self.control.clock(now));
                     match next {
                         Some(next) => lease = next,
                         None => return self.end(now, index, Ended::Refused),
@@ -251,10 +259,11 @@ impl<'a> Engine<'a> {
             AttemptEnd::Failed if next.is_none() => Outcome::Answered,
             _ => Outcome::BackendFailed,
         };
+        let clock = self.control.clock(now);
         if outcome == Outcome::Answered {
-            lease.answered(self.control.clock(now));
+            lease.answered(clock);
         }
-        lease.finish(outcome);
+        lease.finish(outcome, clock);
         match (next, end) {
             (Some(next), _) => self.send(now, index, next),
             (None, AttemptEnd::Answered) => self.end(now, index, Ended::Answered),
@@ -299,7 +308,7 @@ impl<'a> Engine<'a> {
     }
 
     fn report(self) -> Report {
-        let report = |(member, station): (&crate::pool::Member, &Station)| {
+        let report = |(member, station): (&Member, &Station)| {
             let counts = member.backend.counts();
             BackendReport {
                 url: member.backend.url().to_string(),
@@ -319,7 +328,7 @@ impl<'a> Engine<'a> {
             .collect();
         let (latency, errors, answered, timeline) = self.tally.finish();
         Report {
-            strategy: self.strategy,
+            strategy: self.strategy.name().to_owned(),
             requests: self.arrived,
             answered,
             errors,

@@ -1,9 +1,10 @@
 //! Random numbers of the simulation: xoshiro256++ (D. Blackman, S. Vigna, "Scrambled Linear Pseudorandom Number
-//! Generators", ACM TOMS 47/4, 2021), its state filled by SplitMix64 (G. Steele, D. Lea, C. Flood, "Fast Splittable
-//! Pseudorandom Number Generators", OOPSLA 2014), as its authors recommend.
+//! Generators", ACM TOMS 47/4, 2021), its state filled by SplitMix64, as its authors recommend.
 //!
 //! Own code and not a crate, because a seed has to give the same run in every later version: what a crate calls the
 //! same generator may draw a range or a float in another way after an upgrade. Not for secrets.
+
+use crate::strategy::mix;
 
 /// A stream of random numbers, the same for the same seed.
 #[derive(Debug, Clone)]
@@ -16,8 +17,9 @@ impl Random {
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut from = mix(seed) ^ mix(stream.wrapping_mul(GOLDEN).wrapping_add(1));
         let mut next = || {
+            let bits = mix(from);
             from = from.wrapping_add(GOLDEN);
-            mix(from)
+            bits
         };
         Self {
             state: [next(), next(), next(), next()],
@@ -66,13 +68,6 @@ impl Random {
 
 /// 2^64 divided by the golden ratio, odd: SplitMix64's step.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// SplitMix64's finaliser: spreads every bit of its input over all of its output.
-pub(super) fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
-}
 
 /// The upper 53 bits as a number from 0 to 1.
 pub(super) fn unit(bits: u64) -> f64 {

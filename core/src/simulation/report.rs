@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::{config::StrategyName, status::HealthStatus};
+use crate::status::HealthStatus;
 
 /// One strategy's run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The strategy.
-    pub strategy: StrategyName,
+    /// The strategy's name.
+    pub strategy: String,
     /// Requests that came.
     pub requests: u64,
     /// Requests that got a whole answer without error.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::{
-    config::{self, PoolConfig, StrategyName},
+    config::{self, PoolConfig, StrategyConfig},
     status::HealthStatus,
 };
 
@@ -52,7 +52,7 @@ fn scenario(pool: PoolConfig, slots: u32, (load, duration): (f64, Duration)) -> 
 }
 
 fn round_robin(scenario: &Scenario) -> Report {
-    run(scenario, StrategyName::RoundRobin, Instant::now())
+    run(scenario, &StrategyConfig::RoundRobin, Instant::now())
 }
 
 fn between(from: u32, until: u32) -> Span {
@@ -101,7 +101,7 @@ fn the_same_seed_gives_the_same_run_whatever_the_clock_shows() {
     let first = round_robin(&scenario);
     let again = run(
         &scenario,
-        StrategyName::RoundRobin,
+        &StrategyConfig::RoundRobin,
         Instant::now() + SECOND * 1000,
     );
     assert_eq!(first, again);

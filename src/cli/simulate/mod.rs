@@ -13,7 +13,7 @@ mod words;
 use std::{fs, path::Path, thread, time::Instant};
 
 use lb_core::{
-    config::StrategyName,
+    config::StrategyConfig,
     simulation::{self, Report, Scenario},
 };
 use serde_json::json;
@@ -39,7 +39,7 @@ pub(super) fn simulate(args: &SimulateArgs, config: Option<&Path>, json: bool) -
             return exit::USAGE;
         }
     };
-    let reports = run_all(&scene.scenario, &args.strategy.0);
+    let reports = run_all(&scene.scenario, &scene.strategies);
     if json {
         print_json(&as_json(&scene, &reports));
     } else {
@@ -58,7 +58,7 @@ pub(super) fn simulate(args: &SimulateArgs, config: Option<&Path>, json: bool) -
 }
 
 /// One after the other on each core; every run is on its own, so the order of their ends does not matter.
-fn run_all(scenario: &Scenario, strategies: &[StrategyName]) -> Vec<Report> {
+fn run_all(scenario: &Scenario, strategies: &[StrategyConfig]) -> Vec<Report> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let base = Instant::now();
     let mut reports = Vec::with_capacity(strategies.len());
@@ -66,7 +66,7 @@ fn run_all(scenario: &Scenario, strategies: &[StrategyName]) -> Vec<Report> {
         thread::scope(|scope| {
             let runs = some
                 .iter()
-                .map(|&strategy| scope.spawn(move || simulation::run(scenario, strategy, base)));
+                .map(|strategy| scope.spawn(move || simulation::run(scenario, strategy, base)));
             let runs: Vec<_> = runs.collect();
             reports.extend(runs.into_iter().filter_map(|run| run.join().ok()));
         });
@@ -85,7 +85,7 @@ fn as_json(scene: &Scene, reports: &[Report]) -> serde_json::Value {
         .iter()
         .map(|(concerned, trouble)| json!({ "backends": concerned, "what": trouble.in_words() }));
     let troubles: Vec<_> = troubles.collect();
-    let best = verdict::best(reports, scene.configured).map(|best| best.strategy);
+    let best = verdict::best(reports, scene.configured.as_deref()).map(|best| &best.strategy);
     json!({
         "seed": scenario.seed,
         "pool": scenario.name,

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use lb_actors::config_watcher::load_file;
 use lb_core::{
-    config::{self, BackendUrl, Config, DEFAULT_POOL, PoolConfig, StrategyName},
+    config::{self, BackendUrl, Config, DEFAULT_POOL, PoolConfig, StrategyConfig},
     simulation::{BackendModel, Load, Scenario, Span},
 };
 
@@ -31,8 +31,10 @@ pub(super) struct Scene {
     pub(super) title: String,
     /// What goes wrong, and the backends that it happens to, by their places in the file.
     pub(super) troubles: Vec<(Vec<usize>, Trouble)>,
-    /// The configured strategy, if there is a file.
-    pub(super) configured: Option<StrategyName>,
+    /// The strategies to compare.
+    pub(super) strategies: Vec<StrategyConfig>,
+    /// The name of the configured one, if there is a file.
+    pub(super) configured: Option<String>,
 }
 
 /// Why there is none.
@@ -70,7 +72,7 @@ impl Scene {
                 (Arc::from(DEFAULT_POOL), pool, title.to_owned())
             }
         };
-        let configured = file.map(|_| pool.strategy);
+        let configured = file.map(|_| pool.strategy.name().to_owned());
         Self::assemble(args, name, pool, (title, configured)).map_err(NoScene::Usage)
     }
 
@@ -78,7 +80,7 @@ impl Scene {
         args: &SimulateArgs,
         name: Arc<str>,
         pool: PoolConfig,
-        (title, configured): (String, Option<StrategyName>),
+        (title, configured): (String, Option<String>),
     ) -> Result<Self, String> {
         let mut backends = Scenario::healthy(&pool, args.slots);
         backends.iter_mut().for_each(|backend| backend.queue = args.queue);
@@ -120,6 +122,7 @@ impl Scene {
             ));
         }
         Ok(Self {
+            strategies: args.strategy.of(&scenario.pool),
             scenario,
             title,
             troubles,

@@ -23,7 +23,11 @@ pub(super) fn lines(scene: &Scene, reports: &[Report]) -> Vec<String> {
         lines.extend(backends(reports, &shown));
     }
     lines.push(String::new());
-    lines.extend(verdict::verdict(reports, &scene.scenario, scene.configured));
+    lines.extend(verdict::verdict(
+        reports,
+        &scene.scenario,
+        scene.configured.as_deref(),
+    ));
     lines
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lb_core::config::{MAX_DURATION, StrategyName, parse_duration};
+use lb_core::config::{MAX_DURATION, PoolConfig, StrategyConfig, parse_duration};
 
 /// How many requests come.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,9 +13,42 @@ pub(super) enum Rate {
     Capacity(f64),
 }
 
-/// What `--strategy` names, in its order. A type of its own, because clap takes a `Vec` for a repeated argument.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Strategies(pub(super) Vec<StrategyName>);
+/// What `--strategy` names, in its order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Strategies {
+    /// All that make sense for the pool.
+    All,
+    /// These.
+    Named(Vec<StrategyConfig>),
+}
+
+impl Strategies {
+    /// Those to compare for a pool. What it is configured with keeps its options. `first` sends everything to the first
+    /// backend until that is full, so without a limit there is nothing to compare; it must be asked for.
+    pub(super) fn of(&self, pool: &PoolConfig) -> Vec<StrategyConfig> {
+        let limited = pool
+            .backends
+            .iter()
+            .any(|backend| backend.max_connections.is_some());
+        let wanted = match self {
+            Self::Named(wanted) => wanted.clone(),
+            Self::All => StrategyConfig::every()
+                .into_iter()
+                .filter(|strategy| {
+                    limited || *strategy != StrategyConfig::First || pool.strategy == *strategy
+                })
+                .collect(),
+        };
+        let as_configured = |strategy: StrategyConfig| {
+            if strategy.name() == pool.strategy.name() {
+                pool.strategy.clone()
+            } else {
+                strategy
+            }
+        };
+        wanted.into_iter().map(as_configured).collect()
+    }
+}
 
 /// More requests a second than that come to nobody.
 const MOST_PER_SECOND: f64 = 1e9;
@@ -27,24 +60,23 @@ const MOST_TIMES: f64 = 1e6;
 /// `all`, or names with commas between them.
 pub(super) fn strategies(text: &str) -> Result<Strategies, String> {
     if text == "all" {
-        return Ok(Strategies(STRATEGIES.to_vec()));
+        return Ok(Strategies::All);
     }
-    let mut found = Vec::new();
+    let mut named: Vec<StrategyConfig> = Vec::new();
     for name in text.split(',').map(str::trim) {
-        let name = strategy(name)?;
-        if !found.contains(&name) {
-            found.push(name);
+        let strategy = strategy(name)?;
+        if !named.contains(&strategy) {
+            named.push(strategy);
         }
     }
-    Ok(Strategies(found))
+    Ok(Strategies::Named(named))
 }
 
-const STRATEGIES: [StrategyName; 1] = [StrategyName::RoundRobin];
-
-fn strategy(name: &str) -> Result<StrategyName, String> {
-    let found = STRATEGIES.iter().find(|strategy| strategy.to_string() == name);
-    found.copied().ok_or_else(|| {
-        let known: Vec<String> = STRATEGIES.iter().map(ToString::to_string).collect();
+fn strategy(name: &str) -> Result<StrategyConfig, String> {
+    let every = StrategyConfig::every();
+    let found = every.iter().find(|strategy| strategy.name() == name);
+    found.cloned().ok_or_else(|| {
+        let known: Vec<&str> = every.iter().map(StrategyConfig::name).collect();
         format!(
             "there is no strategy {name:?}; write all, or some of {}",
             known.join(",")
@@ -199,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_unknown_strategy_is_refused_with_those_there_are() {
-        assert_eq!(strategies("all").map(|all| all.0.len()), Ok(STRATEGIES.len()));
+        assert_eq!(strategies("all"), Ok(Strategies::All));
         let refusal = strategies("round-robin,best").err().unwrap_or_default();
         assert!(
             refusal.contains("\"best\"") && refusal.contains("round-robin"),

@@ -3,10 +3,7 @@
 //! Errors come first: a request that fails is worse than one that waits. Then p99, because that is what the slowest
 //! request of a page with many looks like. Differences that another seed would turn round are none.
 
-use lb_core::{
-    config::StrategyName,
-    simulation::{Report, Scenario},
-};
+use lb_core::simulation::{Report, Scenario};
 
 use super::words::{micros, percent};
 
@@ -18,7 +15,7 @@ const SAME_LATENCY: f64 = 0.05;
 const OVERLOADED: f64 = 0.97;
 
 /// The best strategy; of several that are as good, the configured one, else the first.
-pub(super) fn best(reports: &[Report], configured: Option<StrategyName>) -> Option<&Report> {
+pub(super) fn best<'a>(reports: &'a [Report], configured: Option<&str>) -> Option<&'a Report> {
     let fewest = reports
         .iter()
         .map(Report::error_share)
@@ -31,7 +28,7 @@ pub(super) fn best(reports: &[Report], configured: Option<StrategyName>) -> Opti
     let shortest = sound().map(|report| report.latency.p99_micros).min()?;
     let as_good =
         |report: &&Report| report.latency.p99_micros as f64 <= shortest as f64 * (1.0 + SAME_LATENCY);
-    let is_configured = |report: &&Report| Some(report.strategy) == configured;
+    let is_configured = |report: &&Report| Some(&*report.strategy) == configured;
     sound()
         .filter(as_good)
         .find(is_configured)
@@ -39,11 +36,7 @@ pub(super) fn best(reports: &[Report], configured: Option<StrategyName>) -> Opti
 }
 
 /// The last lines of the output.
-pub(super) fn verdict(
-    reports: &[Report],
-    scenario: &Scenario,
-    configured: Option<StrategyName>,
-) -> Vec<String> {
+pub(super) fn verdict(reports: &[Report], scenario: &Scenario, configured: Option<&str>) -> Vec<String> {
     let Some(best) = best(reports, configured) else {
         return Vec::new();
     };
@@ -63,7 +56,7 @@ pub(super) fn verdict(
         };
         let other = other.filter(|other| other.strategy != best.strategy);
         if let Some(other) = other {
-            let role = if Some(other.strategy) == configured {
+            let role = if Some(&*other.strategy) == configured {
                 ", which is configured"
             } else {
                 ""
