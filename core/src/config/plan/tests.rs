@@ -58,6 +58,14 @@ fn backends_come_go_and_change() {
             "port: 1\nbackends: [{{url: http://localhost:9001, weight: {first}, health_check: {second}}}]"
         )
     };
+    let backend = |settings: &str| format!("port: 1\nbackends: [{{url: http://a{settings}}}]");
+    assert_eq!(
+        plan(&backend(""), &backend(", max_connections: 5, backup: true")).lines(),
+        [
+            "~ http://a:80 priority 0 -> backup",
+            "~ http://a:80 max_connections none -> 5"
+        ]
+    );
     assert_eq!(
         plan(&weights(1, true), &weights(3, true)).lines(),
         ["~ http://localhost:9001 weight 1 -> 3"]
@@ -201,6 +209,17 @@ fn settings_change_by_their_names_in_the_file() {
             "retries: {statuses: 502-503}",
             "retries.statuses [] -> [502, 503]",
         ),
+        (
+            "strategy: random",
+            "strategy: {name: hash, key: uri, bounded_load: 1.5}",
+            "strategy random -> {name: hash, key: uri, bounded_load: 1.5}",
+        ),
+        (
+            "",
+            "failover: gradual",
+            "failover whole -> {mode: gradual, overprovisioning: 1.4}",
+        ),
+        ("", "slow_start: none", "slow_start 10s -> 0s"),
         ("health_check: /", "health_check: /a", "health_check.path / -> /a"),
         (
             "health_check: {interval: 5s}",
