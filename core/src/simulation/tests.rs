@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     config::{self, PoolConfig, StrategyConfig},
@@ -212,4 +214,77 @@ fn an_overload_fills_queues_and_ends_in_refusals() {
     assert!(report.backends.iter().all(|backend| backend.utilisation > 0.97));
     // 50 wait for 2 slots of 10 ms each.
     assert!(report.latency.p50_micros < 400_000, "{:?}", report.latency);
+}
+
+/// The strategy of that name.
+fn named(name: &str) -> StrategyConfig {
+    pool(&format!("strategy: {name}\nbackends: [\"http://a\"]")).strategy
+}
+
+#[test]
+fn with_one_of_ten_backends_ten_times_slower_intelligent_has_a_third_of_round_robins_p99_at_most() {
+    // From a pool that has hardly anything to do to one where the slow backend drowns in its share.
+    for load in [0.02, 0.2, 0.6] {
+        for seed in 1..=5 {
+            let mut scenario = scenario(equal(10), 4, (load, Duration::from_secs_f64(2.0 / load)));
+            scenario.service = ServiceTime::default();
+            scenario.backends[1].slow = vec![(Span::ALWAYS, 10.0)];
+            scenario.seed = seed;
+            let p99 = |name| run(&scenario, &named(name), Instant::now()).latency.p99_micros;
+            let (intelligent, round_robin) = (p99("intelligent"), p99("round-robin"));
+            assert!(
+                intelligent * 3 <= round_robin,
+                "seed {seed}, load {load}: {intelligent} us against {round_robin} us"
+            );
+        }
+    }
+}
+
+prop_compose! {
+    /// Anything that can happen to a backend, within 10 s.
+    fn any_backend()(
+        slots in 1u32..4,
+        queue in 0u32..20,
+        (from, until) in (0u32..10, 0u32..10),
+        slow in 0.1f64..20.0,
+        failing in 0.0f64..=1.0,
+        what in 0u8..7,
+    ) -> BackendModel {
+        let span = Span { from: SECOND * from, until: (until > from).then_some(SECOND * until) };
+        let (up, down) = (SECOND * (1 + until), SECOND * from);
+        let healthy = BackendModel { queue, ..BackendModel::new(slots) };
+        match what {
+            0 => BackendModel { slow: vec![(span, slow)], ..healthy },
+            1 => BackendModel { failing: vec![(span, failing)], ..healthy },
+            2 => BackendModel { dead: vec![span], ..healthy },
+            3 => BackendModel { frozen: vec![span], ..healthy },
+            4 => BackendModel { cold: Some(Cold { lasts: SECOND * (1 + from), factor: slow }), ..healthy },
+            5 => BackendModel { flap: Some(Flap { up, down, span }), ..healthy },
+            _ => healthy,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn whatever_happens_every_request_ends_once_and_every_attempt_is_counted(
+        backends in prop::collection::vec(any_backend(), 1..6),
+        load in 0.1f64..3.0,
+        seed in any::<u64>(),
+    ) {
+        let mut scenario = scenario(equal(backends.len()), 1, (1.0, SECOND * 10));
+        scenario.load.rate = load * 50.0 * backends.len() as f64;
+        scenario.backends = backends;
+        scenario.unsafe_share = 0.3;
+        scenario.seed = seed;
+        for strategy in StrategyConfig::every() {
+            let report = run(&scenario, &strategy, Instant::now());
+            prop_assert_eq!(report.answered + report.errors.all(), report.requests, "{}", strategy);
+            let attempts: u64 = report.backends.iter().map(|backend| backend.attempts).sum();
+            // Nobody has a limit, so there is always a backend for a first attempt.
+            prop_assert_eq!(attempts, report.requests + report.retries, "{}", strategy);
+            prop_assert!(report.backends.iter().all(|backend| backend.utilisation <= 1.0), "{:?}", report.backends);
+        }
+    }
 }

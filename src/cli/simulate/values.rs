@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lb_core::config::{MAX_DURATION, PoolConfig, StrategyConfig, parse_duration};
+use lb_core::config::{self, MAX_DURATION, PoolConfig, StrategyConfig, parse_duration};
 
 /// How many requests come.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,16 +72,35 @@ pub(super) fn strategies(text: &str) -> Result<Strategies, String> {
     Ok(Strategies::Named(named))
 }
 
+/// By the rules of the configuration, so that whatever is a strategy there is one here.
 fn strategy(name: &str) -> Result<StrategyConfig, String> {
-    let every = StrategyConfig::every();
-    let found = every.iter().find(|strategy| strategy.name() == name);
-    found.cloned().ok_or_else(|| {
-        let known: Vec<&str> = every.iter().map(StrategyConfig::name).collect();
-        format!(
-            "there is no strategy {name:?}; write all, or some of {}",
-            known.join(",")
-        )
-    })
+    let known = || {
+        StrategyConfig::every()
+            .iter()
+            .map(StrategyConfig::name)
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let refused = |hint: Option<String>| {
+        let hint = hint.unwrap_or_else(|| format!("write all, or some of {}", known()));
+        format!("there is no strategy {name:?}; {hint}")
+    };
+    let is_name = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_$".contains(c));
+    if !is_name {
+        return Err(refused(None));
+    }
+    let text = format!("port: 0\nstrategy: \"{name}\"\nbackends: [\"http://b1\"]\n");
+    let config = config::load(&text, "--strategy", &|_| None);
+    let hint = |error: config::ConfigError| error.problems.into_iter().find_map(|problem| problem.hint);
+    let pool = config.map(|mut config| config.pools.remove(config::DEFAULT_POOL));
+    match pool {
+        Ok(Some(pool)) => Ok(pool.strategy),
+        Ok(None) => Err(refused(None)),
+        Err(error) => Err(refused(hint(error))),
+    }
 }
 
 /// `2000/s`, `120000/m`, `2000` (a second), `60%`.
@@ -230,12 +249,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_strategy_is_refused_with_those_there_are() {
+    fn strategies_have_their_names_of_the_file() {
         assert_eq!(strategies("all"), Ok(Strategies::All));
+        for strategy in StrategyConfig::every() {
+            let named = strategies(strategy.name());
+            assert_eq!(named, Ok(Strategies::Named(vec![strategy])));
+        }
+        let Ok(Strategies::Named(named)) = strategies("weighted, round-robin,intelligent") else {
+            unreachable!("all three are in the file");
+        };
+        let names: Vec<&str> = named.iter().map(StrategyConfig::name).collect();
+        assert_eq!(names, ["round-robin", "intelligent"]);
+    }
+
+    #[test]
+    fn an_unknown_strategy_is_refused_with_those_there_are() {
         let refusal = strategies("round-robin,best").err().unwrap_or_default();
         assert!(
-            refusal.contains("\"best\"") && refusal.contains("round-robin"),
+            refusal.contains("\"best\"") && refusal.contains("round-robin,random"),
             "{refusal}"
         );
+        let elsewhere = strategies("p2c").err().unwrap_or_default();
+        assert!(elsewhere.contains("power-of-two"), "{elsewhere}");
+        assert!(strategies("hash, ]").is_err());
     }
 }

@@ -14,7 +14,7 @@ impl Trouble {
             What::Slow(factor) => format!("takes {factor} times as long{when}"),
             What::Dead => format!("is dead{when}"),
             What::Frozen => format!("is frozen{when}"),
-            What::Failing(share) => format!("answers {} with 503{when}", percent(share, 1)),
+            What::Failing(share) => format!("answers {} with 503{when}", short_percent(share)),
             What::Cold(cold) => format!(
                 "is cold for {} after it comes back, at first {} times as slow",
                 seconds(cold.lasts),
@@ -37,7 +37,7 @@ pub(super) fn mark(what: &What) -> String {
         What::Slow(factor) => format!("{factor}x slower"),
         What::Dead => "dead".to_owned(),
         What::Frozen => "frozen".to_owned(),
-        What::Failing(share) => format!("{} fail", percent(*share, 0)),
+        What::Failing(share) => format!("{} fail", short_percent(*share)),
         What::Cold(_) => "cold".to_owned(),
         What::Flap(_) => "flaps".to_owned(),
     }
@@ -96,7 +96,10 @@ pub(super) fn service(service: &ServiceTime) -> String {
         Shape::Pareto { alpha } => format!("Pareto, alpha {alpha}"),
     };
     let tail = if service.tail > 0.0 {
-        format!(", {} of them 10 to 1000 times as long", percent(service.tail, 1))
+        format!(
+            ", {} of them 10 to 1000 times as long",
+            short_percent(service.tail)
+        )
     } else {
         String::new()
     };
@@ -133,6 +136,12 @@ pub(super) fn percent(part: f64, decimals: usize) -> String {
         return format!("<{least:.decimals$}%");
     }
     format!("{percent:.decimals$}%")
+}
+
+/// As it was typed: `50%`, `0.1%`.
+fn short_percent(part: f64) -> String {
+    let percent = format!("{:.3}", part * 100.0);
+    format!("{}%", percent.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// `1,234,567`
