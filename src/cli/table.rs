@@ -287,6 +287,9 @@ mod tests {
             latency_micros_total: requests * 400,
             answers: requests,
             last_probe: None,
+            reason: None,
+            until_seconds: None,
+            ejections: 0,
         };
         let other = BackendStatus {
             url: "http://127.0.0.1:40002".to_owned(),

@@ -10,4 +10,4 @@ pub use context::{Client, RequestId};
 pub use error::{Fault, Phase, ProxyError, TimeLimit};
 pub use error_answer::{ErrorAnswer, wants_json};
 pub use failure_log::{FailureLog, Verdict};
-pub use worker::Worker;
+pub use worker::{Worker, answer_head};
