@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::StrategyConfig,
-    pool::{Ask, Lease, Member, Outcome, Tried},
+    pool::{AnswerHead, AnswerKind, Ask, Lease, Member, Outcome, Tried},
     retry::{Progress, Replay},
     strategy::mix,
 };
@@ -261,7 +261,13 @@ impl<'a> Engine<'a> {
         };
         let clock = self.control.clock(now);
         if outcome == Outcome::Answered {
-            lease.answered(clock);
+            let status = if matches!(end, AttemptEnd::Answered) {
+                200
+            } else {
+                FAILING_STATUS
+            };
+            let kind = AnswerKind::of(status, self.scenario.pool.ejection.as_ref());
+            lease.answered(clock, AnswerHead { kind, timed: true });
         }
         lease.finish(outcome, clock);
         match (next, end) {
