@@ -42,6 +42,8 @@ mod memory;
 mod reload;
 /// Failures that a retry can spare the client, and those that it must not hide.
 mod retries;
+/// `simple-lb simulate`: strategies in a model of the pool.
+mod simulate;
 /// What a running instance says of itself.
 mod status;
 /// Stopping without cutting anybody off.

@@ -18,9 +18,12 @@ pub struct KeyParts<'a> {
     pub path: &'a [u8],
     /// Behind the `?`.
     pub query: Option<&'a [u8]>,
-    /// Calls the function with each value of the header, in their order.
-    pub header: &'a dyn Fn(&str, &mut dyn FnMut(&[u8])),
+    /// The headers.
+    pub header: &'a EachValue<'a>,
 }
+
+/// Calls a function with each value of a header, in their order.
+pub(crate) type EachValue<'a> = dyn Fn(&str, &mut dyn FnMut(&[u8])) + 'a;
 
 /// The number, or `None` if the request has nothing of the kind. What is empty counts as nothing: it would send all
 /// those requests to one backend.

@@ -12,4 +12,4 @@ pub use error::{Fault, Phase, ProxyError, TimeLimit};
 pub use error_answer::{ErrorAnswer, wants_json};
 pub use failure_log::{FailureLog, Verdict};
 pub use hash_key::{KeyParts, hash_key};
-pub use worker::{PickBy, Worker};
+pub use worker::{PickBy, Worker, answer_head};

@@ -9,7 +9,7 @@ use std::{
 use lb_actors::RegistryHandle;
 use lb_core::{
     config::{PoolConfig, UpstreamTimeouts},
-    pool::{Ask, Lease, NoBackend, Tried},
+    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Tried},
 };
 
 use super::FailureLog;
@@ -38,6 +38,15 @@ pub struct Worker {
     pub failures: FailureLog,
 }
 
+/// What the head of an answer says of its backend. `bodiless`: the client had nothing to send, so that the time is the
+/// backend's own.
+pub fn answer_head(status: u16, settings: &PoolConfig, bodiless: bool) -> AnswerHead {
+    AnswerHead {
+        kind: AnswerKind::of(status, settings.ejection.as_ref()),
+        timed: bodiless,
+    }
+}
+
 impl Worker {
     /// A worker without connections yet.
     pub fn new(index: usize, registry: RegistryHandle, traffic: Arc<Traffic>) -> Self {
@@ -63,6 +72,13 @@ impl Worker {
             key: by.key,
             tried,
         })
+    }
+
+    /// Ends a request at its backend. If that was one failure too many in a row, the registry hears of it.
+    pub fn finish(&self, lease: Lease, outcome: Outcome) {
+        if let Some(backend) = lease.finish(outcome, Instant::now()) {
+            self.registry.failed_in_a_row(backend);
+        }
     }
 
     /// Whether the retry budget allows to send a request again.

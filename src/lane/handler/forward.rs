@@ -32,7 +32,9 @@ use super::{
     response_body::ResponseBody,
 };
 use crate::{
-    proxy::{Client, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, wants_json},
+    proxy::{
+        Client, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head, wants_json,
+    },
     telemetry::InFlight,
     upstream::Fault,
 };
@@ -161,7 +163,7 @@ impl Exchange {
             let answered = match answer {
                 Some(answer) => Some((lease, answer)),
                 None => {
-                    lease.finish(error.outcome(), Instant::now());
+                    self.finish(lease, &error);
                     None
                 }
             };
@@ -180,7 +182,7 @@ impl Exchange {
                 (Some(next), answered) => {
                     self.log(&backend, (phase, &error), Verdict::Retried);
                     if let Some((lease, _)) = answered {
-                        lease.finish(error.outcome(), Instant::now());
+                        self.finish(lease, &error);
                     }
                     lease = next;
                     retries += 1;
@@ -204,6 +206,10 @@ impl Exchange {
         }
         let allowed = progress == Progress::NotSent || self.withdraw_from_budget();
         allowed.then(|| self.pick(tried).ok()).flatten()
+    }
+
+    fn finish(&self, lease: Lease, error: &ProxyError) {
+        self.worker.finish(lease, error.outcome(self.body.is_complete()));
     }
 
     fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
@@ -264,7 +270,8 @@ impl Exchange {
             Ok(answer) => answer,
             Err(error) => return Err(self.describe(error)),
         };
-        lease.answered(Instant::now());
+        let head = answer_head(answer.status().as_u16(), &self.settings, self.body.is_empty());
+        lease.answered(Instant::now(), head);
         Ok(answer)
     }
 
@@ -346,7 +353,7 @@ impl Exchange {
         response.head_mut().no_chunking(unframed);
         let close = close || unframed && !bodyless;
         if bodyless {
-            lease.finish(Outcome::Answered, Instant::now());
+            self.worker.finish(lease, Outcome::Answered);
             return answer::bodyless(response, length, close);
         }
         let body = ResponseBody {
@@ -379,10 +386,7 @@ fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
             limit: TimeLimit::Connect,
             after,
         },
-        ConnectError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => ProxyError::TimedOut {
-            limit: TimeLimit::Connect,
-            after,
-        },
+        ConnectError::Io(error) => ProxyError::connecting(error, (TimeLimit::Connect, after)),
         ConnectError::Unresolved => ProxyError::Connect("the backend was just removed".to_owned()),
         other => ProxyError::Connect(other.to_string()),
     }

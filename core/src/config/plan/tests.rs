@@ -322,14 +322,26 @@ fn backends() -> impl Strategy<Value = Vec<BackendConfig>> {
         (0..2_u8).prop_map(|n| Priority::new(n).unwrap()),
         Just(Priority::BACKUP)
     ];
-    let fields = (0..6_u16, 1..3_u16, priority, option::of(1..3_u32), any::<bool>());
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>());
+    let own_check = option::of(health_checks().prop_map(Arc::new));
+    let fields = (
+        0..6_u16,
+        1..3_u16,
+        priority,
+        option::of(1..3_u32),
+        switches,
+        own_check,
+    );
     let backend = fields.prop_map(
-        |(port, weight, priority, max_connections, probed)| BackendConfig {
+        |(port, weight, priority, max_connections, (probed, drain, maintenance), own_check)| BackendConfig {
             url: BackendUrl::from_parts(Scheme::Http, "a", 9000 + port),
             weight: Weight::new(weight).unwrap(),
             priority,
             max_connections,
             probed,
+            own_check,
+            drain,
+            maintenance,
         },
     );
     vec(backend, 1..6).prop_map(|mut backends| {
@@ -354,9 +366,37 @@ prop_compose! {
         (rise, fall) in (1..3_u32, 1..3_u32),
         last in 300..303_u16,
         jitter in share(),
+        (kind, port, method) in (
+            prop_oneof![Just(CheckKind::Http), Just(CheckKind::Tcp)],
+            option::of(1..3_u16),
+            prop_oneof![Just(CheckMethod::Get), Just(CheckMethod::Head)],
+        ),
+        (host, header) in (option::of("[ab]"), option::of("[ab]")),
+        (body, max_body) in (option::of("[ab]"), 1..3_u32),
     ) -> HealthCheck {
         let status = StatusRanges::new(std::vec![(200, last)]).unwrap();
-        HealthCheck { path: path.into(), interval, fast_interval, timeout, rise, fall, status, jitter }
+        HealthCheck {
+            kind, port, method, path: path.into(), interval, fast_interval, timeout, rise, fall, status, jitter,
+            host: host.map(Into::into),
+            headers: header.iter().map(|value| ("x".into(), value.as_str().into())).collect(),
+            body: body.map(|text| BodyMatch::contains(&text).unwrap()),
+            max_body: ByteSize::kib(max_body),
+        }
+    }
+}
+
+prop_compose! {
+    fn ejections()(
+        (consecutive, last, share) in (option::of(1..3_u32), 502..504_u16, share()),
+        (base, max, interval) in (seconds(), seconds(), seconds()),
+        (rate, latency) in (option::of(1..3_u32), option::of(1..3_u32)),
+    ) -> EjectionRules {
+        EjectionRules {
+            consecutive, base, max, interval, max_share: share,
+            statuses: StatusRanges::new(std::vec![(502, last)]).unwrap(),
+            success_rate: rate.map(|min_hosts| SuccessRateRule { min_hosts, ..SuccessRateRule::default() }),
+            latency: latency.map(|min_hosts| LatencyRule { min_hosts, ..LatencyRule::default() }),
+        }
     }
 }
 
@@ -391,6 +431,7 @@ prop_compose! {
         (strategy, failover, slow_start) in (strategies(), failovers(), seconds()),
         backends in backends(),
         health_check in health_checks(),
+        (ejection, all_down) in (option::of(ejections()), prop_oneof![Just(AllDown::Try), Just(AllDown::Fail)]),
         (connect, response_idle, body_stall, upstream_idle) in (seconds(), seconds(), seconds(), seconds()),
         (upstream_age, tunnel_idle, request) in (seconds(), seconds(), option::of(seconds())),
         (attempts, budget, min_per_second, statuses) in (0..3_u32, share(), 0..3_u32, vec(500..503_u16, 0..3)),
@@ -401,6 +442,8 @@ prop_compose! {
             slow_start,
             backends,
             health_check,
+            ejection,
+            all_down,
             timeouts: UpstreamTimeouts { connect, response_idle, body_stall, upstream_idle, upstream_age, tunnel_idle, request },
             retries: Retries { attempts, budget, min_per_second, statuses },
         }

@@ -152,6 +152,7 @@ fn a_written_health_check_is_stricter_than_none() {
         fall: 100,
         status: StatusRanges::new(vec![(200, 200), (204, 204), (300, 399)]).unwrap(),
         jitter: Share::percent(50).unwrap(),
+        ..HealthCheck::default()
     };
     assert_eq!(pool(all).health_check, expected);
 }

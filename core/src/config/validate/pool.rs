@@ -37,6 +37,8 @@ impl Checker<'_> {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
                 Some(RawHealthCheck::Off) | None => HealthCheck::default(),
             },
+            ejection: Some(EjectionRules::default()),
+            all_down: AllDown::default(),
             timeouts: self.upstream_timeouts(&raw.timeouts),
             retries: self.retries(&raw.retries),
         }
@@ -69,6 +71,9 @@ impl Checker<'_> {
                 priority,
                 max_connections: max_connections.flatten(),
                 probed: own_probed.unwrap_or(probed),
+                own_check: None,
+                drain: false,
+                maintenance: false,
             });
         }
         backends
@@ -118,6 +123,7 @@ impl Checker<'_> {
                     parse_share(jitter.text(), MAX_JITTER_PERCENT)
                 })
                 .unwrap_or(default.jitter),
+            ..default
         }
     }
 
