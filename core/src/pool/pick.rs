@@ -233,11 +233,7 @@ fn parts(members: &[Member], overprovisioning: f64) -> Box<[u32]> {
         let (up, all) = weights.entry(member.priority).or_default();
         let weight = u64::from(member.weight.get());
         *all += weight;
-        *up += if member.health.status() == HealthStatus::Up {
-            weight
-        } else {
-            0
-        };
+        *up += if member.health.is_up() { weight } else { 0 };
     }
     let tiers = weights.into_values().filter(|(up, _)| *up > 0);
     let able: Vec<f64> = tiers
