@@ -1,6 +1,8 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
-use lb_core::config::{Config, ErrorPage, Lane, PoolConfig, format_duration, on_or_off, via_as_written};
+use lb_core::config::{
+    Config, DEFAULT_POOL, ErrorPage, Lane, PoolConfig, format_duration, on_or_off, via_as_written,
+};
 
 use crate::{
     app, listener,
@@ -16,7 +18,7 @@ const HANDLER_HEADER_COUNT: &str = "96, of the framework";
 pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
     let mut all = vec![row("port", join(&config.listeners))];
     for (name, pool) in &config.pools {
-        let prefix = if config.pools.len() == 1 {
+        let prefix = if **name == *DEFAULT_POOL {
             String::new()
         } else {
             format!("pools.{name}.")

@@ -4,6 +4,7 @@
 mod accepts;
 mod example;
 mod hostile;
+mod pools;
 mod positions;
 mod refuses;
 

@@ -5,8 +5,9 @@
 
 mod http;
 mod pool;
+mod pools;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     address::{clash, parse_listener, parse_network},
@@ -45,18 +46,20 @@ struct Checker<'p> {
 
 impl Checker<'_> {
     fn config(&mut self, raw: &RawConfig) -> Config {
-        let default_pool: Arc<str> = DEFAULT_POOL.into();
+        let pools = self.pools(raw);
         Config {
             listeners: self.listeners(&raw.port),
-            pools: BTreeMap::from([(default_pool.clone(), self.pool(raw))]),
-            routes: vec![RouteConfig { pool: default_pool }],
+            routes: vec![RouteConfig {
+                pool: self.only_pool(&pools, raw),
+            }],
+            pools,
             trusted_proxies: self.all(&raw.trusted_proxies, |text| parse_network(text.text())),
             workers: self.value(&raw.workers, workers).unwrap_or_default(),
             shutdown_timeout: self
                 .value(&raw.shutdown_timeout, duration)
                 .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             log: self.value(&raw.log, log_level).unwrap_or(LogLevel::Info),
-            client_timeouts: self.client_timeouts(&raw.timeouts),
+            client_timeouts: self.client_timeouts(&raw.pool.timeouts),
             lane: self.value(&raw.lane, http::lane).unwrap_or_default(),
             via: self.value(&raw.via, http::via).unwrap_or_default(),
             allow_trace: self.value(&raw.trace, http::switch).unwrap_or_default(),

@@ -225,11 +225,26 @@ impl<'n> Fields<'n> {
         None
     }
 
+    /// The path of one of its settings.
+    pub(in crate::config) fn path_of(&self, key: &str) -> String {
+        key_path(&self.path, key)
+    }
+
     fn expected(&self, key: &str) -> &'static str {
         self.known
             .iter()
             .find(|(name, _)| *name == key)
             .map_or("a single value", |(_, expected)| expected)
+    }
+}
+
+/// A key that is a value as well: a name, a status code.
+pub(in crate::config) fn key(entry: &Entry, path: &str) -> Written {
+    Written {
+        field: path.to_owned(),
+        position: entry.position,
+        written: entry.key.clone(),
+        value: Scalar::Text(entry.key.clone()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Checker, duration, one_of, place_of, timeout, whole};
 use crate::config::{
     model::*,
     problem::Refusal,
-    raw::{RawBackend, RawConfig, RawHealthCheck, RawProbe, RawRetries, RawTimeouts, Written},
+    raw::{RawBackend, RawHealthCheck, RawPool, RawProbe, RawRetries, RawTimeouts, Written},
     units::{format_duration, parse_share, parse_statuses},
 };
 
@@ -22,16 +22,17 @@ const MAX_JITTER_PERCENT: u8 = 50;
 const MAX_PATH: usize = 2048;
 
 impl Checker<'_> {
-    pub(super) fn pool(&mut self, raw: &RawConfig) -> PoolConfig {
+    /// Every pool: the one at the top of the file, also where it is but the defaults of others, and those below `pools`.
+    pub(super) fn pool(&mut self, raw: &RawPool) -> PoolConfig {
         let probed = !matches!(raw.health_check, Some(RawHealthCheck::Off));
         PoolConfig {
             strategy: self
                 .value(&raw.strategy, strategy)
                 .unwrap_or(StrategyName::RoundRobin),
-            backends: self.backends(&raw.backends, probed),
+            backends: self.backends(raw.backends.as_deref().unwrap_or_default(), probed),
             health_check: match &raw.health_check {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
-                Some(RawHealthCheck::Off) | None => HealthCheck::default(),
+                Some(RawHealthCheck::Off | RawHealthCheck::On) | None => HealthCheck::default(),
             },
             timeouts: self.upstream_timeouts(&raw.timeouts),
             retries: self.retries(&raw.retries),
@@ -127,7 +128,9 @@ impl Checker<'_> {
     fn retries(&mut self, raw: &RawRetries) -> Retries {
         let default = Retries::default();
         let mut statuses: Vec<u16> = self
-            .all(&raw.statuses, |status| parse_statuses(status.text(), (400, 599)))
+            .all(raw.statuses.as_deref().unwrap_or_default(), |status| {
+                parse_statuses(status.text(), (400, 599))
+            })
             .concat()
             .into_iter()
             .flat_map(|(first, last)| first..=last)
