@@ -32,12 +32,11 @@ pub struct Worker {
 impl Worker {
     /// A worker without connections yet.
     pub fn new(index: usize, registry: RegistryHandle, traffic: Arc<Traffic>) -> Self {
-        let upstream = UpstreamClients::new(registry.clone());
         Self {
             index,
             registry,
             traffic,
-            upstream,
+            upstream: UpstreamClients::default(),
             failures: FailureLog::new(Instant::now()),
         }
     }
@@ -57,7 +56,7 @@ impl Worker {
     /// Whether the retry budget allows to send a request again.
     pub fn withdraw_retry(&self, settings: &PoolConfig) -> bool {
         let snapshot = self.registry.snapshot();
-        let Some(pool) = snapshot.route() else {
+        let Some(pool) = snapshot.default_pool() else {
             return false;
         };
         pool.retry_budget()
@@ -68,7 +67,7 @@ impl Worker {
     pub fn has_untried(&self, tried: &Tried) -> bool {
         self.registry
             .snapshot()
-            .route()
+            .default_pool()
             .is_some_and(|pool| pool.has_untried(tried))
     }
 
@@ -77,7 +76,7 @@ impl Worker {
         let snapshot = self.registry.snapshot();
         let default = UpstreamTimeouts::default();
         snapshot
-            .route()
+            .default_pool()
             .map_or(default.body_stall, |pool| pool.config().timeouts.body_stall)
     }
 
@@ -86,7 +85,7 @@ impl Worker {
         let snapshot = self.registry.snapshot();
         let default = UpstreamTimeouts::default();
         snapshot
-            .route()
+            .default_pool()
             .map_or(default.tunnel_idle, |pool| pool.config().timeouts.tunnel_idle)
     }
 }

@@ -4,6 +4,7 @@
 //! of the second configuration, so that what is shown is what is done: applying the plan of two configurations to the
 //! first gives the second, which a property test holds it to. After quickwit's indexing plan, which is tested so.
 
+mod routes;
 mod setting;
 
 use std::{
@@ -235,11 +236,12 @@ impl ReloadPlan {
         lines.extend(pool_settings.map(|(pool, Change { from, to })| {
             format!("~ {}{} {from} -> {to}", prefix(pool, "."), from.key())
         }));
-        lines.extend(
-            self.settings
-                .iter()
-                .map(|Change { from, to }| format!("~ {} {from} -> {to}", from.key())),
-        );
+        for Change { from, to } in &self.settings {
+            match (from, to) {
+                (Setting::Routes(from), Setting::Routes(to)) => lines.extend(routes::lines(from, to)),
+                _ => lines.push(format!("~ {} {from} -> {to}", from.key())),
+            }
+        }
         lines
     }
 

@@ -163,17 +163,22 @@ impl Problems {
 
     /// The result if there was no problem; else all of them, from the top of the file to its end. (Without a
     /// result there is one.)
-    pub(super) fn finish<T>(mut self, result: Option<T>) -> Result<T, ConfigError> {
+    pub(super) fn finish<T>(self, result: Option<T>) -> Result<T, ConfigError> {
         match result {
             Some(result) if self.found.is_empty() => Ok(result),
-            _ => {
-                self.found.sort_by_key(|problem| problem.position);
-                // What pools take over from the top of the file is judged for each of them.
-                let mut seen = HashSet::new();
-                self.found.retain(|problem| seen.insert(problem.clone()));
-                Err(ConfigError { problems: self.found })
-            }
+            _ => Err(ConfigError {
+                problems: self.sorted(),
+            }),
         }
+    }
+
+    /// All of them, from the top of the file to its end.
+    pub(super) fn sorted(mut self) -> Vec<Problem> {
+        self.found.sort_by_key(|problem| problem.position);
+        // What pools take over from the top of the file is judged for each of them.
+        let mut seen = HashSet::new();
+        self.found.retain(|problem| seen.insert(problem.clone()));
+        self.found
     }
 }
 

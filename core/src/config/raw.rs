@@ -6,11 +6,13 @@
 
 mod fields;
 mod pool;
+mod routes;
 
 use self::fields::{Fields, Key};
 pub(super) use self::{
     fields::{Scalar, Written},
     pool::*,
+    routes::*,
 };
 use super::{
     node::{Node, Value, key_path},
@@ -26,6 +28,8 @@ pub(super) struct RawConfig {
     /// The settings of pools: the defaults of all, and with its backends the pool `default`.
     pub(super) pool: RawPool,
     pub(super) pools: Vec<RawNamedPool>,
+    /// `None`: not written.
+    pub(super) routes: Option<Vec<RawRoute>>,
     pub(super) trusted_proxies: Vec<Written>,
     pub(super) workers: Option<Written>,
     pub(super) shutdown_timeout: Option<Written>,
@@ -62,6 +66,7 @@ const CONFIG: &[Key] = &[
     ("timeouts", "a mapping or a duration"),
     ("retries", "a mapping or a whole number"),
     ("pools", "a mapping of names to pools"),
+    ("routes", "a list of routes"),
     ("trusted_proxies", "a network or a list of networks"),
     ("workers", "a whole number"),
     ("shutdown_timeout", "a duration"),
@@ -106,6 +111,7 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> RawConfig {
         port: fields.list("port", true, problems).unwrap_or_default(),
         pool: pool::top(&fields, problems),
         pools: pool::named(&fields, problems),
+        routes: routes::routes(&fields, problems),
         trusted_proxies: fields
             .list("trusted_proxies", false, problems)
             .unwrap_or_default(),

@@ -7,6 +7,7 @@ mod hostile;
 mod pools;
 mod positions;
 mod refuses;
+mod routes;
 
 use super::{Config, PoolConfig, load};
 

@@ -4,6 +4,7 @@ mod backend;
 mod lease;
 mod pick;
 mod report;
+mod route;
 mod snapshot;
 
 #[cfg(test)]
@@ -12,4 +13,5 @@ mod tests;
 pub use backend::{Backend, BackendCounts, ProbeRecord};
 pub use lease::{Lease, Outcome};
 pub use pick::{Ask, NoBackend, Pool, Tried};
-pub use snapshot::{Member, PoolState, Route, Snapshot};
+pub use route::{Destination, Route, Terms};
+pub use snapshot::{Member, PoolState, Snapshot};

@@ -15,7 +15,12 @@ use std::{
 };
 
 use super::{Backend, Lease, Member, PoolState};
-use crate::{config::PoolConfig, retry::RetryBudget, status::HealthStatus, strategy::Schedule};
+use crate::{
+    config::{PoolConfig, StrategyName},
+    retry::RetryBudget,
+    status::HealthStatus,
+    strategy::Schedule,
+};
 
 /// What a request tells the pool when it asks for a backend.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +148,30 @@ impl Pool {
             .iter()
             .map(|member| member.backend.counts().requests)
             .sum()
+    }
+
+    /// Whether it belongs to a route with a strategy of its own, over the backends of the pool with this name.
+    pub fn is_own_of_a_route(&self) -> bool {
+        self.state.own_of_a_route
+    }
+
+    /// Whether both are the same pool, of this snapshot or another.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// The same backends, chosen in another way, with turns of their own.
+    pub(super) fn with_strategy(&self, strategy: StrategyName, state: Arc<PoolState>) -> Self {
+        let config = PoolConfig {
+            strategy,
+            ..PoolConfig::clone(&self.config)
+        };
+        Self::new(
+            Arc::clone(&self.name),
+            Arc::new(config),
+            self.members.to_vec(),
+            state,
+        )
     }
 
     pub(super) fn state(&self) -> &Arc<PoolState> {

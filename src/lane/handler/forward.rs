@@ -63,7 +63,10 @@ pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<W
             .peer_addr()
             .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
         let client = Client::new(peer, &snapshot.config().trusted_proxies);
-        (snapshot.route().map(|pool| Arc::clone(pool.config())), client)
+        (
+            snapshot.default_pool().map(|pool| Arc::clone(pool.config())),
+            client,
+        )
     };
     if let Some(error) = not_forwarded(&request, &worker) {
         return refuse(&request, &worker, &id, &error);
@@ -175,7 +178,7 @@ impl Exchange {
         if !self.replay().allows(progress) {
             return None;
         }
-        if !self.worker.registry.snapshot().route()?.has_untried(tried) {
+        if !self.worker.registry.snapshot().default_pool()?.has_untried(tried) {
             // The only backend there is may just have closed a kept-alive connection: it gets one more chance.
             if tried.len() > 1 || !error.is_broken_connection() || !std::mem::take(second_chance) {
                 return None;
@@ -223,7 +226,7 @@ impl Exchange {
 
     fn withdraw_from_budget(&self) -> bool {
         let snapshot = self.worker.registry.snapshot();
-        let Some(pool) = snapshot.route() else {
+        let Some(pool) = snapshot.default_pool() else {
             return false;
         };
         pool.retry_budget()
@@ -242,6 +245,12 @@ impl Exchange {
             (self.client, &self.id),
             request.headers_mut(),
         );
+        if host.is_none()
+            && let Ok(own) = HeaderValue::from_str(lease.backend().authority())
+        {
+            // awc would name the authority of its URI.
+            request.headers_mut().insert(header::HOST, own);
+        }
         let body = BoxBody::new(self.body.clone());
         let sending = self.worker.upstream.send(request, body);
         let answer = match self.within_limits(sending).await? {
@@ -257,7 +266,7 @@ impl Exchange {
         let backend = lease.backend();
         let mut parts = uri::Parts::default();
         parts.scheme = Some(uri::Scheme::HTTP);
-        parts.authority = backend.authority().parse().ok();
+        parts.authority = self.worker.upstream.authority(backend);
         parts.path_and_query = self.request.uri().path_and_query().and_then(rooted);
         Uri::from_parts(parts).map_err(|error| {
             Failure(

@@ -71,7 +71,7 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
         .shared
         .registry
         .snapshot()
-        .route()
+        .default_pool()
         .map(|pool| Arc::clone(pool.config()));
     let trusted = proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
     let (id, json) = identify(client, &head);

@@ -188,7 +188,7 @@ fn settings(fields: &Fields<'_>, timeout_keys: &'static [Key], problems: &mut Pr
         backends,
         health_check: health_check(fields, problems),
         timeouts: timeouts(fields, timeout_keys, problems),
-        retries: retries(fields, problems),
+        retries: retries(fields, RETRIES, problems),
     }
 }
 
@@ -277,8 +277,8 @@ pub(super) fn timeouts(fields: &Fields<'_>, keys: &'static [Key], problems: &mut
     }
 }
 
-pub(super) fn retries(fields: &Fields<'_>, problems: &mut Problems) -> RawRetries {
-    let Some(fields) = fields.mapping("retries", (RETRIES, &[]), problems) else {
+pub(super) fn retries(fields: &Fields<'_>, keys: &'static [Key], problems: &mut Problems) -> RawRetries {
+    let Some(fields) = fields.mapping("retries", (keys, &[]), problems) else {
         return RawRetries {
             attempts: fields.scalar("retries", problems),
             ..RawRetries::default()

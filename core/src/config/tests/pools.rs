@@ -5,6 +5,12 @@ use std::time::Duration;
 use super::*;
 use crate::config::*;
 
+/// Where everything goes.
+fn target(config: &Config) -> &str {
+    assert!(config.routes[0].is_plain());
+    &config.routes[0].forward().unwrap().split[0].0
+}
+
 fn names(config: &Config) -> Vec<&str> {
     config.pools.keys().map(|name| &**name).collect()
 }
@@ -16,7 +22,7 @@ fn backends_at_the_top_are_the_pool_default_beside_others() {
     );
     assert_eq!(names(&config), ["api", "default", "web"]);
     assert_eq!(config.pools["web"].backends.len(), 2);
-    assert_eq!(&*config.routes[0].pool, "default");
+    assert_eq!(target(&config), "default");
 }
 
 #[test]
@@ -72,9 +78,9 @@ fn a_pool_can_turn_probes_on_that_are_off_for_all() {
 #[test]
 fn without_routes_everything_goes_to_default_or_to_the_only_pool() {
     let only = config("port: 1\npools: {api: [http://a]}");
-    assert_eq!((names(&only), &*only.routes[0].pool), (vec!["api"], "api"));
+    assert_eq!((names(&only), target(&only)), (vec!["api"], "api"));
     let named = config("port: 1\npools: {api: [http://a], default: [http://b]}");
-    assert_eq!(&*named.routes[0].pool, "default");
+    assert_eq!(target(&named), "default");
     assert_eq!(
         problems("port: 1\npools: {api: [http://a], web: [http://b]}"),
         [

@@ -127,20 +127,9 @@ impl Checker<'_> {
 
     fn retries(&mut self, raw: &RawRetries) -> Retries {
         let default = Retries::default();
-        let mut statuses: Vec<u16> = self
-            .all(raw.statuses.as_deref().unwrap_or_default(), |status| {
-                parse_statuses(status.text(), (400, 599))
-            })
-            .concat()
-            .into_iter()
-            .flat_map(|(first, last)| first..=last)
-            .collect();
-        statuses.sort_unstable();
-        statuses.dedup();
         Retries {
-            attempts: self
-                .value(&raw.attempts, |tries| whole(tries, 0, MAX_ATTEMPTS))
-                .unwrap_or(default.attempts),
+            statuses: self.retried_statuses(raw.statuses.as_deref().unwrap_or_default()),
+            attempts: self.value(&raw.attempts, attempts).unwrap_or(default.attempts),
             budget: self
                 .value(&raw.budget, |budget| parse_share(budget.text(), 100))
                 .unwrap_or(default.budget),
@@ -149,12 +138,11 @@ impl Checker<'_> {
                     whole(least, 0, MAX_RETRIES_PER_SECOND)
                 })
                 .unwrap_or(default.min_per_second),
-            statuses,
         }
     }
 }
 
-fn strategy(written: &Written) -> Result<StrategyName, Refusal> {
+pub(super) fn strategy(written: &Written) -> Result<StrategyName, Refusal> {
     one_of(
         written.text(),
         [
@@ -162,6 +150,10 @@ fn strategy(written: &Written) -> Result<StrategyName, Refusal> {
             ("weighted", StrategyName::RoundRobin),
         ],
     )
+}
+
+pub(super) fn attempts(written: &Written) -> Result<u32, Refusal> {
+    whole(written, 0, MAX_ATTEMPTS)
 }
 
 fn weight(written: &Written) -> Result<Weight, Refusal> {
@@ -224,7 +216,7 @@ fn probe_path(written: &Written) -> Result<Arc<str>, Refusal> {
     Ok(path.into())
 }
 
-fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {
+pub(super) fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {
     match (written.text(), duration(written)) {
         ("none", _) => Ok(None),
         ("0", _) | (_, Ok(Duration::ZERO)) => {
