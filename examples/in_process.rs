@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let member = |(backend, id): (&BackendConfig, u64)| Member {
         backend: Arc::new(Backend::new(id, backend.url.clone(), 1)),
         weight: backend.weight,
+        priority: backend.priority,
+        max_connections: backend.max_connections,
+        warming_since: None,
         health: Health::unprobed(),
         since: now,
         probed: false,
@@ -36,13 +39,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     for worker in [0; 9] {
         let (now, tried) = (Instant::now(), &none);
-        let lease = snapshot.pick(&Ask { worker, now, tried })?;
+        let (random, key) = (0, None);
+        let lease = snapshot.pick(&Ask {
+            worker,
+            now,
+            random,
+            key,
+            tried,
+        })?;
         let answer = TcpStream::connect(lease.backend().authority()).and_then(io::read_to_string);
         lease.answered(Instant::now());
         let outcome = answer
             .as_ref()
             .map_or(Outcome::BackendFailed, |_| Outcome::Answered);
-        lease.finish(outcome);
+        lease.finish(outcome, Instant::now());
         println!("{}", answer?);
     }
     Ok(())

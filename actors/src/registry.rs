@@ -141,6 +141,8 @@ impl BackendRegistry {
                         }
                         member.probed = backend.probed;
                         member.weight = backend.weight;
+                        member.priority = backend.priority;
+                        member.max_connections = backend.max_connections;
                         member
                     }
                 };
@@ -213,6 +215,16 @@ impl BackendRegistry {
         let found = |(name, member): &(Arc<str>, Member)| name == pool && member.backend.url() == url;
         let index = self.retiring.iter().position(found)?;
         Some(self.retiring.swap_remove(index).1)
+    }
+
+    /// Begins the slow start of a backend that has just come up beside others that serve.
+    fn warm_up(&mut self, identity: &Identity, now: Instant) {
+        let is_other = |other: &Identity| other.0 == identity.0 && other.1 != identity.1;
+        let mut others = self.members.iter().filter(|(other, _)| is_other(other));
+        let others_serve = others.any(|(_, member)| member.health.is_up());
+        if let Some(member) = self.members.get_mut(identity) {
+            member.warming_since = (others_serve && member.health.is_up()).then_some(now);
+        }
     }
 
     fn any_up(&self, pool: &Arc<str>) -> bool {
@@ -327,6 +339,10 @@ impl BackendRegistry {
         });
         let changing = member.health.is_changing();
         let pool = Arc::clone(&identity.0);
+        if transition.is_some() {
+            let identity = identity.clone();
+            self.warm_up(&identity, now);
+        }
         if first || transition.is_some() {
             self.publish_soon(ctx);
         }
@@ -363,6 +379,9 @@ fn new_member(handle: &RegistryHandle, config: &BackendConfig, health: Health, n
     Member {
         backend,
         weight: config.weight,
+        priority: config.priority,
+        max_connections: config.max_connections,
+        warming_since: None,
         health,
         since: now,
         probed: config.probed,

@@ -169,6 +169,7 @@ impl ProxyError {
             Self::NoBackend(NoBackend::NoneEligible) => {
                 row(503, "no backend is ready for requests", Balancer, Answered)
             }
+            Self::NoBackend(NoBackend::Saturated) => row(503, "all backends are busy", Balancer, Answered),
             Self::NoBackend(NoBackend::AllTried) => row(502, "no backend answered", Balancer, Answered),
         }
     }
@@ -227,6 +228,7 @@ mod tests {
                 503,
                 Fault::Balancer,
             ),
+            (ProxyError::NoBackend(NoBackend::Saturated), 503, Fault::Balancer),
             (timeout(TimeLimit::Connect), 504, Fault::Backend),
             (timeout(TimeLimit::ResponseIdle), 504, Fault::Backend),
             (timeout(TimeLimit::Request), 504, Fault::Backend),

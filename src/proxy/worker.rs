@@ -49,6 +49,8 @@ impl Worker {
         self.registry.pick(&Ask {
             worker: self.index,
             now,
+            random: fastrand::u64(..),
+            key: None,
             tried,
         })
     }

@@ -260,22 +260,29 @@ impl BackendChange {
             Self::Added(new) => vec![format!("+ {pool}{}", new.url)],
             Self::Removed(old) => vec![format!("- {pool}{}", old.url)],
             Self::Changed { from, to } => {
-                let mut lines = Vec::new();
-                if from.weight != to.weight {
-                    lines.push(format!(
-                        "~ {pool}{} weight {} -> {}",
-                        from.url,
-                        from.weight.get(),
-                        to.weight.get()
-                    ));
-                }
-                if from.probed != to.probed {
-                    lines.push(format!(
-                        "~ {pool}{} health_check {} -> {}",
-                        from.url, from.probed, to.probed
-                    ));
-                }
-                lines
+                // Taken apart, so that a new field does not compile until it has its line.
+                let BackendConfig {
+                    url,
+                    weight,
+                    priority,
+                    max_connections,
+                    probed,
+                } = from;
+                let most = |most: &Option<u32>| most.map_or("none".to_owned(), |most| most.to_string());
+                [
+                    ("weight", weight.get().to_string(), to.weight.get().to_string()),
+                    ("priority", priority.to_string(), to.priority.to_string()),
+                    (
+                        "max_connections",
+                        most(max_connections),
+                        most(&to.max_connections),
+                    ),
+                    ("health_check", probed.to_string(), to.probed.to_string()),
+                ]
+                .into_iter()
+                .filter(|(_, from, to)| from != to)
+                .map(|(key, from, to)| format!("~ {pool}{url} {key} {from} -> {to}"))
+                .collect()
             }
         }
     }

@@ -1,17 +1,22 @@
 //! Pools as the request path sees them: immutable snapshots over backends whose counters outlive them.
 
+mod ask;
 mod backend;
 mod lease;
 mod pick;
 mod report;
 mod route;
 mod snapshot;
+mod state;
+mod tier;
 
 #[cfg(test)]
 mod tests;
 
+pub use ask::{Ask, NoBackend, Tried};
 pub use backend::{Backend, BackendCounts, ProbeRecord};
 pub use lease::{Lease, Outcome};
-pub use pick::{Ask, NoBackend, Pool, Tried};
+pub use pick::Pool;
 pub use route::{Destination, Route, Terms};
-pub use snapshot::{Member, PoolState, Snapshot};
+pub use snapshot::{Member, Snapshot};
+pub use state::PoolState;

@@ -166,7 +166,8 @@ fn destination(
     let own = |forward: &Forward| {
         let strategy = forward
             .strategy
-            .filter(|strategy| *strategy != pool.config().strategy)?;
+            .clone()
+            .filter(|own| *own != pool.config().strategy)?;
         let before = known.and_then(|known| {
             let mut before = known.destinations.iter();
             before.find(|before| before.pool.name() == pool.name() && before.pool.is_own_of_a_route())

@@ -2,15 +2,19 @@
 //!
 //! The choice is a point on a line, found by a hash of what the client is known by. The pools lie on it one behind the
 //! other, as long as their weights. So two pools keep whom they have when the second one's share grows: those that go
-//! over come from the first. The hash is fixed for good (FNV-1a, 64 bits, mixed by MurmurHash3's finalizer: both by their
-//! authors' public description), so that every worker, balancer and restart agrees.
+//! over come from the first. The hash means the same for good, so that every worker, balancer and restart agrees.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use super::Request;
+use crate::strategy::{hash_bytes, mix};
 
 /// The largest weight of a pool in a split: a hundredth of a percent can be said.
 pub const MAX_WEIGHT: u32 = 10_000;
+
+/// Tells the place in a split from the place that a strategy finds by the same bytes: else each pool of a split would see
+/// its clients on one side of its own choice.
+const SPLIT: u64 = 0x5B11_7000_0000_0001;
 
 /// What a client is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,20 +38,20 @@ pub fn point(by: &SplitBy, request: &Request<'_>, random: u64) -> u64 {
         SplitBy::Random => return random,
         SplitBy::Header(name) => {
             request.headers.any(name, &mut |value| {
-                found = Some(hash(value));
+                found = Some(hash_of(value));
                 true
             });
         }
         SplitBy::Cookie(name) => {
             request.headers.any("cookie", &mut |value| {
-                found = cookie(value, name.as_bytes()).map(hash);
+                found = cookie(value, name.as_bytes()).map(hash_of);
                 found.is_some()
             });
         }
     }
     found.unwrap_or_else(|| match request.client {
-        IpAddr::V4(address) => hash(&address.octets()),
-        IpAddr::V6(address) => hash(&address.octets()),
+        IpAddr::V4(address) => hash_of(&address.octets()),
+        IpAddr::V6(address) => hash_of(&address.octets()),
     })
 }
 
@@ -69,17 +73,8 @@ pub fn cookie<'v>(line: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
     })
 }
 
-/// FNV-1a with 64 bits, its bits then mixed: on its own, texts that differ at their end lie close together.
-pub fn hash(bytes: &[u8]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in bytes {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    hash ^= hash >> 33;
-    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash ^= hash >> 33;
-    hash = hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
+fn hash_of(bytes: &[u8]) -> u64 {
+    mix(hash_bytes(bytes) ^ SPLIT)
 }
 
 impl fmt::Display for SplitBy {
@@ -143,28 +138,25 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_same_for_good() {
-        assert_eq!(hash(b""), 0xefd0_1f60_ba99_2926);
-        assert_eq!(hash(b"a"), 0x82a2_a958_a9be_ce5b);
-    }
-
-    #[test]
     fn a_cookie_or_a_header_says_who_it_is_and_the_address_where_it_is_missing() {
         let client = IpAddr::from([192, 0, 2, 1]);
         let by = SplitBy::Cookie("uid".into());
         let at = |headers: Vec<(&str, &str)>, by: &SplitBy| point(by, &request(&headers, client), 7);
         assert_eq!(
             at(vec![("Cookie", "a=1; uid=x"), ("cookie", "uid=y")], &by),
-            hash(b"x")
+            hash_of(b"x")
         );
         assert_eq!(
             at(vec![("Cookie", "a=1"), ("cookie", "b=2; uid=y")], &by),
-            hash(b"y")
+            hash_of(b"y")
         );
-        assert_eq!(at(vec![("Cookie", "xuid=1; uidx=2")], &by), hash(&[192, 0, 2, 1]));
+        assert_eq!(
+            at(vec![("Cookie", "xuid=1; uidx=2")], &by),
+            hash_of(&[192, 0, 2, 1])
+        );
         assert_eq!(
             at(vec![("X-User", "u")], &SplitBy::Header("x-user".into())),
-            hash(b"u")
+            hash_of(b"u")
         );
         assert_eq!(at(vec![], &SplitBy::Random), 7);
     }

@@ -159,12 +159,12 @@ impl Exchange {
                 (None, Some(answer)) => return Ok((lease, answer)),
                 (None, None) => {
                     self.log(&lease, (phase, &error), Verdict::GaveUp);
-                    lease.finish(error.outcome());
+                    lease.finish(error.outcome(), Instant::now());
                     return Err(error);
                 }
                 (Some(next), _) => {
                     self.log(&lease, (phase, &error), Verdict::Retried);
-                    lease.finish(error.outcome());
+                    lease.finish(error.outcome(), Instant::now());
                     lease = next;
                     retries += 1;
                 }
@@ -193,6 +193,8 @@ impl Exchange {
         self.worker.registry.pick(&Ask {
             worker: self.worker.index,
             now: Instant::now(),
+            random: fastrand::u64(..),
+            key: None,
             tried,
         })
     }
@@ -339,7 +341,7 @@ impl Exchange {
         response.head_mut().no_chunking(unframed);
         let close = close || unframed && !bodyless;
         if bodyless {
-            lease.finish(Outcome::Answered);
+            lease.finish(Outcome::Answered, Instant::now());
             return answer::bodyless(response, length, close);
         }
         let body = ResponseBody {

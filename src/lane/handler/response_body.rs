@@ -52,14 +52,14 @@ impl ResponseBody {
                 (Phase::Answering, error),
                 Verdict::GaveUp,
             );
-            lease.finish(error.outcome());
+            lease.finish(error.outcome(), Instant::now());
         }
         Broken
     }
 
     fn end(&mut self) {
         if let Some(lease) = self.lease.take() {
-            lease.finish(Outcome::Answered);
+            lease.finish(Outcome::Answered, Instant::now());
         }
     }
 

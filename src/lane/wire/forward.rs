@@ -170,7 +170,7 @@ impl Request<'_> {
             let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
             let (phase, error) = match attempt {
                 Attempt::Done(next) => {
-                    lease.finish(Outcome::Answered);
+                    lease.finish(Outcome::Answered, self.worker.timers.now());
                     return next;
                 }
                 Attempt::Tunnel(backend) => {
@@ -191,7 +191,7 @@ impl Request<'_> {
                         (Phase::Answering, &error),
                         Verdict::GaveUp,
                     );
-                    lease.finish(error.outcome());
+                    lease.finish(error.outcome(), WireWorker::precise_now());
                     // Who has not read for that long gets no more time to read what is left.
                     let stalled = matches!(
                         error,
@@ -232,7 +232,7 @@ impl Request<'_> {
             };
             let log = &self.worker.shared.failures;
             log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
-            lease.finish(error.outcome());
+            lease.finish(error.outcome(), WireWorker::precise_now());
             match next {
                 Some(next) => {
                     self.outgoing.rewind();

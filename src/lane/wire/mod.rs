@@ -17,7 +17,7 @@ mod timer;
 mod tunnel;
 mod worker;
 
-pub use service::listen;
+pub use service::service;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{Retries, StrategyName, UpstreamTimeouts};
+use super::{Retries, StrategyConfig, UpstreamTimeouts};
 use crate::{
     config::units::format_duration,
     route::{
@@ -151,7 +151,7 @@ pub struct Forward {
     /// What a client is known by where there are several.
     pub split_by: SplitBy,
     /// How the next backend is chosen, if not as the pool has it: a choice of the route's own, over the same backends.
-    pub strategy: Option<StrategyName>,
+    pub strategy: Option<StrategyConfig>,
     /// Timeouts that differ from the pool's.
     pub timeouts: TimeoutOverrides,
     /// Retries that differ from the pool's.

@@ -200,7 +200,9 @@ fn page_text(page: &ErrorPage) -> String {
 /// A setting of a pool, with a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum PoolSetting {
-    Strategy(StrategyName),
+    Strategy(StrategyConfig),
+    Failover(Failover),
+    SlowStart(Duration),
     Path(Arc<str>),
     Interval(Duration),
     FastInterval(Duration),
@@ -227,6 +229,8 @@ impl PoolSetting {
     pub(super) fn all(pool: &PoolConfig) -> Vec<Self> {
         let PoolConfig {
             strategy,
+            failover,
+            slow_start,
             backends: _,
             health_check,
             timeouts,
@@ -258,7 +262,9 @@ impl PoolSetting {
             statuses,
         } = retries;
         vec![
-            Self::Strategy(*strategy),
+            Self::Strategy(strategy.clone()),
+            Self::Failover(*failover),
+            Self::SlowStart(*slow_start),
             Self::Path(path.clone()),
             Self::Interval(*interval),
             Self::FastInterval(*fast_interval),
@@ -285,6 +291,8 @@ impl PoolSetting {
     pub(super) fn key(&self) -> &'static str {
         match self {
             Self::Strategy(_) => "strategy",
+            Self::Failover(_) => "failover",
+            Self::SlowStart(_) => "slow_start",
             Self::Path(_) => "health_check.path",
             Self::Interval(_) => "health_check.interval",
             Self::FastInterval(_) => "health_check.fast_interval",
@@ -310,6 +318,8 @@ impl PoolSetting {
     pub(super) fn put(self, pool: &mut PoolConfig) {
         match self {
             Self::Strategy(strategy) => pool.strategy = strategy,
+            Self::Failover(failover) => pool.failover = failover,
+            Self::SlowStart(duration) => pool.slow_start = duration,
             Self::Path(path) => pool.health_check.path = path,
             Self::Interval(interval) => pool.health_check.interval = interval,
             Self::FastInterval(interval) => pool.health_check.fast_interval = interval,
@@ -337,6 +347,7 @@ impl fmt::Display for PoolSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Strategy(strategy) => strategy.fmt(f),
+            Self::Failover(failover) => failover.fmt(f),
             Self::Path(path) => path.fmt(f),
             Self::Rise(number) | Self::Fall(number) | Self::Attempts(number) | Self::MinPerSecond(number) => {
                 number.fmt(f)
@@ -345,7 +356,8 @@ impl fmt::Display for PoolSetting {
             Self::Jitter(share) | Self::Budget(share) => share.fmt(f),
             Self::Request(None) => f.write_str("none"),
             Self::Statuses(statuses) => list(f, statuses),
-            Self::Interval(duration)
+            Self::SlowStart(duration)
+            | Self::Interval(duration)
             | Self::FastInterval(duration)
             | Self::Timeout(duration)
             | Self::Connect(duration)

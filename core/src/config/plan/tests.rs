@@ -299,11 +299,20 @@ fn seconds() -> impl Strategy<Value = Duration> {
 }
 
 fn backends() -> impl Strategy<Value = Vec<BackendConfig>> {
-    let backend = (0..6_u16, 1..3_u16, any::<bool>()).prop_map(|(port, weight, probed)| BackendConfig {
-        url: BackendUrl::from_parts(Scheme::Http, "a", 9000 + port),
-        weight: Weight::new(weight).unwrap(),
-        probed,
-    });
+    let priority = prop_oneof![
+        (0..2_u8).prop_map(|n| Priority::new(n).unwrap()),
+        Just(Priority::BACKUP)
+    ];
+    let fields = (0..6_u16, 1..3_u16, priority, option::of(1..3_u32), any::<bool>());
+    let backend = fields.prop_map(
+        |(port, weight, priority, max_connections, probed)| BackendConfig {
+            url: BackendUrl::from_parts(Scheme::Http, "a", 9000 + port),
+            weight: Weight::new(weight).unwrap(),
+            priority,
+            max_connections,
+            probed,
+        },
+    );
     vec(backend, 1..6).prop_map(|mut backends| {
         let mut seen = Vec::new();
         backends.retain(|backend| {
@@ -332,8 +341,35 @@ prop_compose! {
     }
 }
 
+fn strategies() -> impl Strategy<Value = StrategyConfig> {
+    let key = prop_oneof![
+        Just(HashKey::Client),
+        "[ab]".prop_map(|name| HashKey::Header(name.into()))
+    ];
+    let factor = option::of((2..4_u8).prop_map(|factor| LoadFactor::new(f64::from(factor)).unwrap()));
+    prop_oneof![
+        Just(StrategyConfig::RoundRobin),
+        Just(StrategyConfig::First),
+        (seconds(), any::<bool>()).prop_map(|(decay, intelligent)| {
+            StrategyConfig::LeastTime(LeastTimeConfig { decay, intelligent })
+        }),
+        (key, factor).prop_map(|(key, bounded_load)| StrategyConfig::Hash(HashConfig { key, bounded_load })),
+    ]
+}
+
+fn failovers() -> impl Strategy<Value = Failover> {
+    let factor = |factor: u8| LoadFactor::new(f64::from(factor)).unwrap();
+    prop_oneof![
+        Just(Failover::Whole),
+        (2..4_u8).prop_map(move |number| Failover::Gradual {
+            overprovisioning: factor(number)
+        }),
+    ]
+}
+
 prop_compose! {
     fn pools()(
+        (strategy, failover, slow_start) in (strategies(), failovers(), seconds()),
         backends in backends(),
         health_check in health_checks(),
         (connect, response_idle, body_stall, upstream_idle) in (seconds(), seconds(), seconds(), seconds()),
@@ -341,7 +377,9 @@ prop_compose! {
         (attempts, budget, min_per_second, statuses) in (0..3_u32, share(), 0..3_u32, vec(500..503_u16, 0..3)),
     ) -> PoolConfig {
         PoolConfig {
-            strategy: StrategyName::RoundRobin,
+            strategy,
+            failover,
+            slow_start,
             backends,
             health_check,
             timeouts: UpstreamTimeouts { connect, response_idle, body_stall, upstream_idle, upstream_age, tunnel_idle, request },

@@ -59,7 +59,7 @@ fn three_keys_are_enough() {
     assert_eq!(config.limits, Limits::default());
     assert!(config.error_pages.is_empty());
     let pool = &config.pools[DEFAULT_POOL];
-    assert_eq!(pool.strategy, StrategyName::RoundRobin);
+    assert_eq!(pool.strategy, StrategyConfig::RoundRobin);
     assert_eq!(pool.health_check, HealthCheck::default());
     assert_eq!(pool.timeouts, UpstreamTimeouts::default());
     assert_eq!(pool.retries, Retries::default());
@@ -122,7 +122,7 @@ fn a_backend_is_a_url_or_a_mapping() {
 
 #[test]
 fn weighted_is_another_name_of_round_robin() {
-    assert_eq!(pool("strategy: weighted").strategy, StrategyName::RoundRobin);
+    assert_eq!(pool("strategy: weighted").strategy, StrategyConfig::RoundRobin);
 }
 
 #[test]

@@ -28,7 +28,10 @@ impl Checker<'_> {
         PoolConfig {
             strategy: self
                 .value(&raw.strategy, strategy)
-                .unwrap_or(StrategyName::RoundRobin),
+                .unwrap_or(StrategyConfig::RoundRobin),
+            failover: Failover::default(),
+            // Off until the file can say otherwise.
+            slow_start: Duration::ZERO,
             backends: self.backends(raw.backends.as_deref().unwrap_or_default(), probed),
             health_check: match &raw.health_check {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
@@ -61,6 +64,8 @@ impl Checker<'_> {
             backends.push(BackendConfig {
                 url,
                 weight,
+                priority: Priority::default(),
+                max_connections: None,
                 probed: own_probed.unwrap_or(probed),
             });
         }
@@ -142,14 +147,8 @@ impl Checker<'_> {
     }
 }
 
-pub(super) fn strategy(written: &Written) -> Result<StrategyName, Refusal> {
-    one_of(
-        written.text(),
-        [
-            ("round-robin", StrategyName::RoundRobin),
-            ("weighted", StrategyName::RoundRobin),
-        ],
-    )
+pub(super) fn strategy(written: &Written) -> Result<StrategyConfig, Refusal> {
+    one_of(written.text(), [("round-robin", ()), ("weighted", ())]).map(|()| StrategyConfig::RoundRobin)
 }
 
 pub(super) fn attempts(written: &Written) -> Result<u32, Refusal> {

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod choosing;
+
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::*;
@@ -39,6 +41,9 @@ fn snapshot(backends: &[(&str, u16, Health)], previous: Option<&Snapshot>) -> Sn
             Member {
                 backend: known.map_or_else(fresh, |member| Arc::clone(&member.backend)),
                 weight: Weight::new(*weight).unwrap(),
+                priority: backend.priority,
+                max_connections: backend.max_connections,
+                warming_since: None,
                 health: *health,
                 since: Instant::now(),
                 probed: true,
@@ -53,6 +58,8 @@ fn pick(snapshot: &Snapshot, tried: &Tried) -> Result<Lease, NoBackend> {
     snapshot.pick(&Ask {
         worker: 0,
         now: Instant::now(),
+        random: 0,
+        key: None,
         tried,
     })
 }
@@ -190,7 +197,7 @@ fn counts_what_is_in_flight_and_what_failed() {
         pick(&snapshot, &Tried::default()).unwrap(),
     );
     assert_eq!((backend.counts().requests, backend.counts().in_flight), (2, 2));
-    one.finish(Outcome::BackendFailed);
+    one.finish(Outcome::BackendFailed, Instant::now());
     drop(two);
     let counts = backend.counts();
     assert_eq!((counts.requests, counts.in_flight, counts.failures), (2, 0, 1));
