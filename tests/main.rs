@@ -20,6 +20,8 @@ mod distribution;
 mod dummies;
 /// What clients and the log are told when something breaks.
 mod error_answers;
+/// The everyday work of curl, hey, wrk, Python's http.client and Chromium.
+mod everyday;
 /// What reaches the backend and what comes back, line by line.
 mod forwarding;
 /// Answers that awc alone would mistake, through the handler lane.
@@ -46,3 +48,5 @@ mod stop;
 mod timeouts;
 /// The four commands of the README, typed as they stand there.
 mod verbatim;
+/// A real WebSocket library on both ends.
+mod websocket;

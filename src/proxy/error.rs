@@ -102,7 +102,7 @@ pub enum ProxyError {
         /// How long it was.
         after: Duration,
     },
-    /// The client's body ended before it was complete.
+    /// The client's body is malformed, or ended before it was complete.
     #[error("the client's body is broken: {0}")]
     ClientBody(String),
     /// A method that is not forwarded.
@@ -159,7 +159,7 @@ impl ProxyError {
             },
             Self::ClientBody(_) => row(
                 400,
-                "the request's body ended before it was complete",
+                "the request's body is malformed or incomplete",
                 Client,
                 Answered,
             ),
