@@ -29,6 +29,7 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
                 .map(|(key, value)| (format!("{prefix}{key}"), value)),
         );
     }
+    all.extend(routes(config));
     let client = &config.client_timeouts;
     let open_files = app::raise_open_files_limit();
     let (idle, answer_head) = match config.lane {
@@ -78,6 +79,21 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("limit: connections to a backend", "none".to_owned()),
     ]);
     all
+}
+
+/// Each route's conditions, then what it says.
+fn routes(config: &Config) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for (index, route) in config.routes.iter().enumerate() {
+        let key = format!("routes[{index}]");
+        let settings = route.settings().into_iter();
+        let settings = settings
+            .map(|(setting, value)| (format!("{key}.{setting}"), value))
+            .collect::<Vec<_>>();
+        rows.push((key, route.when.to_string()));
+        rows.extend(settings);
+    }
+    rows
 }
 
 /// What the framework limits itself is shown as it is, not as the file has it.

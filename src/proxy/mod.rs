@@ -4,10 +4,12 @@ mod context;
 mod error;
 mod error_answer;
 mod failure_log;
+mod routing;
 mod worker;
 
-pub use context::{Client, RequestId};
+pub use context::{Client, RequestId, client_address};
 pub use error::{Fault, Phase, ProxyError, TimeLimit};
-pub use error_answer::{ErrorAnswer, wants_json};
+pub use error_answer::{ErrorAnswer, reason_phrase, wants_json};
 pub use failure_log::{FailureLog, Verdict};
-pub use worker::Worker;
+pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};
+pub use worker::{PickBy, Worker};

@@ -8,12 +8,23 @@ use std::{
 
 use lb_actors::RegistryHandle;
 use lb_core::{
-    config::{PoolConfig, UpstreamTimeouts},
-    pool::{Ask, Lease, NoBackend, Tried},
+    config::UpstreamTimeouts,
+    pool::{Ask, Lease, NoBackend, Pool, Terms, Tried},
 };
 
 use super::FailureLog;
 use crate::{telemetry::Traffic, upstream::UpstreamClients};
+
+/// What a request brings to the choice of its backend.
+#[derive(Debug, Clone, Copy)]
+pub struct PickBy {
+    /// When it asks.
+    pub now: Instant,
+    /// Its random number, the same for all its attempts.
+    pub random: u64,
+    /// The number that tells it apart, under a strategy that wants one.
+    pub key: Option<u64>,
+}
 
 /// One worker.
 pub struct Worker {
@@ -41,53 +52,45 @@ impl Worker {
         }
     }
 
-    /// Asks the registry for a backend.
+    /// Asks for a backend of a pool. For its first attempt a request takes the pool that its route led to a moment ago, later
+    /// the newest: what has gone down meanwhile must not be tried.
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
-    pub fn pick(&self, now: Instant, tried: &Tried) -> Result<Lease, NoBackend> {
-        self.registry.pick(&Ask {
+    pub fn pick(&self, pool: &Pool, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
+        let ask = Ask {
             worker: self.index,
-            now,
-            random: fastrand::u64(..),
-            key: None,
+            now: by.now,
+            random: by.random,
+            key: by.key,
             tried,
-        })
-    }
-
-    /// Whether the retry budget allows to send a request again.
-    pub fn withdraw_retry(&self, settings: &PoolConfig) -> bool {
-        let snapshot = self.registry.snapshot();
-        let Some(pool) = snapshot.default_pool() else {
-            return false;
         };
-        pool.retry_budget()
-            .withdraw(&settings.retries, pool.requests(), Instant::now())
+        if tried.is_empty() {
+            pool.pick(&ask)
+        } else {
+            self.registry.pick_from(pool, &ask)
+        }
     }
 
-    /// Whether there is a backend that the request has not tried yet.
-    pub fn has_untried(&self, tried: &Tried) -> bool {
-        self.registry
-            .snapshot()
-            .default_pool()
-            .is_some_and(|pool| pool.has_untried(tried))
+    /// Whether the retry budget of a pool allows to send a request again.
+    pub fn withdraw_retry(&self, pool: &Pool, terms: &Terms) -> bool {
+        let budget = pool.retry_budget();
+        budget.withdraw(&terms.retries, pool.requests(), Instant::now())
     }
 
-    /// How long a client may be silent, or not read, in the middle of a message.
+    /// Whether there is a backend in a pool that the request has not tried yet.
+    pub fn has_untried(&self, pool: &Pool, tried: &Tried) -> bool {
+        let snapshot = self.registry.snapshot();
+        let newest = snapshot.newest(pool).map_or(pool, |newest| newest);
+        newest.has_untried(tried)
+    }
+
+    /// How long a client may be silent, or not read, in the middle of a message that belongs to no route.
     pub fn stall(&self) -> Duration {
         let snapshot = self.registry.snapshot();
         let default = UpstreamTimeouts::default();
         snapshot
             .default_pool()
             .map_or(default.body_stall, |pool| pool.config().timeouts.body_stall)
-    }
-
-    /// How long a tunnel may be silent.
-    pub fn tunnel_idle(&self) -> Duration {
-        let snapshot = self.registry.snapshot();
-        let default = UpstreamTimeouts::default();
-        snapshot
-            .default_pool()
-            .map_or(default.tunnel_idle, |pool| pool.config().timeouts.tunnel_idle)
     }
 }

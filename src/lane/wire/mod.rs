@@ -8,6 +8,7 @@
 mod backlog;
 mod client;
 mod client_body;
+mod dispatch;
 mod exchange;
 mod forward;
 mod outgoing;

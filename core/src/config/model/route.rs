@@ -110,6 +110,16 @@ pub enum PathPattern {
     Regex(Pattern),
 }
 
+impl PathPattern {
+    /// The regular expression, if it is one.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::Regex(pattern) => Some(pattern),
+            Self::Any | Self::Prefix(_) | Self::Exact(_) => None,
+        }
+    }
+}
+
 /// A condition on a header or a query parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldTest {
