@@ -9,5 +9,6 @@ pub mod health;
 pub mod pool;
 pub mod retry;
 pub mod route;
+pub mod simulation;
 pub mod status;
 pub mod strategy;

@@ -1,7 +1,7 @@
 //! From a request's head to what becomes of it, whatever lane carries it: its route, the pool, what is changed on the way,
 //! or the answer that a route gives itself.
 //!
-//! Where one plain route takes everything, the lanes do not come here.
+//! Where one plain route takes everything, to a pool that tells no requests apart, the lanes do not come here.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use lb_core::{
 };
 use lb_wire::Authority;
 
-use super::{Client, ProxyError, RequestId, context::client_address};
+use super::{Client, ProxyError, RequestId, context::client_address, hash_key::hash_key};
 
 /// A request's head.
 pub struct Incoming<'a> {
@@ -46,6 +46,8 @@ pub struct Passage {
     pub destination: Arc<Destination>,
     /// `None`: nothing is changed.
     pub edits: Option<Box<Edits>>,
+    /// What the pool's strategy tells requests apart by, if it does.
+    pub key: Option<u64>,
 }
 
 /// What is changed of one request and its answer, with all variables filled in.
@@ -80,12 +82,15 @@ pub struct RouteAnswer {
 }
 
 impl Passage {
-    /// To a pool, with nothing changed.
-    pub fn plain(destination: &Arc<Destination>) -> Self {
-        Self {
+    /// Where every request of a snapshot goes that takes no decision: nothing has to be known of it.
+    pub fn undecided(snapshot: &Snapshot) -> Option<Self> {
+        let destination = snapshot.plain_route()?.destination(|| 0)?;
+        let keyless = destination.pool().config().strategy.hash_key().is_none();
+        keyless.then(|| Self {
             destination: Arc::clone(destination),
             edits: None,
-        }
+            key: None,
+        })
     }
 }
 
@@ -136,9 +141,13 @@ pub fn route(
         RouteAction::Respond(respond) => Ok(Routed::Answer(responded(respond, config, &values))),
         RouteAction::Forward(forward) => {
             let destination = route.destination(|| point(&forward.split_by, &request, random));
+            let destination = Arc::clone(destination.ok_or(ProxyError::NoRoute)?);
+            let source = destination.pool().config().strategy.hash_key();
+            let key = source.and_then(|source| hash_key(source, incoming, request.client));
             Ok(Routed::Forward(Passage {
-                destination: Arc::clone(destination.ok_or(ProxyError::NoRoute)?),
+                destination,
                 edits: edits(config, &values)?,
+                key,
             }))
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use lb_actors::RegistryHandle;
 use lb_core::{
     config::UpstreamTimeouts,
-    pool::{Ask, Lease, NoBackend, Pool, Terms, Tried},
+    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Pool, Terms, Tried},
 };
 
 use super::FailureLog;
@@ -38,6 +38,15 @@ pub struct Worker {
     pub upstream: UpstreamClients,
     /// Its failure lines.
     pub failures: FailureLog,
+}
+
+/// What the head of an answer says of its backend. `bodiless`: the client had nothing to send, so that the time is the
+/// backend's own.
+pub fn answer_head(status: u16, pool: &Pool, bodiless: bool) -> AnswerHead {
+    AnswerHead {
+        kind: AnswerKind::of(status, pool.config().ejection.as_ref()),
+        timed: bodiless,
+    }
 }
 
 impl Worker {
@@ -69,6 +78,13 @@ impl Worker {
             pool.pick(&ask)
         } else {
             self.registry.pick_from(pool, &ask)
+        }
+    }
+
+    /// Ends a request at its backend. If that was one failure too many in a row, the registry hears of it.
+    pub fn finish(&self, lease: Lease, outcome: Outcome) {
+        if let Some(backend) = lease.finish(outcome, Instant::now()) {
+            self.registry.failed_in_a_row(backend);
         }
     }
 

@@ -189,19 +189,10 @@ fn redirects_keep_what_their_place_says() {
         (head.status, head.header("Location")),
         (302, Some("https://h/secure"))
     );
-    client
-        .send(
-            b"GET /secure HTTP/1.0
-
-",
-        )
-        .unwrap();
+    client.send(b"GET /secure HTTP/1.0\r\n\r\n").unwrap();
     let refused = client.read_to_end().unwrap();
     assert!(
-        refused.contains(
-            " 400 Bad Request
-"
-        ),
+        refused.contains(" 400 Bad Request\r\n"),
         "there is no host to go to: {refused}"
     );
     assert_eq!(a.hits(), 0);

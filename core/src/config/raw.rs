@@ -4,12 +4,14 @@
 //! what is wrong with the shape (unknown keys, a list where a value belongs, a required key that is missing) and goes on;
 //! what the values mean is for [`validate`](super::validate).
 
+mod choosing;
 mod fields;
 mod pool;
 mod routes;
 
 use self::fields::{Fields, Key};
 pub(super) use self::{
+    choosing::{RawFailover, RawStrategy},
     fields::{Scalar, Written},
     pool::*,
     routes::*,
@@ -60,7 +62,9 @@ pub(super) struct RawErrorPage {
 
 const CONFIG: &[Key] = &[
     ("port", "a port such as 8000, or a list of ports"),
-    ("strategy", "the name of a strategy"),
+    ("strategy", "the name of a strategy or a mapping"),
+    ("failover", "whole, gradual or a mapping"),
+    ("slow_start", "a duration"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
     ("timeouts", "a mapping or a duration"),
@@ -78,7 +82,7 @@ const CONFIG: &[Key] = &[
     ("error_pages", "a mapping of status codes to files"),
 ];
 /// What the design has and this version has not, so that nobody looks for a spelling.
-const CONFIG_LATER: &[&str] = &["routes", "ejection", "admin", "tls", "state_dir", "slow_start"];
+const CONFIG_LATER: &[&str] = &["ejection", "admin", "tls", "state_dir"];
 const LIMITS: &[Key] = &[
     ("header_size", "a size"),
     ("header_count", "a whole number"),

@@ -9,6 +9,7 @@ mod http;
 mod pool;
 mod pools;
 mod routes;
+mod strategy;
 
 use std::time::Duration;
 

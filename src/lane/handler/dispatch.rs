@@ -52,7 +52,7 @@ pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<
         by: PickBy {
             now: started,
             random,
-            key: None,
+            key: passage.key,
         },
         passage,
         deadline: timeouts.request.map(|whole| (started + whole, whole)),
@@ -70,8 +70,8 @@ fn find(
     (peer, id): (Client, &RequestId),
     chance: (usize, u64),
 ) -> Result<Routed, ProxyError> {
-    if let Some(destination) = snapshot.plain_route().and_then(|route| route.destination(|| 0)) {
-        return Ok(Routed::Forward(Passage::plain(destination)));
+    if let Some(passage) = Passage::undecided(snapshot) {
+        return Ok(Routed::Forward(passage));
     }
     let (target, authority) = (request.uri(), host(request));
     let incoming = Incoming {

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use awc::{
 };
 use lb_core::{
     config::SendHost,
-    pool::{Lease, NoBackend, Outcome, Pool, Terms, Tried},
+    pool::{Backend, Lease, NoBackend, Outcome, Pool, Terms, Tried},
     retry::{Progress, Replay},
 };
 
@@ -31,7 +32,7 @@ use super::{
     response_body::ResponseBody,
 };
 use crate::{
-    proxy::{Client, Passage, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker},
+    proxy::{Client, Passage, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head},
     telemetry::InFlight,
     upstream::Fault,
 };
@@ -70,22 +71,32 @@ impl Exchange {
             if phase == Phase::Connecting {
                 self.worker.registry.connect_failed(lease.backend());
             }
+            // Its place is free from now on, also for the second chance of this request.
+            let backend = Arc::clone(lease.backend());
+            let answered = match answer {
+                Some(answer) => Some((lease, answer)),
+                None => {
+                    self.finish(lease, &error);
+                    None
+                }
+            };
             let next = if retries < self.terms().retries.attempts {
                 self.next_backend(&error, &mut tried, &mut second_chance)
             } else {
                 None
             };
-            match (next, answer) {
+            match (next, answered) {
                 // The client is better off with this answer than with none.
-                (None, Some(answer)) => return Ok((lease, answer)),
+                (None, Some(answered)) => return Ok(answered),
                 (None, None) => {
-                    self.log(&lease, (phase, &error), Verdict::GaveUp);
-                    lease.finish(error.outcome(), Instant::now());
+                    self.log(&backend, (phase, &error), Verdict::GaveUp);
                     return Err(error);
                 }
-                (Some(next), _) => {
-                    self.log(&lease, (phase, &error), Verdict::Retried);
-                    lease.finish(error.outcome(), Instant::now());
+                (Some(next), answered) => {
+                    self.log(&backend, (phase, &error), Verdict::Retried);
+                    if let Some((lease, _)) = answered {
+                        self.finish(lease, &error);
+                    }
                     lease = next;
                     retries += 1;
                 }
@@ -110,6 +121,10 @@ impl Exchange {
         allowed.then(|| self.pick(tried).ok()).flatten()
     }
 
+    fn finish(&self, lease: Lease, error: &ProxyError) {
+        self.worker.finish(lease, error.outcome(self.body.is_complete()));
+    }
+
     fn pool(&self) -> &Pool {
         self.passage.destination.pool()
     }
@@ -131,10 +146,10 @@ impl Exchange {
         error
     }
 
-    fn log(&self, lease: &Lease, failure: (Phase, &ProxyError), verdict: Verdict) {
+    fn log(&self, backend: &Backend, failure: (Phase, &ProxyError), verdict: Verdict) {
         self.worker
             .failures
-            .write(&self.id, Some(lease.backend().url()), failure, verdict);
+            .write(&self.id, Some(backend.url()), failure, verdict);
     }
 
     fn is_retried_status(&self, answer: &ClientResponse) -> bool {
@@ -186,7 +201,8 @@ impl Exchange {
             Ok(answer) => answer,
             Err(error) => return Err(self.describe(error)),
         };
-        lease.answered(Instant::now());
+        let head = answer_head(answer.status().as_u16(), self.pool(), self.body.is_empty());
+        lease.answered(Instant::now(), head);
         Ok(answer)
     }
 
@@ -271,7 +287,7 @@ impl Exchange {
         response.head_mut().no_chunking(unframed);
         let close = close || unframed && !bodyless;
         if bodyless {
-            lease.finish(Outcome::Answered, Instant::now());
+            self.worker.finish(lease, Outcome::Answered);
             return answer::bodyless(response, length, close);
         }
         let body = ResponseBody {
@@ -304,10 +320,7 @@ fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
             limit: TimeLimit::Connect,
             after,
         },
-        ConnectError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => ProxyError::TimedOut {
-            limit: TimeLimit::Connect,
-            after,
-        },
+        ConnectError::Io(error) => ProxyError::connecting(error, (TimeLimit::Connect, after)),
         ConnectError::Unresolved => ProxyError::Connect("the backend was just removed".to_owned()),
         other => ProxyError::Connect(other.to_string()),
     }

@@ -61,7 +61,7 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
     let by = PickBy {
         now: started,
         random,
-        key: None,
+        key: passage.key,
     };
     let first = worker
         .shared
@@ -129,8 +129,8 @@ fn find<S: Transport>(
         return Err(Own::Refusal(status, reason));
     }
     let with_head = with_head.map_err(|error| Own::Refusal(error.status(), error.reason()))?;
-    if let Some(destination) = snapshot.plain_route().and_then(|route| route.destination(|| 0)) {
-        return Ok((Passage::plain(destination), body, with_head));
+    if let Some(passage) = Passage::undecided(snapshot) {
+        return Ok((passage, body, with_head));
     }
     let lines = client.worker.lines();
     let view = head.view(client.unused(), &lines);

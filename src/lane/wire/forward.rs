@@ -42,7 +42,7 @@ pub(super) enum Next {
     /// The end, so that the client sees that its answer is broken.
     Reset,
     /// Bytes, both ways.
-    Tunnel(OpenTunnel),
+    Tunnel(Box<OpenTunnel>),
 }
 
 /// What one request is through all its attempts.
@@ -82,17 +82,17 @@ impl Request<'_> {
             let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
             let (phase, error) = match attempt {
                 Attempt::Done(next) => {
-                    lease.finish(Outcome::Answered, self.worker.timers.now());
+                    self.worker.shared.finish(lease, Outcome::Answered);
                     return next;
                 }
                 Attempt::Tunnel(backend) => {
-                    return Next::Tunnel(OpenTunnel {
+                    return Next::Tunnel(Box::new(OpenTunnel {
                         backend,
                         unsent: self.message.outgoing.take_unsent(),
                         lease,
                         counted,
                         idle: self.message.terms.timeouts.tunnel_idle,
-                    });
+                    }));
                 }
                 Attempt::Gone => return Next::Drop,
                 Attempt::Broken { error, looks_whole } => {
@@ -103,7 +103,7 @@ impl Request<'_> {
                         (Phase::Answering, &error),
                         Verdict::GaveUp,
                     );
-                    lease.finish(error.outcome(), WireWorker::precise_now());
+                    self.worker.shared.finish(lease, error.outcome(false));
                     // Who has not read for that long gets no more time to read what is left.
                     let stalled = matches!(
                         error,
@@ -149,7 +149,8 @@ impl Request<'_> {
             };
             let log = &self.worker.shared.failures;
             log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
-            lease.finish(error.outcome(), WireWorker::precise_now());
+            let outcome = error.outcome(self.message.body.is_done());
+            self.worker.shared.finish(lease, outcome);
             match next {
                 Some(next) => {
                     self.message.outgoing.rewind();
@@ -286,11 +287,7 @@ impl Request<'_> {
         }
         match connect(lease.backend(), wait).await {
             Ok(stream) => Ok(UpstreamConnection::new(stream, now)),
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(ProxyError::TimedOut {
-                limit: limit.0,
-                after: limit.1,
-            }),
-            Err(error) => Err(ProxyError::Connect(error.to_string())),
+            Err(error) => Err(ProxyError::connecting(&error, limit)),
         }
     }
 }

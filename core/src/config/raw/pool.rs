@@ -1,6 +1,9 @@
 //! A pool as written: what stands at the top of the file, or below `pools`.
 
-use super::fields::{self, Fields, Key, Written};
+use super::{
+    choosing::{self, RawFailover, RawStrategy},
+    fields::{self, Fields, Key, Written},
+};
 use crate::config::{
     node::{Entry, Node, Value, item_path, key_path},
     problem::{Problems, Refusal},
@@ -9,7 +12,9 @@ use crate::config::{
 /// The settings of a pool. Those at the top of the file are the defaults of all pools.
 #[derive(Debug, Default, Clone)]
 pub(in crate::config) struct RawPool {
-    pub(in crate::config) strategy: Option<Written>,
+    pub(in crate::config) strategy: RawStrategy,
+    pub(in crate::config) failover: RawFailover,
+    pub(in crate::config) slow_start: Option<Written>,
     /// `None`: not written.
     pub(in crate::config) backends: Option<Vec<RawBackend>>,
     pub(in crate::config) health_check: Option<RawHealthCheck>,
@@ -18,11 +23,14 @@ pub(in crate::config) struct RawPool {
 }
 
 /// An item of `backends`, a text or a mapping.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::config) struct RawBackend {
     /// `None` only if its problem is reported already.
     pub(in crate::config) url: Option<Written>,
     pub(in crate::config) weight: Option<Written>,
+    pub(in crate::config) priority: Option<Written>,
+    pub(in crate::config) backup: Option<Written>,
+    pub(in crate::config) max_connections: Option<Written>,
     pub(in crate::config) health_check: Option<Written>,
 }
 
@@ -77,19 +85,24 @@ pub(in crate::config) struct RawRetries {
 }
 
 const POOL: &[Key] = &[
-    ("strategy", "the name of a strategy"),
+    ("strategy", "the name of a strategy or a mapping"),
+    ("failover", "whole, gradual or a mapping"),
+    ("slow_start", "a duration"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
     ("timeouts", "a mapping or a duration"),
     ("retries", "a mapping or a whole number"),
 ];
-const POOL_LATER: &[&str] = &["ejection", "slow_start", "tls"];
+const POOL_LATER: &[&str] = &["ejection", "tls"];
 const BACKEND: &[Key] = &[
     ("url", "a URL"),
     ("weight", "a whole number"),
+    ("priority", "a whole number"),
+    ("backup", "true or false"),
+    ("max_connections", "a whole number or none"),
     ("health_check", "true or false"),
 ];
-const BACKEND_LATER: &[&str] = &["max_connections", "backup", "tls", "resolve", "slow_start"];
+const BACKEND_LATER: &[&str] = &["tls", "resolve"];
 const PROBE: &[Key] = &[
     ("path", "a path"),
     ("interval", "a duration"),
@@ -184,7 +197,9 @@ fn settings(fields: &Fields<'_>, timeout_keys: &'static [Key], problems: &mut Pr
         .node("backends")
         .map(|node| backends(node, &fields.path_of("backends"), problems));
     RawPool {
-        strategy: fields.scalar("strategy", problems),
+        strategy: choosing::strategy(fields, problems),
+        failover: choosing::failover(fields, problems),
+        slow_start: fields.scalar("slow_start", problems),
         backends,
         health_check: health_check(fields, problems),
         timeouts: timeouts(fields, timeout_keys, problems),
@@ -219,8 +234,7 @@ fn backend(item: &Node, path: &str, problems: &mut Problems) -> RawBackend {
         let url = fields::scalar(item, path, "a URL or a mapping with `url`", problems);
         return RawBackend {
             url,
-            weight: None,
-            health_check: None,
+            ..RawBackend::default()
         };
     };
     let fields = Fields::read(entries, path, item.position, (BACKEND, BACKEND_LATER), problems);
@@ -228,6 +242,9 @@ fn backend(item: &Node, path: &str, problems: &mut Problems) -> RawBackend {
     RawBackend {
         url: fields.scalar("url", problems),
         weight: fields.scalar("weight", problems),
+        priority: fields.scalar("priority", problems),
+        backup: fields.scalar("backup", problems),
+        max_connections: fields.scalar("max_connections", problems),
         health_check: fields.scalar("health_check", problems),
     }
 }
@@ -298,7 +315,9 @@ impl RawPool {
     /// This pool, over the settings at the top of the file. Backends are nobody's default.
     pub(in crate::config) fn over(self, defaults: &Self) -> Self {
         Self {
-            strategy: self.strategy.or_else(|| defaults.strategy.clone()),
+            strategy: self.strategy.over(&defaults.strategy),
+            failover: self.failover.over(&defaults.failover),
+            slow_start: self.slow_start.or_else(|| defaults.slow_start.clone()),
             backends: self.backends,
             health_check: match (self.health_check, &defaults.health_check) {
                 (Some(RawHealthCheck::Probe(own)), Some(RawHealthCheck::Probe(defaults))) => {

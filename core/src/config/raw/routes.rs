@@ -1,7 +1,7 @@
 //! Routes as written.
 
 use super::{
-    RawRetries, RawTimeouts,
+    RawRetries, RawStrategy, RawTimeouts, choosing,
     fields::{self, Fields, Key, Keys, Written},
     pool,
 };
@@ -26,7 +26,7 @@ pub(in crate::config) struct RawRoute {
     /// In the order written.
     pub(in crate::config) split: Option<RawSplit>,
     pub(in crate::config) split_by: Option<RawSplitBy>,
-    pub(in crate::config) strategy: Option<Written>,
+    pub(in crate::config) strategy: RawStrategy,
     pub(in crate::config) timeouts: RawTimeouts,
     pub(in crate::config) retries: RawRetries,
     pub(in crate::config) request_headers: RawChanges,
@@ -111,7 +111,7 @@ const ROUTE: &[Key] = &[
     ),
     ("redirect", "a URL or a mapping with `to`"),
     ("respond", "a status code or a mapping with `status`"),
-    ("strategy", "the name of a strategy"),
+    ("strategy", "the name of a strategy or a mapping"),
     ("timeouts", "a mapping or a duration"),
     ("retries", "a mapping or a whole number"),
     ("request_headers", "a mapping with `set`, `add` or `remove`"),
@@ -218,7 +218,7 @@ fn route(item: &Node, path: &str, problems: &mut Problems) -> RawRoute {
         pool: fields.scalar("pool", problems),
         split: split(&fields, problems),
         split_by: split_by(&fields, problems),
-        strategy: fields.scalar("strategy", problems),
+        strategy: choosing::strategy(&fields, problems),
         timeouts: pool::timeouts(&fields, TIMEOUTS, problems),
         retries: pool::retries(&fields, RETRIES, problems),
         request_headers: changes(&fields, "request_headers", problems),

@@ -107,10 +107,10 @@ fn what_is_wrong_with_pools_is_said_once_and_where_it_stands() {
             ],
         ),
         (
-            "port: 1\npools:\n  a: {strategy: fast}\n  b: [http://b, http://b/]\n  default: http://c\n",
+            "port: 1\npools:\n  a: {slow_start: soon}\n  b: [http://b, http://b/]\n  default: http://c\n",
             &[
                 "3:6: pools.a.backends: is required; add at least one, for example `backends: [\"http://localhost:9001\"]`",
-                "3:17: pools.a.strategy: must be one of round-robin, weighted, got \"fast\"",
+                "3:19: pools.a.slow_start: must be a duration with its unit, such as 250ms, 5s, 10m, 1h or 1d, got \"soon\"",
                 "4:17: pools.b[1]: must not be there twice: pools.b[0] in line 4 is http://b:80 as well, got \"http://b/\"; to send it more requests, give it a `weight`",
                 "5:12: pools.default: must be a list of backends, not text, got \"http://c\"; begin each backend's line with `- `",
             ],

@@ -114,7 +114,7 @@ impl Checker<'_> {
         RouteAction::Forward(Box::new(Forward {
             split: self.split(raw, pools),
             split_by: self.split_by(&raw.split_by),
-            strategy: self.value(&raw.strategy, pool::strategy),
+            strategy: raw.strategy.name.is_some().then(|| self.strategy(&raw.strategy)),
             timeouts: self.timeout_overrides(&raw.timeouts),
             retries: self.retry_overrides(&raw.retries),
             request_headers: self.changes(&raw.request_headers),

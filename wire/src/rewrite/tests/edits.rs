@@ -196,7 +196,9 @@ proptest! {
         framing in select(vec!["", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"]),
     ) {
         let mut lines = AddedLines::default();
-        more.iter().for_each(|(name, value)| drop(lines.push(name, value.as_bytes())));
+        for (name, value) in &more {
+            lines.push(name, value.as_bytes());
+        }
         let names: Vec<Box<str>> = names.iter().map(|name| name.to_lowercase().into()).collect();
         let wanted = Wanted { target: target.as_deref(), host: host.as_deref(), dropped: &names, added: &lines };
         let out = request(&format!("{method} / HTTP/1.1\r\nHost: a\r\n{framing}X: y\r\n\r\n"), &wanted);
