@@ -1,6 +1,8 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
-use lb_core::config::{Config, ErrorPage, Lane, PoolConfig, format_duration, on_or_off, via_as_written};
+use lb_core::config::{
+    Config, ErrorPage, Lane, Part, PoolConfig, format_duration, on_or_off, via_as_written,
+};
 
 use crate::{
     app, listener,
@@ -101,21 +103,40 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
     let (check, timeouts, retries) = (&pool.health_check, &pool.timeouts, &pool.retries);
     let mut all = vec![row("strategy", pool.strategy.to_string())];
     for (index, backend) in pool.backends.iter().enumerate() {
-        let probed = if backend.probed { "" } else { ", not probed" };
+        let notes = [
+            (!backend.probed, ", not probed"),
+            (backend.own_check.is_some(), ", its own health_check"),
+            (backend.drain, ", draining"),
+            (backend.maintenance, ", in maintenance"),
+        ];
+        let notes: String = notes
+            .iter()
+            .filter(|(true_of_it, _)| *true_of_it)
+            .map(|(_, note)| *note)
+            .collect();
+        let key = format!("backends[{index}]");
         all.push(row(
-            &format!("backends[{index}]"),
-            format!("{} weight {}{probed}", backend.url, backend.weight.get()),
+            &key,
+            format!("{} weight {}{notes}", backend.url, backend.weight.get()),
         ));
+        let own = backend.own_check.iter().flat_map(|own| own.parts());
+        let differs = |part: &(&'static str, String)| !check.parts().contains(part);
+        all.extend(
+            own.filter(differs)
+                .map(|(name, value)| row(&format!("{key}.health_check.{name}"), value)),
+        );
+    }
+    let named = |key: &str, parts: Vec<Part>| -> Vec<(String, String)> {
+        let full = |(name, value): Part| (format!("{key}.{name}"), value);
+        parts.into_iter().map(full).collect()
+    };
+    all.extend(named("health_check", check.parts()));
+    match &pool.ejection {
+        Some(rules) => all.extend(named("ejection", rules.parts())),
+        None => all.push(row("ejection", "off".to_owned())),
     }
     all.extend([
-        row("health_check.path", check.path.to_string()),
-        row("health_check.interval", format_duration(check.interval)),
-        row("health_check.fast_interval", format_duration(check.fast_interval)),
-        row("health_check.timeout", format_duration(check.timeout)),
-        row("health_check.rise", check.rise.to_string()),
-        row("health_check.fall", check.fall.to_string()),
-        row("health_check.status", check.status.to_string()),
-        row("health_check.jitter", check.jitter.to_string()),
+        row("all_down", pool.all_down.to_string()),
         row("timeouts.connect", format_duration(timeouts.connect)),
         row("timeouts.response_idle", format_duration(timeouts.response_idle)),
         row("timeouts.body_stall", format_duration(timeouts.body_stall)),

@@ -5,9 +5,13 @@
 //! what the values mean is for [`validate`](super::validate).
 
 mod fields;
+mod health;
 
 use self::fields::{Fields, Key};
-pub(super) use self::fields::{Scalar, Written};
+pub(super) use self::{
+    fields::{Scalar, Written},
+    health::{RawBody, RawEjection, RawHeader, RawHealthCheck, RawOutliers, RawProbe},
+};
 use super::{
     node::{Node, Value, item_path, key_path},
     problem::{Problems, Refusal},
@@ -20,6 +24,8 @@ pub(super) struct RawConfig {
     pub(super) strategy: Option<Written>,
     pub(super) backends: Vec<RawBackend>,
     pub(super) health_check: Option<RawHealthCheck>,
+    pub(super) ejection: Option<RawEjection>,
+    pub(super) all_down: Option<Written>,
     pub(super) timeouts: RawTimeouts,
     pub(super) retries: RawRetries,
     pub(super) trusted_proxies: Vec<Written>,
@@ -39,26 +45,9 @@ pub(super) struct RawBackend {
     /// `None` only if its problem is reported already.
     pub(super) url: Option<Written>,
     pub(super) weight: Option<Written>,
-    pub(super) health_check: Option<Written>,
-}
-
-/// `health_check` as `false`, as a path, or as a mapping.
-#[derive(Debug)]
-pub(super) enum RawHealthCheck {
-    Off,
-    Probe(Box<RawProbe>),
-}
-
-#[derive(Debug, Default)]
-pub(super) struct RawProbe {
-    pub(super) path: Option<Written>,
-    pub(super) interval: Option<Written>,
-    pub(super) fast_interval: Option<Written>,
-    pub(super) timeout: Option<Written>,
-    pub(super) rise: Option<Written>,
-    pub(super) fall: Option<Written>,
-    pub(super) status: Option<Vec<Written>>,
-    pub(super) jitter: Option<Written>,
+    pub(super) health_check: Option<RawHealthCheck>,
+    pub(super) drain: Option<Written>,
+    pub(super) maintenance: Option<Written>,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +93,8 @@ const CONFIG: &[Key] = &[
     ("strategy", "the name of a strategy"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
+    ("ejection", "a whole number, a mapping or off"),
+    ("all_down", "try or fail"),
     ("timeouts", "a mapping or a duration"),
     ("retries", "a mapping or a whole number"),
     ("trusted_proxies", "a network or a list of networks"),
@@ -117,31 +108,15 @@ const CONFIG: &[Key] = &[
     ("error_pages", "a mapping of status codes to files"),
 ];
 /// What the design has and this version has not, so that nobody looks for a spelling.
-const CONFIG_LATER: &[&str] = &[
-    "pools",
-    "routes",
-    "ejection",
-    "admin",
-    "tls",
-    "state_dir",
-    "slow_start",
-];
+const CONFIG_LATER: &[&str] = &["pools", "routes", "admin", "tls", "state_dir", "slow_start"];
 const BACKEND: &[Key] = &[
     ("url", "a URL"),
     ("weight", "a whole number"),
-    ("health_check", "true or false"),
+    ("health_check", "a path, a mapping or false"),
+    ("drain", "true or false"),
+    ("maintenance", "true or false"),
 ];
 const BACKEND_LATER: &[&str] = &["max_connections", "backup", "tls", "resolve", "slow_start"];
-const PROBE: &[Key] = &[
-    ("path", "a path"),
-    ("interval", "a duration"),
-    ("fast_interval", "a duration"),
-    ("timeout", "a duration"),
-    ("rise", "a whole number"),
-    ("fall", "a whole number"),
-    ("status", "a status code, a range or a list of them"),
-    ("jitter", "a percentage"),
-];
 const TIMEOUTS: &[Key] = &[
     ("connect", "a duration"),
     ("response_idle", "a duration"),
@@ -192,7 +167,9 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> RawConfig {
         port: fields.list("port", true, problems).unwrap_or_default(),
         strategy: fields.scalar("strategy", problems),
         backends: backends(&fields, problems),
-        health_check: health_check(&fields, problems),
+        health_check: health::health_check(&fields, problems),
+        ejection: health::ejection(&fields, problems),
+        all_down: fields.scalar("all_down", problems),
         timeouts: timeouts(&fields, problems),
         retries: retries(&fields, problems),
         trusted_proxies: fields
@@ -252,6 +229,8 @@ fn backend(item: &Node, path: &str, problems: &mut Problems) -> RawBackend {
             url,
             weight: None,
             health_check: None,
+            drain: None,
+            maintenance: None,
         };
     };
     let fields = Fields::read(entries, path, item.position, (BACKEND, BACKEND_LATER), problems);
@@ -259,33 +238,9 @@ fn backend(item: &Node, path: &str, problems: &mut Problems) -> RawBackend {
     RawBackend {
         url: fields.scalar("url", problems),
         weight: fields.scalar("weight", problems),
-        health_check: fields.scalar("health_check", problems),
-    }
-}
-
-/// `true` is as good as not written.
-fn health_check(fields: &Fields<'_>, problems: &mut Problems) -> Option<RawHealthCheck> {
-    let mapping = fields.mapping("health_check", (PROBE, &[]), problems);
-    if let Some(fields) = mapping {
-        return Some(RawHealthCheck::Probe(Box::new(RawProbe {
-            path: fields.scalar("path", problems),
-            interval: fields.scalar("interval", problems),
-            fast_interval: fields.scalar("fast_interval", problems),
-            timeout: fields.scalar("timeout", problems),
-            rise: fields.scalar("rise", problems),
-            fall: fields.scalar("fall", problems),
-            status: fields.list("status", true, problems),
-            jitter: fields.scalar("jitter", problems),
-        })));
-    }
-    let path = fields.scalar("health_check", problems)?;
-    match path.as_bool() {
-        Some(true) => None,
-        Some(false) => Some(RawHealthCheck::Off),
-        None => Some(RawHealthCheck::Probe(Box::new(RawProbe {
-            path: Some(path),
-            ..RawProbe::default()
-        }))),
+        health_check: health::health_check(&fields, problems),
+        drain: fields.scalar("drain", problems),
+        maintenance: fields.scalar("maintenance", problems),
     }
 }
 

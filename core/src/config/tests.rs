@@ -3,6 +3,7 @@
 
 mod accepts;
 mod example;
+mod health;
 mod hostile;
 mod positions;
 mod refuses;

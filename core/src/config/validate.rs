@@ -3,6 +3,7 @@
 //! Every check goes on after a refused value with a default in its place, so that all problems come to light; a
 //! [`Config`] leaves this module only if there was none.
 
+mod health;
 mod http;
 mod pool;
 

@@ -222,9 +222,10 @@ impl PoolSetting {
         let PoolConfig {
             strategy,
             backends: _,
-            health_check,
-            ejection,
-            all_down,
+            // Of `HealthSetting`.
+            health_check: _,
+            ejection: _,
+            all_down: _,
             timeouts,
             retries,
         } = pool;
@@ -244,10 +245,7 @@ impl PoolSetting {
             statuses,
         } = retries;
         let mut all = vec![Self::Strategy(*strategy)];
-        let health = HealthSetting::of_check(health_check)
-            .into_iter()
-            .chain(HealthSetting::of_traffic(ejection.as_ref(), *all_down));
-        all.extend(health.map(Self::Health));
+        all.extend(HealthSetting::all(pool).into_iter().map(Self::Health));
         all.extend([
             Self::Connect(connect),
             Self::ResponseIdle(response_idle),
@@ -340,7 +338,7 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<It
     f.write_str("]")
 }
 
-pub(super) fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: Option<&T>) -> fmt::Result {
+fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: Option<&T>) -> fmt::Result {
     match value {
         Some(value) => value.fmt(f),
         None => f.write_str("none"),

@@ -225,6 +225,11 @@ impl<'n> Fields<'n> {
         None
     }
 
+    /// The path of a setting of this mapping.
+    pub(in crate::config) fn path_of(&self, key: &str) -> String {
+        key_path(&self.path, key)
+    }
+
     fn expected(&self, key: &str) -> &'static str {
         self.known
             .iter()
