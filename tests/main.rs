@@ -8,6 +8,8 @@ mod harness;
 
 /// Bodies stream both ways and are never held as a whole.
 mod bodies;
+/// What is taken for alive, what is done when nobody is, and a person's word.
+mod checks;
 /// What is typed, what is said, and which exit code it ends with.
 mod command_line;
 /// HTTP/1.1 by the text of its RFCs, on the wire lane.
@@ -18,6 +20,8 @@ mod demo;
 mod distribution;
 /// The dummy servers as people start them.
 mod dummies;
+/// Backends that fail requests while their probes are good.
+mod ejection;
 /// What clients and the log are told when something breaks.
 mod error_answers;
 /// What reaches the backend and what comes back, line by line.

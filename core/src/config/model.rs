@@ -94,6 +94,17 @@ pub struct PoolConfig {
     pub retries: Retries,
 }
 
+impl PoolConfig {
+    /// How long a probe of one of its backends may take.
+    pub fn longest_probe(&self) -> Duration {
+        let checks = self
+            .backends
+            .iter()
+            .filter_map(|backend| backend.check(&self.health_check));
+        checks.map(|check| check.timeout).max().unwrap_or_default()
+    }
+}
+
 /// A selection algorithm, by the name it has in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
