@@ -12,7 +12,7 @@ use std::{
 };
 
 use actix_rt::System;
-use actix_server::{Server, ServerHandle};
+use actix_server::ServerHandle;
 use actix_web::{App, HttpServer};
 use lb_actors::{
     config_watcher::WatcherHandle,
@@ -62,6 +62,14 @@ pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
         .clamp(1, CONNECTIONS_PER_WORKER)
 }
 
+/// Who accepts connections and has the workers.
+enum Server {
+    /// actix-server, under the handler lane.
+    Framework(ServerHandle),
+    /// Our own, under the wire lane.
+    Own(listener::Server),
+}
+
 /// A balancer that is about to run.
 pub struct Balancer {
     config: Config,
@@ -74,10 +82,30 @@ pub struct Balancer {
 pub struct Running {
     /// Its state, which the control socket tells too.
     pub state: Arc<ControlState>,
-    server: ServerHandle,
+    server: Server,
     control_plane: ControlPlane,
     control: Option<(ControlServer, Claim)>,
     stop: watch::Receiver<Option<String>>,
+}
+
+impl Server {
+    async fn stop_accepting(&mut self) {
+        match self {
+            Self::Framework(server) => {
+                server.pause().await;
+                tokio::time::sleep(HANDOVER).await;
+            }
+            Self::Own(server) => server.close_listeners().await,
+        }
+    }
+
+    /// Waits until every connection has ended.
+    async fn drain(&self) {
+        match self {
+            Self::Framework(server) => server.stop(true).await,
+            Self::Own(server) => server.until_idle().await,
+        }
+    }
 }
 
 impl Balancer {
@@ -146,13 +174,15 @@ impl Balancer {
         };
         let server = match lane {
             Lane::Handler => handler_server(self.sockets, (workers, connections), client_timeouts, worker)?,
-            Lane::Wire => wire_server(self.sockets, (workers, connections), worker)?,
+            Lane::Wire => Server::Own(listener::Server::start(
+                self.sockets,
+                (workers, connections),
+                move |_| wire::service(worker()),
+            )?),
         };
-        let handle = server.handle();
-        actix_rt::spawn(server);
         Ok(Running {
             state,
-            server: handle,
+            server,
             control_plane,
             control,
             stop,
@@ -173,14 +203,13 @@ impl Running {
     }
 
     /// Stops gracefully: what is in flight finishes, at most for the configured `shutdown_timeout`.
-    pub async fn stop(self) -> StopReport {
+    pub async fn stop(mut self) -> StopReport {
         let traffic = &self.state.traffic;
         traffic.drain();
         let finished_before = traffic.finished();
         let timeout = self.state.registry.snapshot().config().shutdown_timeout;
-        self.server.pause().await;
-        tokio::time::sleep(HANDOVER).await;
-        let drained = tokio::time::timeout(timeout, self.server.stop(true)).await;
+        self.server.stop_accepting().await;
+        let drained = tokio::time::timeout(timeout, self.server.drain()).await;
         let report = StopReport {
             finished: traffic.finished().saturating_sub(finished_before),
             cut: if drained.is_err() { traffic.in_flight() } else { 0 },
@@ -192,6 +221,9 @@ impl Running {
             "stopped: {} requests finished since the stop began, {} cut",
             report.finished, report.cut
         );
+        if let Server::Own(server) = self.server {
+            server.stop().await;
+        }
         self.control_plane.stop().await;
         self.state.stopped.send_replace(Some(report.clone()));
         if let Some((control, claim)) = self.control {
@@ -220,20 +252,10 @@ fn handler_server(
     for socket in sockets {
         server = server.listen(socket)?;
     }
-    Ok(server.run())
-}
-
-fn wire_server(
-    sockets: Vec<TcpListener>,
-    (workers, connections): (usize, usize),
-    worker: impl Fn() -> Worker + Send + Sync + 'static,
-) -> std::io::Result<Server> {
-    let server = Server::build()
-        .workers(workers)
-        .disable_signals()
-        .max_concurrent_connections(connections)
-        .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
-    Ok(wire::listen(server, sockets, worker)?.run())
+    let server = server.run();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Ok(Server::Framework(handle))
 }
 
 fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<(ControlServer, Claim)> {

@@ -10,6 +10,8 @@ mod harness;
 mod bodies;
 /// What is taken for alive, what is done when nobody is, and a person's word.
 mod checks;
+/// Strategies, limits, priorities and slow start, as clients and backends see them.
+mod choosing;
 /// What is typed, what is said, and which exit code it ends with.
 mod command_line;
 /// HTTP/1.1 by the text of its RFCs, on the wire lane.
@@ -24,6 +26,8 @@ mod dummies;
 mod ejection;
 /// What clients and the log are told when something breaks.
 mod error_answers;
+/// The everyday work of curl, hey, wrk, Python's http.client and Chromium.
+mod everyday;
 /// What reaches the backend and what comes back, line by line.
 mod forwarding;
 /// Answers that awc alone would mistake, through the handler lane.
@@ -42,6 +46,8 @@ mod memory;
 mod reload;
 /// Failures that a retry can spare the client, and those that it must not hide.
 mod retries;
+/// `simple-lb simulate`: strategies in a model of the pool.
+mod simulate;
 /// What a running instance says of itself.
 mod status;
 /// Stopping without cutting anybody off.
@@ -50,3 +56,5 @@ mod stop;
 mod timeouts;
 /// The four commands of the README, typed as they stand there.
 mod verbatim;
+/// A real WebSocket library on both ends.
+mod websocket;

@@ -1,9 +1,12 @@
 //! Stopping without cutting anybody off.
 
+use std::time::Duration;
+
 use dummy_servers::{Behaviour, DummyServer, body_byte};
+use lb_core::config::Lane;
 use rustix::process::Signal;
 
-use crate::harness::{Balancer, Client, Process, backends, wait_until};
+use crate::harness::{Balancer, Client, Process, backends, lane::lane, pause, wait_until};
 
 /// A balancer that is in the middle of a download of three seconds.
 fn downloading(backend: &DummyServer, more: &str) -> (Balancer, Client) {
@@ -139,5 +142,57 @@ fn a_stop_does_not_wait_for_a_reload_that_waits_for_a_probe() {
     balancer.signal(Signal::HUP);
     wait_until("the probe that hangs", || b.hits_total() > 0);
     balancer.signal(Signal::TERM);
+    assert_eq!(balancer.process.wait(), 0);
+}
+
+#[test]
+fn who_has_connected_when_a_stop_begins_is_answered() {
+    // The framework's acceptor, under the handler lane, leaves whoever waits in the listener's queue to a reset.
+    if lane() == Lane::Handler {
+        return;
+    }
+    let [backend] = backends();
+    let (mut balancer, mut download) = downloading(&backend, "");
+    let mut connected = balancer.connect();
+    balancer.signal(Signal::TERM);
+    wait_until_it_stops(&balancer);
+    // Longer than the balancer looks away from idle connections.
+    pause(Duration::from_millis(400));
+    let answer = connected.try_request("GET", "/", &[], b"").unwrap();
+    assert_eq!((answer.status, answer.header("Connection")), (200, Some("close")));
+    assert_complete(&mut download);
+    assert_eq!(balancer.process.wait(), 0);
+}
+
+#[test]
+fn a_stop_under_load_resets_nobody() {
+    // As above.
+    if lane() == Lane::Handler {
+        return;
+    }
+    let [backend] = backends();
+    let mut balancer = Balancer::start(&format!("port: 0\nbackends: [\"{}\"]\n", backend.url()));
+    let address = balancer.address();
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut answered = 0;
+                while let Ok(mut client) = Client::try_connect(address) {
+                    match client.try_request("GET", "/", &["Connection: close"], b"") {
+                        Ok(answer) => assert_eq!(answer.status, 200),
+                        Err(_) => return (answered, 1),
+                    }
+                    answered += 1;
+                }
+                (answered, 0)
+            })
+        })
+        .collect();
+    wait_until("load", || backend.hits() > 500);
+    balancer.signal(Signal::TERM);
+    let ends: Vec<(u32, u32)> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+    let lost: u32 = ends.iter().map(|(_, lost)| lost).sum();
+    // One may connect between the last look into the queue and its end.
+    assert!(lost <= 1, "answered and lost, a client: {ends:?}");
     assert_eq!(balancer.process.wait(), 0);
 }

@@ -144,6 +144,8 @@ impl RegistryHandle {
         Ask {
             worker: self.shared.workers,
             now: Instant::now(),
+            random: 0,
+            key: None,
             tried,
         }
     }

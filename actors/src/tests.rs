@@ -194,6 +194,8 @@ impl Plane {
             let ask = Ask {
                 worker: 0,
                 now,
+                random: 0,
+                key: None,
                 tried: &Tried::default(),
             };
             self.registry
@@ -236,6 +238,35 @@ async fn a_backend_goes_after_fall_bad_probes_and_comes_back_after_rise_good_one
         plane.pass(Duration::from_millis(50)).await;
     }
     assert_eq!(plane.prober.begun("a") - before, 2, "rise is 2");
+}
+
+#[actix::test]
+async fn who_comes_back_or_is_added_beside_others_that_serve_is_on_slow_start() {
+    let plane = start(&["a", "b"], FakeProber::default());
+    plane.pass(Duration::from_millis(200)).await;
+    let warming = |host: &str| {
+        let snapshot = plane.registry.snapshot();
+        let mut members = snapshot.pools()[0].members().iter();
+        members.any(|member| member.backend.url().host() == host && member.warming_since.is_some())
+    };
+    assert!(
+        !warming("a") && !warming("b"),
+        "at the start all are equally cold"
+    );
+    plane.apply(&["a", "b", "c"]).await;
+    plane.pass(Duration::from_millis(200)).await;
+    assert!(warming("c") && !warming("a"));
+    for host in ["a", "b", "c"] {
+        plane.prober.set(host, Answer::Bad);
+    }
+    plane.pass(Duration::from_secs(10)).await;
+    assert_eq!(plane.health("a"), Some(HealthStatus::Down));
+    plane.prober.set("a", Answer::Good);
+    plane.pass(Duration::from_secs(10)).await;
+    assert!(!warming("a"), "nobody else could serve meanwhile");
+    plane.prober.set("b", Answer::Good);
+    plane.pass(Duration::from_secs(10)).await;
+    assert!(warming("b"));
 }
 
 #[actix::test]

@@ -1,7 +1,7 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
 use lb_core::config::{
-    Config, ErrorPage, Lane, Part, PoolConfig, format_duration, on_or_off, via_as_written,
+    Config, ErrorPage, Lane, Part, PoolConfig, Priority, format_duration, on_or_off, via_as_written,
 };
 
 use crate::{
@@ -75,7 +75,10 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
             RequestId::LONGEST.to_string(),
         ),
         row("limit: size of the configuration", "1MiB".to_owned()),
-        row("limit: connections to a backend", "none".to_owned()),
+        row(
+            "limit: connections to a backend",
+            "its max_connections, else none".to_owned(),
+        ),
     ]);
     all
 }
@@ -101,8 +104,19 @@ fn limits(config: &Config) -> Vec<(String, String)> {
 
 fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
     let (check, timeouts, retries) = (&pool.health_check, &pool.timeouts, &pool.retries);
-    let mut all = vec![row("strategy", pool.strategy.to_string())];
+    let mut all = vec![
+        row("strategy", pool.strategy.to_string()),
+        row("failover", pool.failover.to_string()),
+        row("slow_start", format_duration(pool.slow_start)),
+    ];
     for (index, backend) in pool.backends.iter().enumerate() {
+        let priority = match backend.priority {
+            priority if priority == Priority::default() => String::new(),
+            Priority::BACKUP => ", backup".to_owned(),
+            priority => format!(", priority {priority}"),
+        };
+        let most = backend.max_connections;
+        let most = most.map_or(String::new(), |most| format!(", at most {most} connections"));
         let notes = [
             (!backend.probed, ", not probed"),
             (backend.own_check.is_some(), ", its own health_check"),
@@ -114,10 +128,10 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
             .filter(|(true_of_it, _)| *true_of_it)
             .map(|(_, note)| *note)
             .collect();
-        let key = format!("backends[{index}]");
+        let (key, weight) = (format!("backends[{index}]"), backend.weight.get());
         all.push(row(
             &key,
-            format!("{} weight {}{notes}", backend.url, backend.weight.get()),
+            format!("{} weight {weight}{priority}{most}{notes}", backend.url),
         ));
         let own = backend.own_check.iter().flat_map(|own| own.parts());
         let differs = |part: &(&'static str, String)| !check.parts().contains(part);

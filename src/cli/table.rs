@@ -167,6 +167,11 @@ pub(super) fn recent<'a>(pool: &'a PoolStatus, window: Option<&Window<'_>>) -> V
     pool.backends.iter().map(recent).collect()
 }
 
+/// Rows below a heading, in columns.
+pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    align(rows, &widths(rows, &[]))
+}
+
 /// How wide each column is, at least as wide as `least` says.
 fn widths(rows: &[Vec<String>], least: &[(&str, usize)]) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);

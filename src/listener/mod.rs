@@ -1,6 +1,9 @@
 //! Sockets to accept connections on, bound before anything else is started, so that a port that is taken is said at
 //! once and in words.
 
+mod seats;
+mod server;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
@@ -8,6 +11,8 @@ use std::{
 
 use lb_core::config::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
+
+pub use self::server::{Accepted, Server};
 
 /// Connections that wait to be accepted; the kernel's `net.core.somaxconn` bounds it further. Enough for a burst of
 /// 5,000 clients, where the usual 128 would drop most of them.
@@ -82,6 +87,8 @@ fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     // A restart must not wait for the last connections of the process before.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Accepted connections inherit it: without it a small write waits for the acknowledgement of the last one.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG as i32)?;
     Ok(socket.into())

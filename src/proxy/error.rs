@@ -106,7 +106,7 @@ pub enum ProxyError {
         /// How long it was.
         after: Duration,
     },
-    /// The client's body ended before it was complete.
+    /// The client's body is malformed, or ended before it was complete.
     #[error("the client's body is broken: {0}")]
     ClientBody(String),
     /// A method that is not forwarded.
@@ -164,7 +164,7 @@ impl ProxyError {
             },
             Self::ClientBody(_) => row(
                 400,
-                "the request's body ended before it was complete",
+                "the request's body is malformed or incomplete",
                 Client,
                 Answered,
             ),
@@ -174,6 +174,7 @@ impl ProxyError {
             Self::NoBackend(NoBackend::NoneEligible) => {
                 row(503, "no backend is ready for requests", Balancer, Answered)
             }
+            Self::NoBackend(NoBackend::Saturated) => row(503, "all backends are busy", Balancer, Answered),
             Self::NoBackend(NoBackend::AllTried) => row(502, "no backend answered", Balancer, Answered),
         }
     }
@@ -246,6 +247,7 @@ mod tests {
                 503,
                 Fault::Balancer,
             ),
+            (ProxyError::NoBackend(NoBackend::Saturated), 503, Fault::Balancer),
             (timeout(TimeLimit::Connect), 504, Fault::Backend),
             (timeout(TimeLimit::ResponseIdle), 504, Fault::Backend),
             (timeout(TimeLimit::Request), 504, Fault::Backend),

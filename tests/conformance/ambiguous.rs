@@ -67,7 +67,7 @@ impl Scene {
         assert_eq!(outcome.arrivals, [], "{shown:?}");
     }
 
-    /// Such a request is refused with 400 too, though its head was on its way: the backend never gets a whole message.
+    /// Such a request is refused with 400 too, though its head may have been on its way: the backend never gets a whole message.
     #[track_caller]
     pub fn breaks_off(&self, request: &str) {
         let outcome = self.send(format!("{request}{SMUGGLED}").as_bytes());

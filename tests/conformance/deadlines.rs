@@ -173,6 +173,49 @@ fn a_client_that_reads_slowly_but_steadily_keeps_its_place() {
 }
 
 #[test]
+fn a_client_that_reads_less_than_a_part_of_the_socket_s_buffer_keeps_its_place() {
+    // With usual segments that buffer takes megabytes, and the kernel calls it writable when a third of it is free: that
+    // takes longer here than body_stall.
+    let mut play = Play::with("timeouts: {body_stall: 3s}");
+    let (backend, _) = play.answer("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+    let backend = backend.into_stream();
+    let sender = std::thread::spawn(move || {
+        use std::io::Write;
+        let piece = vec![b'x'; 64 * 1024];
+        while (&backend).write_all(&piece).is_ok() {}
+    });
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(9) {
+        play.client.read(12 * 1024);
+        pause(STEP);
+    }
+    assert_eq!(play.balancer.status().in_flight, 1, "{}", play.balancer.log());
+    drop(play.client);
+    sender.join().unwrap();
+}
+
+#[test]
+fn a_backend_that_takes_an_upload_slowly_but_steadily_is_not_silent() {
+    let mut play = Play::with("timeouts: {response_idle: 3s, body_stall: 3s}\nretries: 0");
+    let (mut backend, _) = play.request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+    let client = play.client.into_stream();
+    let sender = std::thread::spawn(move || {
+        use std::io::Write;
+        let piece = vec![b'x'; 64 * 1024];
+        while (&client).write_all(&piece).is_ok() {}
+    });
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(9) {
+        backend.read(12 * 1024);
+        pause(STEP);
+    }
+    assert_eq!(play.balancer.status().in_flight, 1, "{}", play.balancer.log());
+    drop(backend);
+    drop(play.balancer);
+    sender.join().unwrap();
+}
+
+#[test]
 fn idle_connections_to_backends_are_given_up_in_time() {
     let mut play = Play::with("timeouts: {upstream_idle: 500ms}");
     let (mut backend, _) = play.answer(OK);

@@ -42,6 +42,19 @@ fn a_body_that_nobody_wants_is_not_asked_for() {
 }
 
 #[test]
+fn who_waits_to_be_asked_for_its_body_is_not_the_one_who_is_silent() {
+    let mut play = Play::with("timeouts: {response_idle: 2s, body_stall: 200ms}\nretries: 0");
+    let (_backend, _) = play.request(EXPECTING);
+    play.reads_error(504);
+    // Once it is asked, it is.
+    let mut play = Play::with("timeouts: {response_idle: 20s, body_stall: 200ms}");
+    let (mut backend, _) = play.request(EXPECTING);
+    backend.send("HTTP/1.1 100 Continue\r\n\r\n");
+    play.client.read_head();
+    play.reads_error(408);
+}
+
+#[test]
 fn who_does_not_wait_gets_its_body_through() {
     let mut play = Play::new();
     let (mut backend, _) = play.request(&format!("{EXPECTING}hello"));

@@ -1,6 +1,7 @@
 //! Where a request's body ends (RFC 9112 sections 6, 7 and 11.2).
 
-use super::ambiguous::Scene;
+use super::{ambiguous::Scene, exchange::Play};
+use crate::harness::{Ending, latin1};
 
 fn post(lines: &str, body: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n{body}")
@@ -217,15 +218,7 @@ fn a_chunk_line_that_does_not_end_in_crlf_is_refused() {
 #[test]
 fn chunk_extensions_pass_or_are_refused_but_never_hide_data() {
     let scene = Scene::new();
-    for extension in [
-        ";a",
-        ";a=b",
-        ";a=\"b\"",
-        ";a=\"b\\\"c;\"",
-        ";a;b=c",
-        " ; a",
-        ";a = b",
-    ] {
+    for extension in [";a", ";a=b", ";a=\"b\"", ";a=\"b\\\"c;\"", ";a;b=c"] {
         let body = format!("5{extension}\r\nhello\r\n0\r\n\r\n");
         let request = scene.passes(&post("Transfer-Encoding: chunked\r\n", &body));
         assert_eq!(request.body, b"hello", "{extension:?}");
@@ -239,12 +232,56 @@ fn chunk_extensions_pass_or_are_refused_but_never_hide_data() {
         ";a=\u{1}",
         ";a=\"\u{0}\"",
         ";(a)",
+        " ;a",
+        "\t;a",
+        "; a",
+        ";a =b",
+        ";a= b",
+        ";a=b ;c",
+        ";a=\"b\" ",
     ] {
         let body = format!("5{extension}\r\nhello\r\n0\r\n\r\n");
         scene.breaks_off(&post("Transfer-Encoding: chunked\r\n", &body));
     }
     let long = format!("5;a={}\r\nhello\r\n0\r\n\r\n", "x".repeat(100_000));
     scene.breaks_off(&post("Transfer-Encoding: chunked\r\n", &long));
+}
+
+#[test]
+fn a_body_that_is_broken_from_its_start_costs_no_backend_anything() {
+    let scene = Scene::new();
+    for body in [
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "5 ;a\r\nhello\r\n0\r\n\r\n",
+        "5\nhello",
+    ] {
+        // In one piece with its head, so that all of it is there before a backend is asked.
+        scene.refuses(400, &post("Transfer-Encoding: chunked\r\n", body));
+    }
+}
+
+#[test]
+fn a_chunk_that_is_broken_later_ends_the_message_at_both_sides() {
+    for body in [
+        "0x5\r\nhello\r\n",
+        "5 ;a\r\nhello\r\n",
+        "5\r\nhelloX",
+        "0\r\nHost: b\r\n\r\n",
+    ] {
+        let mut play = Play::new();
+        let (mut backend, _) = play.request(&post("Transfer-Encoding: chunked\r\n", "3\r\nyes\r\n"));
+        assert_eq!(backend.read(8), b"3\r\nyes\r\n");
+        play.client.send(body);
+        let (rest, _) = backend.read_to_end();
+        assert!(
+            !latin1(&rest).ends_with("0\r\n\r\n"),
+            "{body:?} became {:?}",
+            latin1(&rest)
+        );
+        let head = play.reads_error(400);
+        assert_eq!(head.list("Connection"), ["close"], "{body:?}");
+        assert_eq!(play.client.expect_end(), Ending::Closed, "{body:?}");
+    }
 }
 
 #[test]

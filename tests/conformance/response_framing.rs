@@ -231,6 +231,8 @@ fn a_chunked_answer_that_turns_into_nonsense_is_broken_off() {
         "0x5\r\nhello\r\n",
         "5\nhello\r\n",
         "5 \r\nhello\r\n",
+        "5 ;a\r\nhello\r\n0\r\n\r\n",
+        "5; a=b\r\nhello\r\n0\r\n\r\n",
         "-5\r\nhello\r\n",
         "zz\r\n",
         "ffffffffffffffff\r\nhello",

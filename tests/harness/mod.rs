@@ -9,6 +9,7 @@ mod place;
 mod process;
 mod raw_backend;
 mod recorder;
+mod site;
 mod stage;
 mod strict;
 mod wait;
@@ -21,9 +22,10 @@ pub use place::{Finished, Place};
 pub use process::{BUILD_DEADLINE, Process};
 pub use raw_backend::RawBackend;
 pub use recorder::{Arrival, Recorder};
+pub use site::{FILE_LENGTH, GZIP_HELLO, Page, Site, file};
 pub use stage::Stage;
 pub use strict::{Request, read_request};
-pub use wait::{eventually, pause, wait_until};
+pub use wait::{DEADLINE, eventually, pause, wait_until};
 
 use dummy_servers::DummyServer;
 

@@ -159,22 +159,20 @@ fn read_chunks(bytes: &[u8], request: &mut Request) -> Result<Option<usize>, Str
     Ok(Some(at + length))
 }
 
-/// `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, a value a token or a quoted string (RFC 9112 section 7.1.1).
+/// `*( ";" name [ "=" value ] )`, a value a token or a quoted string (RFC 9112 section 7.1.1). The grammar's white space is
+/// "bad": no sender may write it (RFC 9110 section 5.6.3).
 fn are_extensions(mut text: &str) -> bool {
-    const BWS: [char; 2] = [' ', '\t'];
     let token = |text: &str| text.find(|c: char| !is_token(c.encode_utf8(&mut [0; 4])));
     while !text.is_empty() {
-        let Some(rest) = text.trim_start_matches(BWS).strip_prefix(';') else {
+        let Some(rest) = text.strip_prefix(';') else {
             return false;
         };
-        let rest = rest.trim_start_matches(BWS);
         let (name, rest) = rest.split_at(token(rest).unwrap_or(rest.len()));
         if name.is_empty() {
             return false;
         }
         text = rest;
-        if let Some(value) = rest.trim_start_matches(BWS).strip_prefix('=') {
-            let value = value.trim_start_matches(BWS);
+        if let Some(value) = rest.strip_prefix('=') {
             let length = match value.strip_prefix('"') {
                 Some(quoted) => quoted_length(quoted),
                 None => Some(token(value).unwrap_or(value.len())).filter(|length| *length > 0),

@@ -158,7 +158,7 @@ pub enum BodyError {
     /// A chunk size is no run of 1 to 16 hexadecimal digits up to `i64::MAX` (RFC 9112 section 7.1).
     #[error("invalid chunk size")]
     ChunkSize,
-    /// Extensions are not `;name[=token or quoted string]` (RFC 9112 section 7.1.1).
+    /// Extensions are not `;name[=token or quoted string]`, without white space (RFC 9112 section 7.1.1).
     #[error("invalid chunk extension")]
     ChunkExtension,
     /// A chunk-size line is longer than 4 KiB (RFC 9112 section 7.1.1 asks for a limit).

@@ -38,7 +38,7 @@ impl BackendRegistry {
         for ((pool, _), member) in self.members.iter_mut().filter(|((pool, _), _)| wanted(pool)) {
             by_pool.entry(pool).or_default().push(member);
         }
-        let mut changed = Vec::new();
+        let (mut changed, mut returned) = (Vec::new(), Vec::new());
         for (name, mut members) in by_pool {
             let rules = self
                 .config
@@ -53,6 +53,16 @@ impl BackendRegistry {
                 .any(|ruling| !matches!(ruling, Ruling::Spared { .. }))
             {
                 changed.push(Arc::clone(name));
+            }
+            for ruling in &rulings {
+                if let Ruling::Returned { id, .. } = ruling {
+                    returned.push(*id);
+                }
+            }
+        }
+        for backend in returned {
+            if let Some(identity) = self.identities.get(&backend).cloned() {
+                self.warm_up(&identity, now);
             }
         }
         if !changed.is_empty() {
@@ -139,6 +149,10 @@ impl BackendRegistry {
         });
         let changing = member.health.is_changing();
         let pool = Arc::clone(&identity.0);
+        if transition.is_some() {
+            let identity = identity.clone();
+            self.warm_up(&identity, now);
+        }
         if first || transition.is_some() {
             self.publish_soon(ctx);
         }

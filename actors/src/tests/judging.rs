@@ -21,6 +21,8 @@ impl Plane {
         let ask = Ask {
             worker: 0,
             now: std::time::Instant::now(),
+            random: 0,
+            key: None,
             tried: &Tried::default(),
         };
         self.registry.pick(&ask).unwrap()
@@ -32,11 +34,14 @@ impl Plane {
         while failed < failures {
             let lease = self.lease();
             if lease.backend().url().host() != host {
-                lease.finish(Outcome::Answered);
+                lease.finish(Outcome::Answered, std::time::Instant::now());
                 continue;
             }
             failed += 1;
-            if let Some(backend) = lease.finish(Outcome::BackendFailed).filter(|_| told) {
+            if let Some(backend) = lease
+                .finish(Outcome::BackendFailed, std::time::Instant::now())
+                .filter(|_| told)
+            {
                 self.registry.failed_in_a_row(backend);
             }
         }
@@ -174,6 +179,15 @@ async fn a_draining_backend_gets_nothing_new_and_is_drained_when_nothing_is_in_f
         plane.health("b"),
         Some(HealthStatus::Up),
         "and so is known to be well at once"
+    );
+    let snapshot = plane.registry.snapshot();
+    let members = snapshot.pools()[0].members();
+    let warming = members.iter().filter(|member| member.warming_since.is_some());
+    let hosts: Vec<_> = warming.map(|member| member.backend.url().host()).collect();
+    assert_eq!(
+        hosts,
+        ["b"],
+        "with a slow start: it may have been replaced meanwhile"
     );
 }
 

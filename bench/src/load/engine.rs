@@ -26,7 +26,7 @@ const BACKLOG: i32 = 4096;
 /// The loop wakes so often to see whether it is to end.
 const TICK: Duration = Duration::from_millis(50);
 /// How long all clients may take to connect.
-const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+const CONNECT_WITHIN: Duration = Duration::from_secs(60);
 
 /// Backends on free ports, and clients as they are asked for.
 pub(crate) struct Engine {
@@ -86,9 +86,10 @@ impl Engine {
             return Ok(false);
         }
         if !self.hub.is_open() {
+            let progress = self.hub.progress();
             let reason = self.take().reason;
             bail!(
-                "not all clients could connect: {}",
+                "not all clients could connect and be served once in {CONNECT_WITHIN:?} ({progress}): {}",
                 reason.as_deref().unwrap_or("too slow")
             );
         }

@@ -173,6 +173,15 @@ impl Hub {
         all_served && all_connected
     }
 
+    /// How far the opening has come, in words.
+    pub(super) fn progress(&self) -> String {
+        let shared = &self.shared;
+        format!(
+            "of {} clients {} are not begun, {} wait for their connection; {} were served",
+            shared.load.connections, self.missing, shared.opening, shared.served
+        )
+    }
+
     /// The longest that a client has waited for an answer that has not come yet.
     pub(super) fn longest_wait(&self, now: Instant) -> Duration {
         let links = self.links.iter().flatten();

@@ -5,6 +5,7 @@
 
 mod client;
 mod health;
+mod strategy;
 mod values;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
@@ -12,7 +13,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::{client::*, health::*, values::*};
+pub use self::{client::*, health::*, strategy::*, values::*};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
@@ -75,11 +76,18 @@ pub struct RouteConfig {
     pub pool: Arc<str>,
 }
 
+/// How long a backend is spared after it came back: until caches are filled and connections are open.
+pub const DEFAULT_SLOW_START: Duration = Duration::from_secs(10);
+
 /// A pool: backends that can stand in for each other, and how to choose among them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolConfig {
     /// How the next backend is chosen.
-    pub strategy: StrategyName,
+    pub strategy: StrategyConfig,
+    /// When backends of a lower priority serve.
+    pub failover: Failover,
+    /// How long a backend that came back, or was added, gets less than its share; zero: not at all.
+    pub slow_start: Duration,
     /// At least one, no two with the same [`BackendUrl`].
     pub backends: Vec<BackendConfig>,
     /// How backends are probed that say nothing else themselves.
@@ -105,22 +113,6 @@ impl PoolConfig {
     }
 }
 
-/// A selection algorithm, by the name it has in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StrategyName {
-    /// Weighted round-robin in smooth order; `weighted` is another name of it.
-    RoundRobin,
-}
-
-impl fmt::Display for StrategyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RoundRobin => "round-robin",
-        })
-    }
-}
-
 /// One backend as configured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BackendConfig {
@@ -128,6 +120,10 @@ pub struct BackendConfig {
     pub url: BackendUrl,
     /// Its share relative to its neighbours.
     pub weight: Weight,
+    /// Whether it serves before others or after them.
+    pub priority: Priority,
+    /// Requests and tunnels that it may hold at once, over all workers; `None`: any number.
+    pub max_connections: Option<u32>,
     /// `false`: never probed, always taken for up by that.
     pub probed: bool,
     /// How it is probed, where it says so itself; the pool's settings are merged into it.
@@ -144,6 +140,8 @@ impl BackendConfig {
         Self {
             url,
             weight: Weight::default(),
+            priority: Priority::default(),
+            max_connections: None,
             probed: true,
             own_check: None,
             drain: false,

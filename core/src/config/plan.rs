@@ -263,29 +263,37 @@ impl BackendChange {
             Self::Added(new) => vec![format!("+ {pool}{}", new.url)],
             Self::Removed(old) => vec![format!("- {pool}{}", old.url)],
             Self::Changed { from, to } => {
-                let mut lines = Vec::new();
-                if from.weight != to.weight {
-                    lines.push(format!(
-                        "~ {pool}{} weight {} -> {}",
-                        from.url,
-                        from.weight.get(),
-                        to.weight.get()
-                    ));
-                }
-                let switches = [
-                    ("health_check", from.probed, to.probed),
-                    ("drain", from.drain, to.drain),
-                    ("maintenance", from.maintenance, to.maintenance),
+                // Taken apart, so that a new field does not compile until it has its line.
+                let BackendConfig {
+                    url,
+                    weight,
+                    priority,
+                    max_connections,
+                    probed,
+                    own_check: _,
+                    drain,
+                    maintenance,
+                } = from;
+                let most = |most: &Option<u32>| most.map_or("none".to_owned(), |most| most.to_string());
+                let pairs = [
+                    ("weight", weight.get().to_string(), to.weight.get().to_string()),
+                    ("priority", priority.to_string(), to.priority.to_string()),
+                    (
+                        "max_connections",
+                        most(max_connections),
+                        most(&to.max_connections),
+                    ),
+                    ("health_check", probed.to_string(), to.probed.to_string()),
+                    ("drain", drain.to_string(), to.drain.to_string()),
+                    ("maintenance", maintenance.to_string(), to.maintenance.to_string()),
                 ];
-                let changed = switches.iter().filter(|(_, from, to)| from != to);
-                lines.extend(
-                    changed.map(|(key, before, after)| {
-                        format!("~ {pool}{} {key} {before} -> {after}", from.url)
-                    }),
-                );
-                let own_check = check_lines(from, to).into_iter();
-                lines.extend(own_check.map(|line| format!("~ {pool}{} {line}", from.url)));
-                lines
+                pairs
+                    .into_iter()
+                    .filter(|(_, from, to)| from != to)
+                    .map(|(key, from, to)| format!("{key} {from} -> {to}"))
+                    .chain(check_lines(from, to))
+                    .map(|line| format!("~ {pool}{url} {line}"))
+                    .collect()
             }
         }
     }

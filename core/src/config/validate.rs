@@ -6,6 +6,7 @@
 mod health;
 mod http;
 mod pool;
+mod strategy;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -3,6 +3,10 @@
 //!
 //! Requests count on a shard of their own worker, because a counter that all workers write costs each of them a
 //! cache miss a request. A reader adds the shards up.
+//!
+//! What a backend holds now is the exception. A limit must hold over all workers, and choosing by load must not read a
+//! shard a worker for each candidate, so one counter says it. It lies beside the reference count of the backend, which
+//! every request writes at the same two moments: the cache line is there already.
 
 use std::{
     fmt,
@@ -15,11 +19,19 @@ use std::{
 };
 
 use super::evidence::{Streak, Tally};
-use crate::{config::BackendUrl, health::Traffic};
+use crate::{
+    config::BackendUrl,
+    health::Traffic,
+    strategy::{PeakEwma, hash_bytes},
+};
 
-/// A backend of one pool.
+/// A backend of one pool. In the order of C, so that `held` is next to the counts of its `Arc`.
+#[repr(C)]
 pub struct Backend {
+    held: AtomicU64,
     id: u64,
+    identity: u64,
+    latency: PeakEwma,
     url: BackendUrl,
     authority: String,
     shards: Box<[Shard]>,
@@ -34,7 +46,6 @@ pub struct Backend {
 #[repr(align(128))]
 struct Shard {
     started: AtomicU64,
-    finished: AtomicU64,
     failed: AtomicU64,
     answers: AtomicU64,
     latency_micros: AtomicU64,
@@ -74,7 +85,10 @@ impl Backend {
     /// counters get.
     pub fn new(id: u64, url: BackendUrl, workers: usize) -> Self {
         Self {
+            held: AtomicU64::new(0),
             id,
+            identity: hash_bytes(url.to_string().as_bytes()),
+            latency: PeakEwma::default(),
             authority: url.authority(),
             url,
             shards: (0..workers.max(1)).map(|_| Shard::default()).collect(),
@@ -88,6 +102,21 @@ impl Backend {
     /// Its number, unique in the process.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// A number that is the same for this URL in every process: what tables for hashing are built from.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// Its smoothed latency, as far as a strategy asks for it.
+    pub fn latency(&self) -> &PeakEwma {
+        &self.latency
+    }
+
+    /// Requests and tunnels that it holds now.
+    pub fn in_flight(&self) -> u64 {
+        self.held.load(Relaxed)
     }
 
     /// Its identity within the pool.
@@ -151,12 +180,9 @@ impl Backend {
         let sum = |field: fn(&Shard) -> &AtomicU64| -> u64 {
             self.shards.iter().map(|shard| field(shard).load(Relaxed)).sum()
         };
-        // Finished first: a request that ends in between must not make more ends than starts.
-        let finished = sum(|shard| &shard.finished);
-        let requests = sum(|shard| &shard.started);
         BackendCounts {
-            requests,
-            in_flight: requests.saturating_sub(finished),
+            requests: sum(|shard| &shard.started),
+            in_flight: self.in_flight(),
             failures: sum(|shard| &shard.failed),
             answers: sum(|shard| &shard.answers),
             latency_micros_total: sum(|shard| &shard.latency_micros),
@@ -198,15 +224,28 @@ impl Backend {
         &self.shard(worker).tally
     }
 
-    pub(super) fn started(&self, worker: usize) {
-        self.shard(worker).started.fetch_add(1, Relaxed);
+    /// Counts a request in; `false` if the backend holds `most` already.
+    pub(super) fn start(&self, worker: usize, most: Option<u32>) -> bool {
+        let taken = match most {
+            None => {
+                self.held.fetch_add(1, Relaxed);
+                true
+            }
+            Some(most) => {
+                let one_more = |held| (held < u64::from(most)).then_some(held + 1);
+                self.held.fetch_update(Relaxed, Relaxed, one_more).is_ok()
+            }
+        };
+        if taken {
+            self.shard(worker).started.fetch_add(1, Relaxed);
+        }
+        taken
     }
 
     pub(super) fn finished(&self, worker: usize, failed: bool) {
-        let shard = self.shard(worker);
-        shard.finished.fetch_add(1, Relaxed);
+        self.held.fetch_sub(1, Relaxed);
         if failed {
-            shard.failed.fetch_add(1, Relaxed);
+            self.shard(worker).failed.fetch_add(1, Relaxed);
         }
     }
 

@@ -1,7 +1,14 @@
 //! The right to send one request to one backend. While a lease lives, the request counts as in flight there, and how
 //! it ends is what the backend is judged by.
 
-use std::{cell::Cell, sync::Arc, time::Instant};
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use super::{
     Backend,
@@ -27,6 +34,7 @@ pub struct Lease {
     backend: Arc<Backend>,
     worker: usize,
     started: Instant,
+    meter: Meter,
     outcome: Outcome,
     head: Cell<Option<AnswerHead>>,
     /// Failures in a row that the answer's head has ended; they count again if the answer breaks off.
@@ -35,19 +43,41 @@ pub struct Lease {
     judged: bool,
 }
 
+/// What the pool's strategy wants to know of a request, beside that the backend holds it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meter {
+    /// How long latencies are remembered, if they count.
+    pub(super) decay: Option<Duration>,
+    /// What the whole pool holds, if that counts. It is counted from the moment on at which a strategy wants to know
+    /// it; what was in flight then is missing until it ends, which makes a bound a little narrower.
+    pub(super) held: Option<Arc<AtomicU64>>,
+}
+
 impl Lease {
-    pub(super) fn new(backend: Arc<Backend>, worker: usize, now: Instant) -> Self {
-        backend.started(worker);
-        Self {
-            backend,
+    /// Takes one of the backend's places; `None` when it has no place left.
+    pub(super) fn take(
+        backend: &Arc<Backend>,
+        most: Option<u32>,
+        (worker, now): (usize, Instant),
+        meter: &Meter,
+    ) -> Option<Self> {
+        if !backend.start(worker, most) {
+            return None;
+        }
+        if let Some(held) = &meter.held {
+            held.fetch_add(1, Relaxed);
+        }
+        Some(Self {
+            backend: Arc::clone(backend),
             worker,
             started: now,
+            meter: meter.clone(),
             outcome: Outcome::Abandoned,
             head: Cell::new(None),
             ended: Cell::new(0),
             reached: Cell::new(false),
             judged: false,
-        }
+        })
     }
 
     /// Where to send the request.
@@ -60,6 +90,9 @@ impl Lease {
         let latency = now.saturating_duration_since(self.started);
         self.backend.answered(self.worker, latency);
         self.head.set(Some(head));
+        if let Some(decay) = self.meter.decay {
+            self.backend.latency().observe(latency, now, decay);
+        }
         match head.kind {
             AnswerKind::Good => {
                 self.ended.set(self.backend.streak().end());
@@ -72,10 +105,21 @@ impl Lease {
         }
     }
 
-    /// Ends the lease. The backend's number if its failures in a row have reached their limit with this request: then
-    /// somebody should hear of it.
-    pub fn finish(mut self, outcome: Outcome) -> Option<u64> {
+    /// Ends the lease. `now` counts where no answer came: the time until then is a latency, too. Returns the backend's
+    /// number if its failures in a row have reached their limit with this request: then somebody should hear of it.
+    pub fn finish(mut self, outcome: Outcome, now: Instant) -> Option<u64> {
         self.outcome = outcome;
+        if self.meter.decay.is_some() {
+            let (latency, took) = (
+                self.backend.latency(),
+                now.saturating_duration_since(self.started),
+            );
+            match outcome {
+                Outcome::BackendFailed => latency.observe_failure(took, now),
+                Outcome::Abandoned if self.head.get().is_none() => latency.observe_at_least(took, now),
+                Outcome::Abandoned | Outcome::Answered | Outcome::Rejected => {}
+            }
+        }
         self.judge();
         self.reached.get().then(|| self.backend.id())
     }
@@ -102,6 +146,9 @@ impl Lease {
         }
         let failed = failed || self.outcome == Outcome::Rejected;
         self.backend.finished(self.worker, failed);
+        if let Some(held) = &self.meter.held {
+            held.fetch_sub(1, Relaxed);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pools as the request path sees them: immutable snapshots over backends whose counters outlive them.
 
+mod ask;
 mod backend;
 mod evidence;
 mod judging;
@@ -7,13 +8,17 @@ mod lease;
 mod pick;
 mod report;
 mod snapshot;
+mod state;
+mod tier;
 
 #[cfg(test)]
 mod tests;
 
+pub use ask::{Ask, NoBackend, Tried};
 pub use backend::{Backend, BackendCounts, ProbeRecord};
 pub use evidence::{AnswerHead, AnswerKind};
 pub use judging::judge;
 pub use lease::{Lease, Outcome};
-pub use pick::{Ask, NoBackend, Pool, Tried};
-pub use snapshot::{Member, PoolState, Route, Snapshot};
+pub use pick::Pool;
+pub use snapshot::{Member, Route, Snapshot};
+pub use state::PoolState;

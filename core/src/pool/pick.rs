@@ -1,82 +1,29 @@
-//! Picking a backend from a pool.
+//! Picking a backend from a pool: the tiers in their order, and in each the strategy.
 //!
 //! First attempts take turns on one cursor that all workers share, so the order is strict across them. Retries have
 //! a cursor of their own: they skip what the request has tried already, and would otherwise push the first attempts
 //! out of step, or pile onto the neighbour of a dead backend.
 //!
-//! When no backend is up, all are candidates that no person has taken out: a request that may fail is better than one
-//! that certainly does. `all_down: fail` turns that round.
+//! **Tiers.** A tier serves when the ones above it have nobody that may get the request: all down, tried or full. With
+//! `failover: gradual` a lower one helps earlier, as Envoy's priority levels do: a tier carries the part of all requests
+//! that is up of it, by weight, times the overprovisioning, and what is left goes to the next.
+//!
+//! When no backend is up, all are candidates that no person has taken out, in one tier: a request that may fail is better
+//! than one that certainly does. `all_down: fail` turns that round.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Ask, Lease, Member, NoBackend, PoolState, Tried,
+    lease::Meter,
+    tier::{Candidate, Rules, Taken, Tier},
 };
-
-use super::{Backend, Lease, Member, PoolState};
 use crate::{
-    config::{AllDown, PoolConfig},
-    health::Health,
+    config::{AllDown, Failover, PoolConfig, Priority},
     retry::RetryBudget,
     status::HealthStatus,
-    strategy::Schedule,
+    strategy::{Algorithm, mix},
 };
-
-/// What a request tells the pool when it asks for a backend.
-#[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
-    /// The worker that asks; its shard counts the request.
-    pub worker: usize,
-    /// When it asks.
-    pub now: Instant,
-    /// The backends that this request has been sent to already.
-    pub tried: &'a Tried,
-}
-
-/// The backends that one request has tried.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tried {
-    ids: [u64; Tried::MOST],
-    len: usize,
-}
-
-impl Tried {
-    /// As many attempts as the configuration may allow: 10 retries and the first.
-    pub const MOST: usize = 11;
-
-    /// Notes an attempt. Beyond [`Tried::MOST`] the oldest is forgotten.
-    pub fn add(&mut self, backend: &Backend) {
-        self.ids[self.len % Self::MOST] = backend.id();
-        self.len += 1;
-    }
-
-    /// How many attempts there were.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether this is the first attempt.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    fn contains(&self, backend: &Backend) -> bool {
-        self.ids[..self.len.min(Self::MOST)].contains(&backend.id())
-    }
-}
-
-/// Why there is no backend for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoBackend {
-    /// The pool has none that may get requests.
-    #[error("no backend of the pool may get requests")]
-    NoneEligible,
-    /// The request has tried all there are.
-    #[error("every backend of the pool has been tried")]
-    AllTried,
-}
 
 /// A pool as one snapshot has it.
 #[derive(Debug)]
@@ -84,42 +31,53 @@ pub struct Pool {
     name: Arc<str>,
     config: Arc<PoolConfig>,
     members: Box<[Member]>,
-    candidates: Box<[u32]>,
-    schedule: Arc<Schedule>,
+    tiers: Box<[Tier]>,
+    /// With gradual failover, up to which random number a tier serves; else empty.
+    parts: Box<[u32]>,
+    rules: Rules,
     state: Arc<PoolState>,
 }
 
-/// What of a pool outlives its snapshots.
-#[derive(Debug, Default)]
-pub(super) struct Cursors {
-    first: AtomicU64,
-    retry: AtomicU64,
-}
+/// Tells the random number of failover from those of the strategy.
+const FAILOVER: u64 = 0xFA11_0FE2;
 
 impl Pool {
-    /// Works out who is a candidate and in which order they take turns.
+    /// Works out who is a candidate and how one of them is chosen.
     pub fn new(name: Arc<str>, config: Arc<PoolConfig>, members: Vec<Member>, state: Arc<PoolState>) -> Self {
-        let indices_of = |wanted: fn(&Health) -> bool| -> Vec<u32> {
-            let all = members.iter().enumerate();
-            all.filter(|(_, member)| wanted(&member.health))
-                .map(|(index, _)| index as u32)
-                .collect()
+        let algorithm = config.strategy.algorithm();
+        let bounded = matches!(
+            algorithm,
+            Algorithm::Hash {
+                bounded_load: Some(_)
+            }
+        );
+        let rules = Rules {
+            algorithm,
+            slow_start: config.slow_start,
+            meter: Meter {
+                decay: config.strategy.decay(),
+                held: bounded.then(|| Arc::clone(&state.held)),
+            },
         };
-        let mut candidates = indices_of(Health::is_up);
-        if candidates.is_empty() && config.all_down == AllDown::Try {
-            candidates = indices_of(Health::may_be_tried);
-        }
-        let weights: Vec<u16> = candidates
-            .iter()
-            .map(|&index| members[index as usize].weight.get())
-            .collect();
-        let schedule = state.schedule(weights);
+        let tiers = tiers(&members, algorithm, config.all_down);
+        let parts = match config.failover {
+            Failover::Gradual { overprovisioning } if tiers.len() > 1 => {
+                parts(&members, overprovisioning.get())
+            }
+            _ => Box::default(),
+        };
+        let strategies = state.strategies(algorithm, &tiers);
+        let tiers = tiers
+            .into_iter()
+            .zip(strategies)
+            .map(|(candidates, strategy)| Tier::new(candidates, strategy, config.slow_start));
         Self {
             name,
+            tiers: tiers.collect(),
+            parts,
+            rules,
             config,
             members: members.into(),
-            candidates: candidates.into(),
-            schedule,
             state,
         }
     }
@@ -156,17 +114,35 @@ impl Pool {
         &self.state
     }
 
-    /// Chooses a backend that the request has not tried yet.
+    /// Chooses a backend that the request has not tried yet and that has a place for it.
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
     pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
-        let member = if ask.tried.is_empty() {
-            self.next_in_turn()?
+        let first = ask.tried.is_empty();
+        let cursors = &self.state.cursors;
+        let (cursor, random) = if first {
+            (&cursors.first, ask.random)
         } else {
-            self.next_untried(ask.tried)?
+            (&cursors.retry, mix(ask.random ^ ask.tried.len() as u64))
         };
-        Ok(Lease::new(Arc::clone(&member.backend), ask.worker, ask.now))
+        let ask = &Ask { random, ..*ask };
+        let begin = self.first_tier(ask);
+        // Whoever a lower tier was meant for comes back to the ones above.
+        let (above, from_begin) = self.tiers.split_at(begin);
+        let mut full = false;
+        for tier in from_begin.iter().chain(above) {
+            match tier.pick(ask, cursor, &self.rules) {
+                Taken::Lease(lease) => return Ok(lease),
+                Taken::Full => full = true,
+                Taken::None => {}
+            }
+        }
+        match (full, first) {
+            (true, _) => Err(NoBackend::Saturated),
+            (false, true) => Err(NoBackend::NoneEligible),
+            (false, false) => self.pick_down(ask),
+        }
     }
 
     /// Whether a pick would find a backend that the request has not tried yet.
@@ -184,33 +160,93 @@ impl Pool {
         self.config.all_down == AllDown::Try && heard_of && member.health.may_be_tried()
     }
 
-    fn next_in_turn(&self) -> Result<&Member, NoBackend> {
-        let tick = self.state.cursors.first.fetch_add(1, Relaxed);
-        self.candidate_at(tick).ok_or(NoBackend::NoneEligible)
-    }
-
-    fn next_untried(&self, tried: &Tried) -> Result<&Member, NoBackend> {
-        // Two rounds of the candidates find an untried one soon, unless weights are very uneven.
-        for _ in 0..2 * self.candidates.len() {
-            let tick = self.state.cursors.retry.fetch_add(1, Relaxed);
-            match self.candidate_at(tick) {
-                Some(member) if !tried.contains(&member.backend) => return Ok(member),
-                Some(_) => {}
-                None => break,
+    /// All that are up were tried: one that is not is still better than a certain error.
+    fn pick_down(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
+        let untried = |member: &&Member| {
+            !member.health.is_up() && self.is_last_resort(member) && !ask.tried.contains(&member.backend)
+        };
+        let mut none = NoBackend::AllTried;
+        for member in self.members.iter().filter(untried) {
+            match candidate(member, true).take(ask, &self.rules.meter) {
+                Some(lease) => return Ok(lease),
+                None => none = NoBackend::Saturated,
             }
         }
-        let untried = |member: &&Member| !tried.contains(&member.backend);
-        let candidates = || self.candidates.iter().map(|&index| &self.members[index as usize]);
-        // All that are up were tried: one that is down is still better than a certain error.
-        let down = || self.members.iter().filter(|member| self.is_last_resort(member));
-        candidates()
-            .find(untried)
-            .or_else(|| down().find(untried))
-            .ok_or(NoBackend::AllTried)
+        Err(none)
     }
 
-    fn candidate_at(&self, tick: u64) -> Option<&Member> {
-        let candidate = self.schedule.at(tick)?;
-        Some(&self.members[self.candidates[candidate] as usize])
+    fn first_tier(&self, ask: &Ask<'_>) -> usize {
+        if self.parts.is_empty() {
+            return 0;
+        }
+        let random = (mix(ask.random ^ FAILOVER) >> 32) as u32;
+        self.parts.iter().position(|&end| random <= end).unwrap_or(0)
     }
+}
+
+/// The candidates by priority. What has nobody that serves is no tier.
+fn tiers(members: &[Member], algorithm: Algorithm, all_down: AllDown) -> Vec<Vec<Candidate>> {
+    let is_up = |member: &Member| member.health.is_up();
+    if !members.iter().any(is_up) {
+        let may_be_tried = |member: &&Member| all_down == AllDown::Try && member.health.may_be_tried();
+        let all: Vec<_> = members
+            .iter()
+            .filter(may_be_tried)
+            .map(|member| candidate(member, true))
+            .collect();
+        return if all.is_empty() { Vec::new() } else { vec![all] };
+    }
+    let mut tiers: BTreeMap<Priority, Vec<Candidate>> = BTreeMap::new();
+    for member in members {
+        let serves = is_up(member);
+        if serves || algorithm.has_places() {
+            let tier = tiers.entry(member.priority).or_default();
+            tier.push(candidate(member, serves));
+        }
+    }
+    let serves = |tier: &Vec<Candidate>| tier.iter().any(|candidate| candidate.serves);
+    tiers.into_values().filter(serves).collect()
+}
+
+fn candidate(member: &Member, serves: bool) -> Candidate {
+    Candidate {
+        backend: Arc::clone(&member.backend),
+        weight: member.weight.get(),
+        serves,
+        max_connections: member.max_connections,
+        warming_since: member.warming_since,
+    }
+}
+
+/// Up to which of all 32-bit numbers each tier serves, one after the other.
+fn parts(members: &[Member], overprovisioning: f64) -> Box<[u32]> {
+    let mut weights: BTreeMap<Priority, (u64, u64)> = BTreeMap::new();
+    for member in members {
+        let (up, all) = weights.entry(member.priority).or_default();
+        let weight = u64::from(member.weight.get());
+        *all += weight;
+        *up += if member.health.status() == HealthStatus::Up {
+            weight
+        } else {
+            0
+        };
+    }
+    let tiers = weights.into_values().filter(|(up, _)| *up > 0);
+    let able: Vec<f64> = tiers
+        .map(|(up, all)| (up as f64 / all as f64 * overprovisioning).min(1.0))
+        .collect();
+    let (mut left, mut loads) = (1.0_f64, Vec::with_capacity(able.len()));
+    for able in able {
+        let load = able.min(left);
+        left -= load;
+        loads.push(load);
+    }
+    // What nobody is able to carry is carried in the same proportion.
+    let whole: f64 = loads.iter().sum();
+    let mut end = 0.0;
+    let ends = loads.iter().map(|load| {
+        end += load / whole;
+        (end * f64::from(u32::MAX)) as u32
+    });
+    ends.collect()
 }

@@ -1,18 +1,12 @@
 //! All that the request path reads, in one immutable value: the registry builds a new one for each change and
 //! publishes it whole, so no request ever sees half of a reload.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use super::{Ask, Backend, Lease, NoBackend, Pool, pick::Cursors};
+use super::{Ask, Backend, Lease, NoBackend, Pool};
 use crate::{
-    config::{BackendUrl, Config, Weight},
+    config::{BackendConfig, BackendUrl, Config, Priority, Weight},
     health::Health,
-    retry::RetryBudget,
-    strategy::Schedule,
 };
 
 /// One backend's place in a pool.
@@ -22,6 +16,13 @@ pub struct Member {
     pub backend: Arc<Backend>,
     /// Its weight.
     pub weight: Weight,
+    /// Whether it serves before others or after them.
+    pub priority: Priority,
+    /// Requests and tunnels that it may hold at once; `None`: any number.
+    pub max_connections: Option<u32>,
+    /// Since when it is on slow start: when it came back, or was first found up after a reload had added it, beside
+    /// others that served meanwhile. It stays set when slow start is over.
+    pub warming_since: Option<Instant>,
     /// Its health at the time of the snapshot.
     pub health: Health,
     /// Since when it has that health.
@@ -30,26 +31,18 @@ pub struct Member {
     pub probed: bool,
 }
 
-/// What of a pool outlives its snapshots: the place in the order, and the retry budget.
-#[derive(Debug, Default)]
-pub struct PoolState {
-    pub(super) cursors: Cursors,
-    pub(super) retry_budget: RetryBudget,
-    /// The order that was worked out last, with the weights it holds for.
-    schedule: Mutex<Option<(Vec<u16>, Arc<Schedule>)>>,
-}
-
-impl PoolState {
-    /// The order for these weights; worked out anew only if they are others than the last time.
-    pub(super) fn schedule(&self, weights: Vec<u16>) -> Arc<Schedule> {
-        let mut last = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((known, schedule)) if *known == weights => Arc::clone(schedule),
-            _ => {
-                let schedule = Arc::new(Schedule::new(&weights));
-                *last = Some((weights, Arc::clone(&schedule)));
-                schedule
-            }
+impl Member {
+    /// A backend as the configuration has it, in that health since now.
+    pub fn new(backend: Arc<Backend>, config: &BackendConfig, health: Health, now: Instant) -> Self {
+        Self {
+            backend,
+            weight: config.weight,
+            priority: config.priority,
+            max_connections: config.max_connections,
+            warming_since: None,
+            health,
+            since: now,
+            probed: config.probed,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! sum of all. A candidate is picked only while its current weight is above 0, so it is never a whole request above
 //! its share, and the sequence repeats after the sum of weights. Ties go to the candidate written first.
 //!
-//! A step costs one pass over the candidates, hence [`MAX_CANDIDATES`]; above it [`deadline`](super::deadline) takes
+//! A step costs one pass over the candidates, hence [`MAX_CANDIDATES`]; above it [`golden`](super::golden) takes
 //! over.
 
 /// 128 candidates of weight 256 make 4 million additions, a few milliseconds for a snapshot.

@@ -8,6 +8,8 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
+use super::Transport;
+
 /// A buffer that grew larger is given back when it is empty, so that one long answer does not stay for ever.
 const KEPT: usize = 4 * 1024;
 
@@ -43,15 +45,19 @@ impl Backlog {
         cx: &mut Context<'_>,
         to: &mut W,
     ) -> Poll<io::Result<()>> {
-        while self.sent < self.bytes.len() {
-            let sent = ready!(Pin::new(&mut *to).poll_write(cx, &self.bytes[self.sent..]))?;
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.sent += sent;
-        }
+        ready!(poll_send(cx, to, &self.bytes, &mut self.sent))?;
         self.clear();
         Poll::Ready(Ok(()))
+    }
+
+    /// Sends what finds room, whatever the runtime believes: `true` when any did, so that the peer is slow but not stalled.
+    pub(super) fn nudge(&mut self, to: &impl Transport) -> io::Result<bool> {
+        let sent = nudge(to, &self.bytes[self.sent..])?;
+        self.sent += sent;
+        if self.is_empty() {
+            self.clear();
+        }
+        Ok(sent > 0)
     }
 
     /// Sends `bytes` behind what is there, directly as far as the socket takes them at once; the rest is kept.
@@ -94,5 +100,33 @@ impl Backlog {
         self.sent = 0;
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
+    }
+}
+
+/// Sends what is behind the first `sent` of `bytes`, and counts it there.
+#[inline]
+pub(super) fn poll_send<W: AsyncWrite + Unpin>(
+    cx: &mut Context<'_>,
+    to: &mut W,
+    bytes: &[u8],
+    sent: &mut usize,
+) -> Poll<io::Result<()>> {
+    while *sent < bytes.len() {
+        match ready!(Pin::new(&mut *to).poll_write(cx, &bytes[*sent..]))? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            more => *sent += more,
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// Sends what finds room of `bytes`, whatever the runtime believes.
+pub(super) fn nudge(to: &impl Transport, bytes: &[u8]) -> io::Result<usize> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match to.send_at_once(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        sent => sent,
     }
 }

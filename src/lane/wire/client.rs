@@ -26,6 +26,9 @@ const MOST_AHEAD: usize = 16 * 1024;
 /// its way (RFC 9112 section 9.6), and how many bytes.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 * 1024 * 1024);
 
+/// A connection that was opened a moment ago may bring a request that is on its way while the balancer begins to stop.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);
+
 /// One client connection.
 pub(super) struct Client<S> {
     pub(super) stream: S,
@@ -149,6 +152,7 @@ impl<S: Transport> Client<S> {
             timeouts.client_idle
         });
         let mut begun_until: Option<Instant> = first.then_some(idle_until);
+        let may_bring_one_until = first.then(|| clock.after(FIRST_REQUEST_GRACE));
         if !self.input.is_empty() {
             begun_until = Some(clock.after(timeouts.request_header));
         }
@@ -190,7 +194,8 @@ impl<S: Transport> Client<S> {
                             };
                             return Poll::Ready(Err(reason));
                         }
-                        if draining && empty {
+                        let just_opened = may_bring_one_until.is_some_and(|until| until > clock.now());
+                        if draining && empty && !just_opened {
                             return Poll::Ready(Err(NoRequest::Gone));
                         }
                         self.timer.arm(cx, Some(deadline), empty);

@@ -5,6 +5,7 @@
 //! more is read until that is empty.
 
 mod answer;
+mod pulse;
 
 use std::{
     io,
@@ -17,12 +18,13 @@ use lb_core::{
     config::{Config, PoolConfig},
     pool::Lease,
 };
-use lb_wire::{BodyError, BodyTracker, RequestHead};
+use lb_wire::RequestHead;
 
-use self::answer::Answer;
+use self::{answer::Answer, pulse::Pulse};
 use super::{
     Transport,
     client::Client,
+    client_body::ClientBody,
     outgoing::Outgoing,
     timer::TICK,
     worker::{LARGE_READ, WireWorker},
@@ -60,44 +62,35 @@ pub(super) enum End {
     ClientGone,
 }
 
-/// One attempt.
-pub(super) struct Exchange<'a, S> {
-    pub(super) client: &'a mut Client<S>,
-    pub(super) backend: &'a mut UpstreamConnection,
-    pub(super) lease: &'a Lease,
-    pub(super) head: &'a RequestHead,
-    pub(super) outgoing: &'a mut Outgoing,
-    /// Where the client's body is.
-    pub(super) upload: &'a mut BodyTracker,
-    pub(super) config: &'a Config,
-    pub(super) settings: &'a PoolConfig,
-    /// When the whole request must be done.
+/// What is asked of backends, the same in all attempts.
+pub(super) struct Message<'m> {
+    pub(super) head: &'m RequestHead,
+    pub(super) config: &'m Config,
+    pub(super) settings: &'m PoolConfig,
+    /// When the whole request must be done, and how long that was from its start.
     pub(super) deadline: Option<(Instant, Duration)>,
+    pub(super) outgoing: Outgoing,
+    pub(super) body: ClientBody,
+    /// The client has been told that its body is wanted.
+    pub(super) continued: bool,
+}
+
+/// One attempt.
+pub(super) struct Exchange<'a, 'm, S> {
+    client: &'a mut Client<S>,
+    backend: &'a mut UpstreamConnection,
+    lease: &'a Lease,
+    message: &'a mut Message<'m>,
     /// Whether an answer whose status is to be retried can be.
-    pub(super) retry_statuses: bool,
+    retry_statuses: bool,
     worker: Rc<WireWorker>,
     answer: Option<Answer>,
     upload_failure: Option<io::Error>,
     interim: u32,
-    uploaded: u64,
-    client_since: Instant,
-    backend_since: Instant,
+    client_pulse: Pulse,
+    backend_pulse: Pulse,
     half_closed: Option<Instant>,
     dirty: bool,
-}
-
-/// What an [`Exchange`] is made of.
-pub(super) struct Parts<'a, S> {
-    pub(super) client: &'a mut Client<S>,
-    pub(super) backend: &'a mut UpstreamConnection,
-    pub(super) lease: &'a Lease,
-    pub(super) head: &'a RequestHead,
-    pub(super) outgoing: &'a mut Outgoing,
-    pub(super) upload: &'a mut BodyTracker,
-    pub(super) config: &'a Config,
-    pub(super) settings: &'a PoolConfig,
-    pub(super) deadline: Option<(Instant, Duration)>,
-    pub(super) retry_statuses: bool,
 }
 
 /// What the upload waits for.
@@ -108,39 +101,27 @@ enum Upload {
     WaitsForBackend,
 }
 
-impl<'a, S: Transport> Exchange<'a, S> {
-    pub(super) fn new(parts: Parts<'a, S>) -> Self {
-        let Parts {
-            client,
-            backend,
-            lease,
-            head,
-            outgoing,
-            upload,
-            config,
-            settings,
-            deadline,
-            retry_statuses,
-        } = parts;
+impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
+    /// Before anything is sent. `retry_statuses`: whether an answer whose status is to be retried can be.
+    pub(super) fn new(
+        client: &'a mut Client<S>,
+        (lease, backend): (&'a Lease, &'a mut UpstreamConnection),
+        message: &'a mut Message<'m>,
+        retry_statuses: bool,
+    ) -> Self {
         let now = client.timer.clock().now();
         Self {
             worker: Rc::clone(&client.worker),
             client,
             backend,
             lease,
-            head,
-            outgoing,
-            upload,
-            config,
-            settings,
-            deadline,
+            message,
             retry_statuses,
             answer: None,
             upload_failure: None,
             interim: 0,
-            uploaded: 0,
-            client_since: now,
-            backend_since: now,
+            client_pulse: Pulse::new(now),
+            backend_pulse: Pulse::new(now),
             half_closed: None,
             dirty: false,
         }
@@ -187,20 +168,24 @@ impl<'a, S: Transport> Exchange<'a, S> {
 
     /// Sees whose time is up, and asks to be woken when the next one's is.
     fn wait(&mut self, cx: &mut Context<'_>, upload: Upload) -> Poll<End> {
-        let timeouts = &self.settings.timeouts;
+        let ask = match self.ask_for_progress(cx) {
+            Ok(ask) => ask,
+            Err(end) => return Poll::Ready(end),
+        };
+        let timeouts = &self.message.settings.timeouts;
         let begun = self.answer.is_some();
-        let (since, limit, after) =
-            if !self.client.out.is_empty() || (upload == Upload::WaitsForClient && !begun) {
-                (self.client_since, TimeLimit::BodyStall, timeouts.body_stall)
-            } else {
-                (
-                    self.backend_since,
-                    TimeLimit::ResponseIdle,
-                    timeouts.response_idle,
-                )
-            };
+        let upload_is_due = upload == Upload::WaitsForClient && !begun && !self.awaits_continue();
+        let (since, limit, after) = if !self.client.out.is_empty() || upload_is_due {
+            (self.client_pulse.since, TimeLimit::BodyStall, timeouts.body_stall)
+        } else {
+            (
+                self.backend_pulse.since,
+                TimeLimit::ResponseIdle,
+                timeouts.response_idle,
+            )
+        };
         let mut next = (since + after + TICK, limit, after);
-        if let Some((deadline, whole)) = self.deadline.filter(|(deadline, _)| *deadline < next.0) {
+        if let Some((deadline, whole)) = self.message.deadline.filter(|(deadline, _)| *deadline < next.0) {
             next = (deadline, TimeLimit::Request, whole);
         }
         let now = self.now();
@@ -208,12 +193,12 @@ impl<'a, S: Transport> Exchange<'a, S> {
             let (limit, after) = (next.1, next.2);
             return Poll::Ready(self.fail(Phase::Waiting, ProxyError::TimedOut { limit, after }));
         }
-        let mut wake = next.0;
+        let mut wake = ask.map_or(next.0, |ask| next.0.min(ask));
         // What is sent to a client that has left comes back as a reset, so only silence has to be asked about.
         let flows = !self.client.out.is_empty();
         if let Some(half_closed) = self.half_closed.filter(|_| !flows) {
             let silent = if begun {
-                half_closed.max(self.backend_since)
+                half_closed.max(self.backend_pulse.since)
             } else {
                 half_closed
             };
@@ -227,6 +212,13 @@ impl<'a, S: Transport> Exchange<'a, S> {
         Poll::Pending
     }
 
+    /// Whether the client rightly waits with its body until the backend wants it (RFC 9110 section 10.1.1): then it is not
+    /// the client who is silent.
+    fn awaits_continue(&self) -> bool {
+        let message = &self.message;
+        message.head.expect_continue && !message.continued && !message.body.has_begun()
+    }
+
     /// Sends the head, and the client's body as it comes.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<Upload, ProxyError> {
         let worker = Rc::clone(&self.worker);
@@ -234,7 +226,8 @@ impl<'a, S: Transport> Exchange<'a, S> {
             if self.upload_failure.is_some() {
                 return Ok(Upload::WaitsForBackend);
             }
-            match self.outgoing.poll_flush(cx, &mut self.backend.stream) {
+            let message = &mut *self.message;
+            match message.outgoing.poll_flush(cx, &mut self.backend.stream) {
                 Poll::Pending => return Ok(Upload::WaitsForBackend),
                 Poll::Ready(Err(error)) => {
                     // The backend may have answered before it closed.
@@ -243,15 +236,14 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 }
                 Poll::Ready(Ok(())) => {}
             }
-            if self.upload.is_done() {
+            if message.body.is_done() {
                 return Ok(Upload::Done);
             }
-            let broken = |error: BodyError| ProxyError::ClientBody(error.to_string());
             if !self.client.unused().is_empty() {
-                let progress = self.upload.feed(self.client.unused()).map_err(broken)?;
-                self.outgoing.queue(&self.client.unused()[..progress.consumed]);
-                self.client.consume(progress.consumed);
-                self.count_upload(progress.consumed)?;
+                let count = message.body.take(self.client.unused())?;
+                message.outgoing.queue(&self.client.unused()[..count]);
+                self.client.consume(count);
+                self.upload_moved();
                 continue;
             }
             let count = match self.client.poll_read(cx, LARGE_READ) {
@@ -260,25 +252,18 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 Poll::Ready(_) => return Err(ProxyError::ClientBody("the client left".to_owned())),
             };
             let scratch = worker.scratch();
-            let progress = self.upload.feed(&scratch[..count]).map_err(broken)?;
-            let sent = self
-                .outgoing
-                .send(cx, &mut self.backend.stream, &scratch[..progress.consumed]);
-            self.client.keep(&scratch[progress.consumed..count]);
+            let (body, rest) = scratch[..count].split_at(message.body.take(&scratch[..count])?);
+            let sent = message.outgoing.send(cx, &mut self.backend.stream, body);
+            self.client.keep(rest);
             self.upload_failure = sent.err();
-            self.count_upload(progress.consumed)?;
+            self.upload_moved();
         }
     }
 
-    /// Notes that the upload has moved, and refuses one that has become too large. Sizes of chunks count with them.
-    fn count_upload(&mut self, bytes: usize) -> Result<(), ProxyError> {
-        self.uploaded += bytes as u64;
+    /// Notes that nobody is silent in the upload.
+    fn upload_moved(&mut self) {
         let now = self.now();
-        self.client_since = now;
-        self.backend_since = now;
-        match self.config.limits.body_size {
-            Some(limit) if self.uploaded > limit.bytes() => Err(ProxyError::BodyTooLarge(limit)),
-            _ => Ok(()),
-        }
+        self.client_pulse.since = now;
+        self.backend_pulse.since = now;
     }
 }

@@ -8,16 +8,17 @@ use std::{
 };
 
 use lb_core::{
-    config::{Config, PoolConfig},
     pool::{Lease, NoBackend, Outcome, Tried},
     retry::{Progress, Replay},
 };
-use lb_wire::{BodyTracker, ForwardContext, Method, RequestHead, Version, write_request_head};
+use lb_wire::{ForwardContext, Method, RequestHead, Version, write_request_head};
 
 use super::{
     Transport,
     client::Client,
-    exchange::{End, Exchange, Parts},
+    client_body::ClientBody,
+    exchange::{End, Exchange, Message},
+    hash_key,
     outgoing::Outgoing,
     own_answer,
     refusal::refusal,
@@ -25,7 +26,7 @@ use super::{
     worker::WireWorker,
 };
 use crate::{
-    proxy::{self, ErrorAnswer, Phase, ProxyError, RequestId, TimeLimit, Verdict, wants_json},
+    proxy::{self, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, wants_json},
     telemetry::InFlight,
     upstream::{UpstreamConnection, connect},
 };
@@ -45,20 +46,16 @@ pub(super) enum Next {
     /// The end, so that the client sees that its answer is broken.
     Reset,
     /// Bytes, both ways.
-    Tunnel(OpenTunnel),
+    Tunnel(Box<OpenTunnel>),
 }
 
 /// What one request is through all its attempts.
-struct Request<'a> {
+struct Request<'m> {
     worker: Rc<WireWorker>,
-    head: &'a RequestHead,
     id: RequestId,
+    by: PickBy,
     json: bool,
-    config: Arc<Config>,
-    settings: Arc<PoolConfig>,
-    deadline: Option<(Instant, Duration)>,
-    outgoing: Outgoing,
-    upload: BodyTracker,
+    message: Message<'m>,
 }
 
 /// Forwards a request whose head is at the start of what the client sent.
@@ -74,22 +71,25 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
         .route()
         .map(|pool| Arc::clone(pool.config()));
     let trusted = proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
-    let (id, json) = identify(client, &head);
-    let refuse = |client: &mut Client<S>, status, reason: &str| {
-        let answer = ErrorAnswer::new(&config, (status, reason), &id, json);
+    let random = fastrand::u128(..);
+    let (id, json) = identify(client, &head, random);
+    // What came with the head is looked at before any backend is asked, and goes on with it in one piece.
+    let mut body = ClientBody::new(head.framing, config.limits.body_size);
+    let with_head = body.take(&client.unused()[head.len..]);
+    let with_head = with_head.map_err(|error| (error.status(), error.reason()));
+    let refused = refusal(client, &head, &config).or(with_head.err());
+    let (Some(settings), Ok(with_head), None) = (settings, with_head, refused) else {
+        client.consume(head.len);
+        let refused = refused.unwrap_or((503, "no backend is ready for requests"));
+        let answer = ErrorAnswer::new(&config, refused, &id, json);
         own_answer::write(client, &answer, &id, head.method == Method::Head, true);
-    };
-    if let Some((status, reason)) = refusal(client, &head, &config) {
-        client.consume(head.len);
-        refuse(client, status, reason);
-        return finish_own(client, false).await;
-    }
-    let first = worker.shared.pick(started, &Tried::default());
-    let Some(settings) = settings else {
-        client.consume(head.len);
-        refuse(client, 503, "no backend is ready for requests");
         return finish_own(client, false).await;
     };
+    let by = PickBy {
+        random: random as u64,
+        key: hash_key::of(client, &head, (&settings.strategy, &config)),
+    };
+    let first = worker.shared.pick(started, &Tried::default(), by);
     let mut out = worker.take_buffer();
     {
         let lines = worker.lines();
@@ -105,29 +105,35 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
         };
         write_request_head(&head.view(client.unused(), &lines), &context, &mut out);
     }
-    client.consume(head.len);
-    let keep_body = head.method.is_idempotent();
+    let head_length = out.len();
+    let taken = head.len + with_head;
+    out.extend_from_slice(&client.unused()[head.len..taken]);
+    client.consume(taken);
     let mut request = Request {
-        deadline: settings.timeouts.request.map(|whole| (started + whole, whole)),
         worker: Rc::clone(&worker),
-        head: &head,
         id,
+        by,
         json,
-        config,
-        settings,
-        outgoing: Outgoing::new(out, keep_body),
-        upload: BodyTracker::new(head.framing),
+        message: Message {
+            head: &head,
+            config: &config,
+            settings: &settings,
+            deadline: settings.timeouts.request.map(|whole| (started + whole, whole)),
+            outgoing: Outgoing::new(out, head_length, head.method.is_idempotent()),
+            body,
+            continued: false,
+        },
     };
     let next = request.run(client, first, counted).await;
-    worker.give_buffer(request.outgoing.into_buffer());
+    worker.give_buffer(request.message.outgoing.into_buffer());
     next
 }
 
 /// The request's id, and whether its sender wants errors as JSON.
-fn identify<S: Transport>(client: &Client<S>, head: &RequestHead) -> (RequestId, bool) {
+fn identify<S: Transport>(client: &Client<S>, head: &RequestHead, random: u128) -> (RequestId, bool) {
     let lines = client.worker.lines();
     let view = head.view(client.unused(), &lines);
-    let id = RequestId::new(view.header("x-request-id").next(), fastrand::u128(..));
+    let id = RequestId::new(view.header("x-request-id").next(), random);
     let accept = view
         .header("accept")
         .next()
@@ -166,7 +172,8 @@ impl Request<'_> {
             if reuse {
                 tried.add(lease.backend());
             }
-            let retry_statuses = retries < self.settings.retries.attempts && self.may_retry_status(&tried);
+            let retry_statuses =
+                retries < self.message.settings.retries.attempts && self.may_retry_status(&tried);
             let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
             let (phase, error) = match attempt {
                 Attempt::Done(next) => {
@@ -174,13 +181,13 @@ impl Request<'_> {
                     return next;
                 }
                 Attempt::Tunnel(backend) => {
-                    return Next::Tunnel(OpenTunnel {
+                    return Next::Tunnel(Box::new(OpenTunnel {
                         backend,
-                        unsent: self.outgoing.take_unsent(),
+                        unsent: self.message.outgoing.take_unsent(),
                         lease,
                         counted,
                         idle: self.worker.shared.tunnel_idle(),
-                    });
+                    }));
                 }
                 Attempt::Gone => return Next::Drop,
                 Attempt::Broken { error, looks_whole } => {
@@ -209,7 +216,7 @@ impl Request<'_> {
                 Attempt::Stale => {
                     // The backend closed a kept-alive connection just as the request was on its way: nobody's fault.
                     reuse = false;
-                    self.outgoing.rewind();
+                    self.message.outgoing.rewind();
                     picked = Ok(lease);
                     continue;
                 }
@@ -219,9 +226,11 @@ impl Request<'_> {
             if phase == Phase::Connecting {
                 self.worker.shared.registry.connect_failed(lease.backend());
             }
-            let left = retries < self.settings.retries.attempts && self.worker.shared.has_untried(&tried);
+            let left =
+                retries < self.message.settings.retries.attempts && self.worker.shared.has_untried(&tried);
             let next = if left && self.may_retry(&error) {
-                self.worker.shared.pick(WireWorker::precise_now(), &tried).ok()
+                let now = WireWorker::precise_now();
+                self.worker.shared.pick(now, &tried, self.by).ok()
             } else {
                 None
             };
@@ -232,11 +241,11 @@ impl Request<'_> {
             };
             let log = &self.worker.shared.failures;
             log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
-            let outcome = error.outcome(self.upload.is_done());
+            let outcome = error.outcome(self.message.body.is_done());
             self.worker.shared.finish(lease, outcome);
             match next {
                 Some(next) => {
-                    self.outgoing.rewind();
+                    self.message.outgoing.rewind();
                     retries += 1;
                     picked = Ok(next);
                 }
@@ -247,7 +256,7 @@ impl Request<'_> {
 
     /// Ends a broken answer: the client gets what came of it, and then sees that it is not whole.
     async fn break_off<S: Transport>(&self, client: &mut Client<S>) -> Next {
-        match client.flush(self.settings.timeouts.body_stall).await {
+        match client.flush(self.message.settings.timeouts.body_stall).await {
             Ok(()) => Next::Drop,
             Err(_) => Next::Reset,
         }
@@ -259,16 +268,16 @@ impl Request<'_> {
             return true;
         }
         let progress = match error.progress() {
-            Progress::Sent if !self.outgoing.is_touched() => Progress::NotSent,
+            Progress::Sent if !self.message.outgoing.is_touched() => Progress::NotSent,
             progress => progress,
         };
-        let safe = self.head.method.is_idempotent() && self.outgoing.is_whole();
+        let safe = self.message.head.method.is_idempotent() && self.message.outgoing.is_whole();
         let allowed = Replay {
             safe,
-            body_intact: self.outgoing.is_whole(),
+            body_intact: self.message.outgoing.is_whole(),
         }
         .allows(progress);
-        allowed && (progress == Progress::NotSent || self.worker.shared.withdraw_retry(&self.settings))
+        allowed && (progress == Progress::NotSent || self.worker.shared.withdraw_retry(self.message.settings))
     }
 
     /// Answers with an error. The connection goes on if all of the request has been read.
@@ -277,12 +286,13 @@ impl Request<'_> {
             let failures = &self.worker.shared.failures;
             failures.write(&self.id, None, (Phase::Connecting, error), Verdict::GaveUp);
         }
-        let unread = !self.upload.is_done() && !self.head.framing.is_empty();
+        let unread = !self.message.body.is_done() && !self.message.head.framing.is_empty();
         // HTTP/1.0 would have to be told that it goes on (RFC 9112 section 9.3); an error is not worth it.
-        let modern = self.head.version == Version::Http11;
-        let goes_on = self.head.keep_alive && modern && !unread && !self.worker.traffic().is_draining();
+        let modern = self.message.head.version == Version::Http11;
+        let goes_on =
+            self.message.head.keep_alive && modern && !unread && !self.worker.traffic().is_draining();
         let answer = ErrorAnswer::new(
-            &self.config,
+            self.message.config,
             (error.status(), error.reason()),
             &self.id,
             self.json,
@@ -291,7 +301,7 @@ impl Request<'_> {
             client,
             &answer,
             &self.id,
-            self.head.method == Method::Head,
+            self.message.head.method == Method::Head,
             !goes_on,
         );
         finish_own(client, goes_on).await
@@ -299,9 +309,9 @@ impl Request<'_> {
 
     /// Whether an answer could be thrown away for another backend's.
     fn may_retry_status(&self, tried: &Tried) -> bool {
-        !self.settings.retries.statuses.is_empty()
-            && self.head.method.is_safe()
-            && self.head.framing.is_empty()
+        !self.message.settings.retries.statuses.is_empty()
+            && self.message.head.method.is_safe()
+            && self.message.head.framing.is_empty()
             && self.worker.shared.has_untried(tried)
     }
 
@@ -315,18 +325,7 @@ impl Request<'_> {
             Ok(backend) => backend,
             Err(error) => return Attempt::Failed(Phase::Connecting, error),
         };
-        let mut exchange = Exchange::new(Parts {
-            client,
-            backend: &mut backend,
-            lease,
-            head: self.head,
-            outgoing: &mut self.outgoing,
-            upload: &mut self.upload,
-            config: &self.config,
-            settings: &self.settings,
-            deadline: self.deadline,
-            retry_statuses,
-        });
+        let mut exchange = Exchange::new(client, (lease, &mut backend), &mut self.message, retry_statuses);
         match poll_fn(|cx| exchange.poll(cx)).await {
             End::Answered {
                 client_goes_on,
@@ -341,7 +340,7 @@ impl Request<'_> {
                 Attempt::Done(match client_goes_on {
                     true => Next::Request,
                     // Unread bytes would turn the close into a reset.
-                    false if self.upload.is_done() && client.unused().is_empty() => Next::Drop,
+                    false if self.message.body.is_done() && client.unused().is_empty() => Next::Drop,
                     false => Next::Close,
                 })
             }
@@ -358,21 +357,21 @@ impl Request<'_> {
     }
 
     fn is_replayable(&self) -> bool {
-        let harmless = self.head.method.is_idempotent() || !self.outgoing.is_touched();
-        harmless && self.outgoing.is_whole()
+        let harmless = self.message.head.method.is_idempotent() || !self.message.outgoing.is_touched();
+        harmless && self.message.outgoing.is_whole()
     }
 
     /// An idle connection if there is a good one, else a new one.
     async fn connection(&self, lease: &Lease, reuse: bool) -> Result<UpstreamConnection, ProxyError> {
-        let timeouts = &self.settings.timeouts;
+        let timeouts = &self.message.settings.timeouts;
         let now = self.worker.timers.now();
-        let fresh = (!self.head.method.is_idempotent()).then_some(FRESH);
+        let fresh = (!self.message.head.method.is_idempotent()).then_some(FRESH);
         if reuse && let Some(idle) = self.worker.idle.take(lease.backend().id(), timeouts, now, fresh) {
             return Ok(idle);
         }
         let mut limit = (TimeLimit::Connect, timeouts.connect);
         let mut wait = timeouts.connect;
-        if let Some((deadline, whole)) = self.deadline {
+        if let Some((deadline, whole)) = self.message.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             if left < wait {
                 (limit, wait) = ((TimeLimit::Request, whole), left);

@@ -3,11 +3,15 @@
 
 use std::{
     io,
-    pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use tokio::io::AsyncWrite;
+
+use super::{
+    Transport,
+    backlog::{nudge, poll_send},
+};
 
 /// Bytes of a body that are kept for a second sending.
 pub(super) const REPLAY_BODY: usize = 64 * 1024;
@@ -26,15 +30,12 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// A message that begins with `head`; its body may be kept if `keep_body`.
-    pub(super) fn new(head: Vec<u8>, keep_body: bool) -> Self {
-        let most = if keep_body {
-            head.len() + REPLAY_BODY
-        } else {
-            head.len()
-        };
+    /// A message that begins with `bytes`: a head of `head` bytes, and what is there of its body, which may be kept if
+    /// `keep_body`.
+    pub(super) fn new(bytes: Vec<u8>, head: usize, keep_body: bool) -> Self {
+        let most = if keep_body { head + REPLAY_BODY } else { head };
         Self {
-            bytes: head,
+            bytes,
             sent: 0,
             whole: true,
             most,
@@ -84,14 +85,11 @@ impl Outgoing {
     ) -> io::Result<()> {
         if self.bytes.len() + bytes.len() > self.most && self.is_flushed() && self.touched {
             self.whole = false;
-            while !bytes.is_empty() {
-                match Pin::new(&mut *to).poll_write(cx, bytes) {
-                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
-                    Poll::Ready(Err(error)) => return Err(error),
-                    Poll::Pending => break,
-                }
+            let mut sent = 0;
+            if let Poll::Ready(result) = poll_send(cx, to, bytes, &mut sent) {
+                result?;
             }
+            bytes = &bytes[sent..];
         }
         if !bytes.is_empty() {
             self.queue(bytes);
@@ -105,15 +103,19 @@ impl Outgoing {
         cx: &mut Context<'_>,
         to: &mut W,
     ) -> Poll<io::Result<()>> {
-        while self.sent < self.bytes.len() {
-            let sent = ready!(Pin::new(&mut *to).poll_write(cx, &self.bytes[self.sent..]))?;
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.touched = true;
-            self.sent += sent;
-        }
-        Poll::Ready(Ok(()))
+        let before = self.sent;
+        let polled = poll_send(cx, to, &self.bytes, &mut self.sent);
+        self.touched |= self.sent > before;
+        polled
+    }
+
+    /// Sends what finds room, whatever the runtime believes: `true` when any did, so that the backend is slow but not
+    /// stalled.
+    pub(super) fn nudge(&mut self, to: &impl Transport) -> io::Result<bool> {
+        let sent = nudge(to, &self.bytes[self.sent..])?;
+        self.touched |= sent > 0;
+        self.sent += sent;
+        Ok(sent > 0)
     }
 
     /// What has not gone out, which is then somebody else's to send.

@@ -1,10 +1,6 @@
-//! The lane as a service of actix-server, which accepts and hands out connections.
+//! The lane as a service of the listeners' workers, which accept and hand out connections.
 
-use std::{io, net::TcpListener, rc::Rc, sync::Arc};
-
-use actix_rt::net::TcpStream;
-use actix_server::ServerBuilder;
-use actix_service::{fn_factory, fn_service};
+use std::rc::Rc;
 
 use super::{
     Transport,
@@ -13,43 +9,20 @@ use super::{
     own_answer, tunnel,
     worker::WireWorker,
 };
-use crate::proxy::Worker;
+use crate::{listener::Accepted, proxy::Worker};
 
-/// Adds the lane's sockets to a server. `worker` makes what one worker thread has of its own.
-///
-/// # Errors
-/// When a socket cannot be taken over.
-pub fn listen(
-    mut server: ServerBuilder,
-    sockets: Vec<TcpListener>,
-    worker: impl Fn() -> Worker + Send + Sync + 'static,
-) -> io::Result<ServerBuilder> {
-    let worker = Arc::new(worker);
-    for (index, socket) in sockets.into_iter().enumerate() {
-        let worker = Arc::clone(&worker);
-        server = server.listen(format!("http-{index}"), socket, move || {
-            let worker = Arc::clone(&worker);
-            fn_factory(move || {
-                let worker = WireWorker::start(worker());
-                async move {
-                    Ok::<_, ()>(fn_service(move |stream: TcpStream| {
-                        let worker = Rc::clone(&worker);
-                        async move {
-                            accept(stream, worker).await;
-                            Ok::<_, ()>(())
-                        }
-                    }))
-                }
-            })
-        })?;
+/// What serves the connections of one worker thread. `worker` is what that thread has of its own.
+pub fn service(worker: Worker) -> impl Fn(Accepted) {
+    let worker = WireWorker::start(worker);
+    move |accepted| {
+        actix_rt::spawn(accept(accepted, Rc::clone(&worker)));
     }
-    Ok(server)
 }
 
-async fn accept(stream: TcpStream, worker: Rc<WireWorker>) {
-    // Fails only when the client is gone already.
-    let Ok(peer) = stream.peer_addr() else { return };
-    if stream.set_nodelay(true).is_err() {
+async fn accept(accepted: Accepted, worker: Rc<WireWorker>) {
+    let Accepted { stream, peer, seat } = accepted;
+    // Linux lets it be inherited from the listener.
+    if cfg!(not(target_os = "linux")) && stream.set_nodelay(true).is_err() {
         return;
     }
     let limits = worker.shared.registry.snapshot().config().limits;
@@ -61,6 +34,7 @@ async fn accept(stream: TcpStream, worker: Rc<WireWorker>) {
         }
         None => own_answer::refuse_connection(client).await,
     }
+    drop(seat);
 }
 
 /// Serves one connection to its end.
@@ -79,7 +53,7 @@ async fn serve<S: Transport>(mut client: Client<S>) {
             Next::Close => return client.close_gently().await,
             Next::Drop => return,
             Next::Reset => return client.stream.reset_on_close(),
-            Next::Tunnel(open) => return tunnel::run(client, open).await,
+            Next::Tunnel(open) => return tunnel::run(client, *open).await,
         }
     }
 }

@@ -139,16 +139,19 @@ fn rfc_9112_7_1_sizes_are_hexadecimal_digits() {
             b"5_0\r\n",
             b"5.\r\n",
             b"5,5\r\n",
+            b"5 \r\nhello\r\n",
+            b"5\t\r\n",
+            b"5 5\r\n",
+            b"5 a\r\n",
+            b"5 \n",
+            b"5 ;a\r\n",
+            b"5\t;a\r\n",
             b"8000000000000000\r\n",
             b"ffffffffffffffff\r\n",
             b"10000000000000000\r\n",
             b"00000000000000005\r\n",
             b"\n",
         ],
-    );
-    refused(
-        BodyError::ChunkExtension,
-        &[b"5 \r\nhello\r\n", b"5\t\r\n", b"5 5\r\n", b"5 a\r\n"],
     );
     assert_eq!(
         chunked(b"7fffffffffffffff\r\nx"),
@@ -172,7 +175,6 @@ fn rfc_9112_7_1_every_line_ends_in_crlf() {
             b"5\r\nhell\r\n0",
             b"5;a\nhello",
             b"5;a=\"\n",
-            b"5 \n",
             b"0\r\n\n",
             b"0\r\n\rX",
             b"0\r\nA: b\n\r\n",
@@ -189,11 +191,9 @@ fn rfc_9112_7_1_1_extensions() {
     for line in [
         "5;a",
         "5;a=b",
-        "5 ; a = b",
         "5;a;b=c;d",
         "5;a=\"x;y\\\"z \u{e9}\"",
-        "5;a=\"\"\t;b",
-        "5;a ;b",
+        "5;a=\"\";b",
     ] {
         accepted(
             format!("{line}\r\nhello\r\n0;last=1\r\n\r\n").as_bytes(),
@@ -210,7 +210,13 @@ fn rfc_9112_7_1_1_extensions() {
             b"5;a=\"b\r\n",
             b"5;a=\"b\\\r\n",
             b"5;a=b c\r\n",
+            b"5; a\r\n",
             b"5;a \r\n",
+            b"5;a ;b\r\n",
+            b"5;a =b\r\n",
+            b"5;a= b\r\n",
+            b"5;a=b\t;c\r\n",
+            b"5;a=\"b\" \r\n",
             b"5;a b\r\n",
             b"5;a=\"b\"c\r\n",
             b"5;a=b\0\r\n",

@@ -201,7 +201,9 @@ fn page_text(page: &ErrorPage) -> String {
 /// A setting of a pool, with a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum PoolSetting {
-    Strategy(StrategyName),
+    Strategy(StrategyConfig),
+    Failover(Failover),
+    SlowStart(Duration),
     Health(HealthSetting),
     Connect(Duration),
     ResponseIdle(Duration),
@@ -221,6 +223,8 @@ impl PoolSetting {
     pub(super) fn all(pool: &PoolConfig) -> Vec<Self> {
         let PoolConfig {
             strategy,
+            failover,
+            slow_start,
             backends: _,
             // Of `HealthSetting`.
             health_check: _,
@@ -244,7 +248,11 @@ impl PoolSetting {
             min_per_second,
             statuses,
         } = retries;
-        let mut all = vec![Self::Strategy(*strategy)];
+        let mut all = vec![
+            Self::Strategy(strategy.clone()),
+            Self::Failover(*failover),
+            Self::SlowStart(*slow_start),
+        ];
         all.extend(HealthSetting::all(pool).into_iter().map(Self::Health));
         all.extend([
             Self::Connect(connect),
@@ -266,6 +274,8 @@ impl PoolSetting {
     pub(super) fn key(&self) -> &'static str {
         match self {
             Self::Strategy(_) => "strategy",
+            Self::Failover(_) => "failover",
+            Self::SlowStart(_) => "slow_start",
             Self::Health(setting) => setting.key(),
             Self::Connect(_) => "timeouts.connect",
             Self::ResponseIdle(_) => "timeouts.response_idle",
@@ -292,6 +302,8 @@ impl PoolSetting {
     pub(super) fn put(self, pool: &mut PoolConfig) {
         match self {
             Self::Strategy(strategy) => pool.strategy = strategy,
+            Self::Failover(failover) => pool.failover = failover,
+            Self::SlowStart(duration) => pool.slow_start = duration,
             Self::Health(setting) => setting.put(pool),
             Self::Connect(timeout) => pool.timeouts.connect = timeout,
             Self::ResponseIdle(timeout) => pool.timeouts.response_idle = timeout,
@@ -312,12 +324,14 @@ impl fmt::Display for PoolSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Strategy(strategy) => strategy.fmt(f),
+            Self::Failover(failover) => failover.fmt(f),
             Self::Health(setting) => setting.fmt(f),
             Self::Attempts(number) | Self::MinPerSecond(number) => number.fmt(f),
             Self::Budget(share) => share.fmt(f),
             Self::Request(None) => f.write_str("none"),
             Self::Statuses(statuses) => list(f, statuses),
-            Self::Connect(duration)
+            Self::SlowStart(duration)
+            | Self::Connect(duration)
             | Self::ResponseIdle(duration)
             | Self::BodyStall(duration)
             | Self::UpstreamIdle(duration)

@@ -58,6 +58,14 @@ fn backends_come_go_and_change() {
             "port: 1\nbackends: [{{url: http://localhost:9001, weight: {first}, health_check: {second}}}]"
         )
     };
+    let backend = |settings: &str| format!("port: 1\nbackends: [{{url: http://a{settings}}}]");
+    assert_eq!(
+        plan(&backend(""), &backend(", max_connections: 5, backup: true")).lines(),
+        [
+            "~ http://a:80 priority 0 -> backup",
+            "~ http://a:80 max_connections none -> 5"
+        ]
+    );
     assert_eq!(
         plan(&weights(1, true), &weights(3, true)).lines(),
         ["~ http://localhost:9001 weight 1 -> 3"]
@@ -201,6 +209,17 @@ fn settings_change_by_their_names_in_the_file() {
             "retries: {statuses: 502-503}",
             "retries.statuses [] -> [502, 503]",
         ),
+        (
+            "strategy: random",
+            "strategy: {name: hash, key: uri, bounded_load: 1.5}",
+            "strategy random -> {name: hash, key: uri, bounded_load: 1.5}",
+        ),
+        (
+            "",
+            "failover: gradual",
+            "failover whole -> {mode: gradual, overprovisioning: 1.4}",
+        ),
+        ("", "slow_start: none", "slow_start 10s -> 0s"),
         ("health_check: /", "health_check: /a", "health_check.path / -> /a"),
         (
             "health_check: {interval: 5s}",
@@ -299,13 +318,26 @@ fn seconds() -> impl Strategy<Value = Duration> {
 }
 
 fn backends() -> impl Strategy<Value = Vec<BackendConfig>> {
+    let priority = prop_oneof![
+        (0..2_u8).prop_map(|n| Priority::new(n).unwrap()),
+        Just(Priority::BACKUP)
+    ];
     let switches = (any::<bool>(), any::<bool>(), any::<bool>());
     let own_check = option::of(health_checks().prop_map(Arc::new));
-    let backend = (0..6_u16, 1..3_u16, switches, own_check);
-    let backend = backend.prop_map(
-        |(port, weight, (probed, drain, maintenance), own_check)| BackendConfig {
+    let fields = (
+        0..6_u16,
+        1..3_u16,
+        priority,
+        option::of(1..3_u32),
+        switches,
+        own_check,
+    );
+    let backend = fields.prop_map(
+        |(port, weight, priority, max_connections, (probed, drain, maintenance), own_check)| BackendConfig {
             url: BackendUrl::from_parts(Scheme::Http, "a", 9000 + port),
             weight: Weight::new(weight).unwrap(),
+            priority,
+            max_connections,
             probed,
             own_check,
             drain,
@@ -368,8 +400,35 @@ prop_compose! {
     }
 }
 
+fn strategies() -> impl Strategy<Value = StrategyConfig> {
+    let key = prop_oneof![
+        Just(HashKey::Client),
+        "[ab]".prop_map(|name| HashKey::Header(name.into()))
+    ];
+    let factor = option::of((2..4_u8).prop_map(|factor| LoadFactor::new(f64::from(factor)).unwrap()));
+    prop_oneof![
+        Just(StrategyConfig::RoundRobin),
+        Just(StrategyConfig::First),
+        (seconds(), any::<bool>()).prop_map(|(decay, intelligent)| {
+            StrategyConfig::LeastTime(LeastTimeConfig { decay, intelligent })
+        }),
+        (key, factor).prop_map(|(key, bounded_load)| StrategyConfig::Hash(HashConfig { key, bounded_load })),
+    ]
+}
+
+fn failovers() -> impl Strategy<Value = Failover> {
+    let factor = |factor: u8| LoadFactor::new(f64::from(factor)).unwrap();
+    prop_oneof![
+        Just(Failover::Whole),
+        (2..4_u8).prop_map(move |number| Failover::Gradual {
+            overprovisioning: factor(number)
+        }),
+    ]
+}
+
 prop_compose! {
     fn pools()(
+        (strategy, failover, slow_start) in (strategies(), failovers(), seconds()),
         backends in backends(),
         health_check in health_checks(),
         (ejection, all_down) in (option::of(ejections()), prop_oneof![Just(AllDown::Try), Just(AllDown::Fail)]),
@@ -378,7 +437,9 @@ prop_compose! {
         (attempts, budget, min_per_second, statuses) in (0..3_u32, share(), 0..3_u32, vec(500..503_u16, 0..3)),
     ) -> PoolConfig {
         PoolConfig {
-            strategy: StrategyName::RoundRobin,
+            strategy,
+            failover,
+            slow_start,
             backends,
             health_check,
             ejection,

@@ -61,7 +61,7 @@ fn three_keys_are_enough() {
     assert_eq!(config.limits, Limits::default());
     assert!(config.error_pages.is_empty());
     let pool = &config.pools[DEFAULT_POOL];
-    assert_eq!(pool.strategy, StrategyName::RoundRobin);
+    assert_eq!(pool.strategy, StrategyConfig::RoundRobin);
     assert_eq!(pool.health_check, HealthCheck::default());
     assert_eq!(pool.timeouts, UpstreamTimeouts::default());
     assert_eq!(pool.retries, Retries::default());
@@ -120,11 +120,6 @@ fn a_backend_is_a_url_or_a_mapping() {
         backends.iter().map(|backend| backend.probed).collect::<Vec<_>>(),
         [true, false, true]
     );
-}
-
-#[test]
-fn weighted_is_another_name_of_round_robin() {
-    assert_eq!(pool("strategy: weighted").strategy, StrategyName::RoundRobin);
 }
 
 #[test]
@@ -350,7 +345,7 @@ fn error_pages_are_files_by_status_code() {
 #[test]
 fn null_means_not_written() {
     let text = with(
-        "strategy:\nhealth_check: ~\ntimeouts: null\nretries:\ntrusted_proxies:\nworkers:\nshutdown_timeout:\nlog:\n\
+        "strategy:\nfailover:\nslow_start:\nhealth_check: ~\ntimeouts: null\nretries:\ntrusted_proxies:\nworkers:\nshutdown_timeout:\nlog:\n\
          lane:\nvia:\ntrace: ~\nlimits:\nerror_pages:\n",
     );
     assert_eq!(config(&text), config(&with("")));

@@ -5,7 +5,9 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     Checker, duration,
     health::{PoolCheck, all_down, flag},
-    one_of, place_of, timeout, whole,
+    place_of,
+    strategy::slow_start,
+    timeout, whole,
 };
 use crate::config::{
     model::*,
@@ -18,14 +20,18 @@ use crate::config::{
 const MAX_ATTEMPTS: u32 = 10;
 /// As good as no budget at all.
 const MAX_RETRIES_PER_SECOND: u32 = 1_000_000;
+/// More than a process could open.
+const MAX_CONNECTIONS: u32 = 100_000_000;
 
 impl Checker<'_> {
     pub(super) fn pool(&mut self, raw: &RawConfig) -> PoolConfig {
         let check = self.pool_check(&raw.health_check);
         PoolConfig {
-            strategy: self
-                .value(&raw.strategy, strategy)
-                .unwrap_or(StrategyName::RoundRobin),
+            strategy: self.strategy(&raw.strategy),
+            failover: self.failover(&raw.failover),
+            slow_start: self
+                .value(&raw.slow_start, slow_start)
+                .unwrap_or(DEFAULT_SLOW_START),
             backends: self.backends(&raw.backends, &check),
             health_check: check.settings,
             ejection: self.ejection(raw.ejection.as_ref()),
@@ -42,6 +48,8 @@ impl Checker<'_> {
             let url = self.value(&backend.url, |url| url.text().parse::<BackendUrl>());
             let weight = self.value(&backend.weight, weight).unwrap_or_default();
             let (probed, own_check) = self.backend_check(backend.health_check.as_ref(), check);
+            let priority = self.priority(backend);
+            let max_connections = self.value(&backend.max_connections, max_connections);
             let drain = self.value(&backend.drain, flag);
             let maintenance = self.value(&backend.maintenance, flag);
             let (Some(url), Some(written)) = (url, &backend.url) else {
@@ -59,6 +67,8 @@ impl Checker<'_> {
             backends.push(BackendConfig {
                 url,
                 weight,
+                priority,
+                max_connections: max_connections.flatten(),
                 probed,
                 own_check,
                 drain: drain.unwrap_or_default(),
@@ -66,6 +76,23 @@ impl Checker<'_> {
             });
         }
         backends
+    }
+
+    fn priority(&mut self, raw: &RawBackend) -> Priority {
+        let backup = self.value(&raw.backup, flag).unwrap_or_default();
+        let priority = self.value(&raw.priority, priority);
+        if let (true, Some(written)) = (backup, &raw.priority) {
+            let refusal = Refusal::new("must not be there beside `backup: true`");
+            self.refuse(
+                written,
+                refusal.hint("a backup serves after all priorities; remove one of them"),
+            );
+        }
+        if backup {
+            Priority::BACKUP
+        } else {
+            priority.unwrap_or_default()
+        }
     }
 
     fn upstream_timeouts(&mut self, raw: &RawTimeouts) -> UpstreamTimeouts {
@@ -116,16 +143,6 @@ impl Checker<'_> {
     }
 }
 
-fn strategy(written: &Written) -> Result<StrategyName, Refusal> {
-    one_of(
-        written.text(),
-        [
-            ("round-robin", StrategyName::RoundRobin),
-            ("weighted", StrategyName::RoundRobin),
-        ],
-    )
-}
-
 fn weight(written: &Written) -> Result<Weight, Refusal> {
     let number = whole(written, 1, Weight::MAX.into());
     let none = written.as_whole() == Some(0);
@@ -140,6 +157,26 @@ fn weight(written: &Written) -> Result<Weight, Refusal> {
         .ok()
         .and_then(Weight::new)
         .ok_or_else(|| Refusal::new("must be a weight"))
+}
+
+fn priority(written: &Written) -> Result<Priority, Refusal> {
+    let number = whole(written, 0, Priority::MAX.into())?;
+    u8::try_from(number)
+        .ok()
+        .and_then(Priority::new)
+        .ok_or_else(|| Refusal::new("must be a priority"))
+}
+
+fn max_connections(written: &Written) -> Result<Option<u32>, Refusal> {
+    match written.text() {
+        "none" => Ok(None),
+        _ => whole(written, 1, MAX_CONNECTIONS)
+            .map(Some)
+            .map_err(|refusal| match written.as_whole() {
+                Some(0) => refusal.hint("leave the backend out to send it nothing"),
+                _ => Refusal::new(format!("{}, or none", refusal.rule)),
+            }),
+    }
 }
 
 fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {

@@ -9,11 +9,6 @@ use crate::{
     status::HealthStatus,
 };
 
-const GOOD: AnswerHead = AnswerHead {
-    kind: AnswerKind::Good,
-    timed: true,
-};
-
 fn head(status: u16) -> AnswerHead {
     let kind = AnswerKind::of(status, Some(&EjectionRules::default()));
     AnswerHead { kind, timed: true }
@@ -32,7 +27,7 @@ fn send(snapshot: &Snapshot, status: Option<u16>, outcome: Outcome) -> Option<u6
     if let Some(status) = status {
         lease.answered(Instant::now(), head(status));
     }
-    lease.finish(outcome)
+    lease.finish(outcome, Instant::now())
 }
 
 #[test]
@@ -108,7 +103,7 @@ fn a_backend_that_breaks_off_all_its_answers_is_found_out() {
     assert_eq!(backend.failures_in_a_row(), 0);
     let said: Vec<_> = leases
         .into_iter()
-        .map(|lease| lease.finish(Outcome::BackendFailed))
+        .map(|lease| lease.finish(Outcome::BackendFailed, Instant::now()))
         .collect();
     assert_eq!(said, [None, Some(backend.id())]);
 }
@@ -132,7 +127,7 @@ fn the_time_of_an_answer_counts_unless_its_client_took_part_in_it() {
             Instant::now() + Duration::from_secs(seconds),
             AnswerHead { kind, timed },
         );
-        lease.finish(Outcome::Answered);
+        lease.finish(Outcome::Answered, Instant::now());
     };
     timed(false, 1000);
     assert_eq!(backend.traffic().timed, 0);
@@ -179,11 +174,14 @@ fn an_ejected_backend_gets_nothing_and_comes_back() {
     while failing.failures_in_a_row() < 5 {
         let lease = pick(&first, &Tried::default()).unwrap();
         let failed = lease.backend().id() == failing.id();
-        lease.finish(if failed {
-            Outcome::BackendFailed
-        } else {
-            Outcome::Answered
-        });
+        lease.finish(
+            if failed {
+                Outcome::BackendFailed
+            } else {
+                Outcome::Answered
+            },
+            Instant::now(),
+        );
     }
     let (mut judge_of_pool, rules, now) = (Judge::default(), EjectionRules::default(), Instant::now());
     let mut rule = |members: &mut Vec<Member>, now| {

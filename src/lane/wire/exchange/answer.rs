@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-impl<'a, S: Transport> Exchange<'a, S> {
+impl<'m, S: Transport> Exchange<'_, 'm, S> {
     fn poll_backend(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         let mut scratch = self.worker.scratch();
         let length = most.min(scratch.len());
@@ -68,7 +68,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(Err(self.closed_early(Some(error)))),
             };
-            self.backend_since = self.now();
+            self.backend_pulse.since = self.now();
             let scratch = worker.scratch();
             let mut lines = worker.lines();
             let taken = if self.backend.input.is_empty() {
@@ -105,7 +105,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
     fn take_heads(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], lines: &mut Lines) -> Result<bool, End> {
         let bad = |text: String| End::Failed(Phase::Waiting, ProxyError::BadAnswer(text));
         loop {
-            let asked = Asked::from(self.head);
+            let asked = Asked::from(self.message.head);
             match parse_response(bytes, lines, &self.worker.limits, asked) {
                 Err(error) => return Err(bad(error.to_string())),
                 Ok(Parsed::Partial) => {
@@ -133,10 +133,12 @@ impl<'a, S: Transport> Exchange<'a, S> {
         bytes: &[u8],
         lines: &Lines,
     ) -> Result<(), End> {
-        let wanted = head.status != 100 || self.head.expect_continue;
-        if self.head.version == Version::Http10 || !wanted {
+        let asked = &mut *self.message;
+        let wanted = head.status != 100 || (asked.head.expect_continue && !asked.continued);
+        if asked.head.version == Version::Http10 || !wanted {
             return Ok(());
         }
+        asked.continued |= head.status == 100;
         let context = self.context(BodyPlan::Copy, true, None);
         write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
         match self.client.out.poll_flush(cx, &mut self.client.stream) {
@@ -147,11 +149,11 @@ impl<'a, S: Transport> Exchange<'a, S> {
 
     fn context<'c>(&self, body: BodyPlan, keep_alive: bool, date: Option<&'c str>) -> AnswerContext<'c>
     where
-        'a: 'c,
+        'm: 'c,
     {
-        let config: &'a Config = self.config;
+        let config: &'m Config = self.message.config;
         AnswerContext {
-            client: self.head.version,
+            client: self.message.head.version,
             keep_alive,
             body,
             length_without_body: true,
@@ -168,19 +170,24 @@ impl<'a, S: Transport> Exchange<'a, S> {
         bytes: &[u8],
         lines: &Lines,
     ) -> Result<(), End> {
-        let said = answer_head(head.status, self.settings, self.head.framing.is_empty());
+        let said = answer_head(
+            head.status,
+            self.message.settings,
+            self.message.head.framing.is_empty(),
+        );
         self.lease.answered(WireWorker::precise_now(), said);
-        let retried = self.retry_statuses && self.settings.retries.statuses.contains(&head.status);
+        let retried = self.retry_statuses && self.message.settings.retries.statuses.contains(&head.status);
         // Within the budget only: the client is better off with this answer than with none.
-        if retried && self.worker.shared.withdraw_retry(self.settings) {
+        if retried && self.worker.shared.withdraw_retry(self.message.settings) {
             return Err(End::Failed(
                 Phase::Waiting,
                 ProxyError::RetriedStatus(head.status),
             ));
         }
-        let plan = BodyPlan::choose(head.framing, self.head.version);
-        let uploaded = self.upload.is_done() && self.outgoing.is_flushed();
-        let wanted = self.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
+        let asked = &*self.message;
+        let plan = BodyPlan::choose(head.framing, asked.head.version);
+        let uploaded = asked.body.is_done() && asked.outgoing.is_flushed();
+        let wanted = asked.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
         let date = self.worker.date();
         let date = std::str::from_utf8(&date).ok();
         let context = self.context(plan, wanted, date);
@@ -190,7 +197,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             self.backend.input.extend_from_slice(body);
             return Err(End::Tunnel);
         }
-        self.client_since = self.now();
+        self.client_pulse.since = self.now();
         let mut answer = Answer {
             body: BodyTracker::new(head.framing),
             framing: head.framing,
@@ -264,10 +271,10 @@ impl<'a, S: Transport> Exchange<'a, S> {
                     Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
                     // Slow is not stalled: a part that was taken counts.
                     Poll::Pending => {
-                        self.client_since = self.now();
+                        self.client_pulse.since = self.now();
                         return Poll::Pending;
                     }
-                    Poll::Ready(Ok(())) => self.client_since = self.now(),
+                    Poll::Ready(Ok(())) => self.client_pulse.since = self.now(),
                 }
             }
             if answer.ended {
@@ -281,7 +288,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(answer.broken(ProxyError::Io(error.to_string()))),
             };
-            self.backend_since = self.now();
+            self.backend_pulse.since = self.now();
             if count == 0 {
                 if let Err(end) = self.end_of_backend(answer) {
                     return Poll::Ready(end);
@@ -293,7 +300,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             }
             let scratch = worker.scratch();
             match self.pass(cx, answer, &scratch[..count]) {
-                Ok(()) => self.client_since = self.now(),
+                Ok(()) => self.client_pulse.since = self.now(),
                 Err(Passing::Backend(error)) => return Poll::Ready(answer.broken(error)),
                 Err(Passing::Client) => return Poll::Ready(End::ClientGone),
             }

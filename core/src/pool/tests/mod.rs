@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod choosing;
 mod judged;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -17,6 +18,12 @@ fn config_of(backends: &[(&str, u16)]) -> Arc<Config> {
     }
     Arc::new(config::load(&text, "config.yaml", &|_| None).unwrap())
 }
+
+/// The head of an answer that speaks for its backend.
+const GOOD: AnswerHead = AnswerHead {
+    kind: AnswerKind::Good,
+    timed: true,
+};
 
 fn down() -> Health {
     let mut health = Health::at_start();
@@ -41,6 +48,9 @@ fn snapshot(backends: &[(&str, u16, Health)], previous: Option<&Snapshot>) -> Sn
             Member {
                 backend: known.map_or_else(fresh, |member| Arc::clone(&member.backend)),
                 weight: Weight::new(*weight).unwrap(),
+                priority: backend.priority,
+                max_connections: backend.max_connections,
+                warming_since: None,
                 health: *health,
                 since: Instant::now(),
                 probed: true,
@@ -55,6 +65,8 @@ fn pick(snapshot: &Snapshot, tried: &Tried) -> Result<Lease, NoBackend> {
     snapshot.pick(&Ask {
         worker: 0,
         now: Instant::now(),
+        random: 0,
+        key: None,
         tried,
     })
 }
@@ -192,7 +204,7 @@ fn counts_what_is_in_flight_and_what_failed() {
         pick(&snapshot, &Tried::default()).unwrap(),
     );
     assert_eq!((backend.counts().requests, backend.counts().in_flight), (2, 2));
-    one.finish(Outcome::BackendFailed);
+    one.finish(Outcome::BackendFailed, Instant::now());
     drop(two);
     let counts = backend.counts();
     assert_eq!((counts.requests, counts.in_flight, counts.failures), (2, 0, 1));

@@ -1,0 +1,94 @@
+//! `max_connections` and bounded loads.
+
+use super::*;
+
+#[test]
+fn a_full_backend_is_passed_over_and_a_full_pool_says_so() {
+    for strategy in ALL {
+        let pool = pool(&[at_most(2), at_most(1), at_most(3)], strategy());
+        let mut leases = Vec::new();
+        for step in 0..6 {
+            leases.push(pool.pick(&ask(step, Instant::now(), &Tried::default())).unwrap());
+        }
+        let full = pool.pick(&ask(9, Instant::now(), &Tried::default()));
+        assert_eq!(full.unwrap_err(), NoBackend::Saturated);
+        let hosts: String = leases.iter().map(host_of).collect();
+        assert_eq!(count(&hosts), BTreeMap::from([('a', 2), ('b', 1), ('c', 3)]));
+        let freed = host_of(&leases.swap_remove(4));
+        let next = pool.pick(&ask(10, Instant::now(), &Tried::default())).unwrap();
+        assert_eq!(host_of(&next), freed, "{}", strategy());
+    }
+}
+
+#[test]
+fn a_retry_takes_no_backend_that_is_down_while_an_up_one_is_only_full() {
+    let mut ones = vec![One::default(), at_most(1), One::default()];
+    ones[2].health = down();
+    let pool = pool(&ones, StrategyConfig::RoundRobin);
+    let mut tried = Tried::default();
+    let busy = loop {
+        let lease = pool.pick(&ask(0, Instant::now(), &Tried::default())).unwrap();
+        if host_of(&lease) == "b" {
+            break lease;
+        }
+        tried.add(lease.backend());
+    };
+    assert_eq!(tried.len(), 1);
+    assert_eq!(
+        pool.pick(&ask(0, Instant::now(), &tried)).unwrap_err(),
+        NoBackend::Saturated
+    );
+    drop(busy);
+    let retry = pool.pick(&ask(0, Instant::now(), &tried)).unwrap();
+    assert_eq!(host_of(&retry), "b");
+}
+
+#[test]
+fn a_limit_holds_over_all_workers() {
+    for strategy in ALL {
+        let pool = Arc::new(pool(&[at_most(3), at_most(2)], strategy()));
+        let workers: Vec<_> = (0..4u64)
+            .map(|worker| {
+                let pool = Arc::clone(&pool);
+                std::thread::spawn(move || {
+                    let mut most = 0;
+                    for step in 0..1000 {
+                        // More than there are places, so that a worker reaches the limits even when it runs alone.
+                        let picks: Vec<_> = (0..6)
+                            .map(|pick| (step * 6 + pick) * 4 + worker)
+                            .map(|random| pool.pick(&ask(random, Instant::now(), &Tried::default())))
+                            .collect();
+                        for lease in picks.iter().flatten() {
+                            let limit = if host_of(lease) == "a" { 3 } else { 2 };
+                            assert!(lease.backend().in_flight() <= limit);
+                            most = most.max(lease.backend().in_flight());
+                        }
+                    }
+                    most
+                })
+            })
+            .collect();
+        let most = workers.into_iter().map(|worker| worker.join().unwrap()).max();
+        assert_eq!(most, Some(3), "the limit was reached at all");
+        assert!(
+            pool.members()
+                .iter()
+                .all(|member| member.backend.in_flight() == 0)
+        );
+    }
+}
+
+#[test]
+fn a_bounded_load_counts_what_is_in_flight_and_forgets_what_ended() {
+    let pool = pool(&vec![One::default(); 4], ALL[6]());
+    let now = Instant::now();
+    // One key, over and over.
+    let pick = || pool.pick(&ask(1, now, &Tried::default())).unwrap();
+    let owner = host_of(&pick());
+    for _ in 0..3 {
+        let leases: Vec<_> = (0..40).map(|_| pick()).collect();
+        let held = leases.iter().filter(|lease| host_of(lease) == owner).count();
+        assert_eq!(held, 13, "40 / 4 * 1.25, rounded up");
+    }
+    assert_eq!(host_of(&pick()), owner);
+}
