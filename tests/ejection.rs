@@ -25,57 +25,60 @@ fn in_front_of(backends: &[&DummyServer], more: &str) -> Balancer {
 #[test]
 fn a_backend_that_answers_with_errors_is_ejected_after_five_in_a_row() {
     let [a, b] = backends();
-    let balancer = in_front_of(&[&a, &b], "ejection: {statuses: 500-599}");
+    let balancer = in_front_of(&[&a, &b], "ejection: {statuses: 500-599, base: 1h, max: 2h}");
     b.set_behaviour(Behaviour::Fail);
     let mut client = balancer.connect();
-    let mut statuses = Vec::new();
+    let mut failed = 0;
     while balancer.backend(&b.url()).health == Up {
-        statuses.push(client.get("/").status);
-        assert!(statuses.len() < 100, "{statuses:?}");
+        failed += u32::from(client.get("/").status == 500);
+        assert!(failed < 50, "{}", balancer.log());
     }
-    let failed = statuses.iter().filter(|status| **status == 500).count();
-    assert_eq!(
-        failed, 5,
-        "an answer is an answer: it is not retried unless it shall be: {statuses:?}"
-    );
+    // An answer is an answer: it is not retried unless it shall be. One more may pass before the registry has heard.
+    assert!((5..10).contains(&failed), "{failed} failures");
     assert_eq!(balancer.order(6), "a a a a a a");
     let status = balancer.backend(&b.url());
-    assert_eq!(status.health, Ejected);
-    assert_eq!(status.reason.as_deref(), Some("5 failures in a row"));
-    assert!(
-        (1..=10).contains(&status.until_seconds.unwrap()) && status.ejections == 1,
-        "{status:?}"
-    );
+    assert_eq!((status.health, status.ejections), (Ejected, 1));
+    let reason = status.reason.unwrap();
+    assert!(reason.ends_with(" failures in a row"), "{reason}");
+    assert!((3000..=3600).contains(&status.until_seconds.unwrap()));
     assert!(status.last_probe.unwrap().ok);
     balancer.wait_for_log(&format!(
-        "backend {} is ejected for 10s: 5 failures in a row (ejection 1)",
+        "backend {} is ejected for 1h: {reason} (ejection 1)",
         b.url()
     ));
     let table = balancer.place.run("status").stdout;
     assert!(
-        table.contains("ejected") && table.contains("5 failures in a row, "),
+        table.contains("  ejected  ") && table.contains(&format!("  {reason}, ")),
         "{table}"
     );
 }
 
 #[test]
 fn a_503_is_a_failure_by_default_and_a_500_is_none() {
-    for (status, ejected) in [("503 Busy", true), ("500 Oops", false)] {
-        let [a] = backends();
+    let [a] = backends();
+    let failing = ["503 Busy", "500 Oops"].map(|status| {
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        let failing = RawBackend::start(answer.leak());
-        let url = format!("http://127.0.0.1:{}", failing.port());
-        let balancer = Balancer::start(&format!(
-            "port: 0\nbackends: [\"{}\", \"{url}\"]\nhealth_check: {{type: tcp}}\n",
-            a.url()
-        ));
-        let mut client = balancer.connect();
-        let failures = (0..20).filter(|_| client.get("/").status >= 500).count();
-        // What was sent before the registry had heard of the fifth one may be one more.
-        assert_eq!(failures < 10, ejected, "{status}: {failures} failures");
-        let health = if ejected { Ejected } else { Up };
-        assert_eq!(balancer.backend(&url).health, health, "{status}");
+        RawBackend::start(answer.leak())
+    });
+    let [busy, oops] = failing
+        .each_ref()
+        .map(|backend| format!("http://127.0.0.1:{}", backend.port()));
+    // Two may be out: the one that is not is not because of the share.
+    let balancer = Balancer::start(&format!(
+        "port: 0\nbackends: [\"{}\", \"{busy}\", \"{oops}\"]\nhealth_check: {{type: tcp}}\n\
+         ejection: {{base: 1h, max: 1h, max_share: 100%, success_rate: off}}\n",
+        a.url()
+    ));
+    let mut client = balancer.connect();
+    eventually("the ejection", || {
+        client.get("/");
+        (balancer.backend(&busy).health == Ejected).then_some(())
+    });
+    for _ in 0..40 {
+        assert_ne!(client.get("/").status, 503);
     }
+    let status = balancer.backend(&oops);
+    assert!(status.health == Up && status.requests > 20, "{status:?}");
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn backends_that_hang_reset_or_are_dead_are_ejected_and_cost_no_client_an_error(
         // Probed so seldom that only requests can notice.
         let balancer = Balancer::start(&format!(
             "port: 0\nbackends: [\"{}\", \"{}\", \"{}\"]\nhealth_check: {{interval: 1h, fast_interval: 1h}}\n\
-             timeouts: {{response_idle: 2s}}\nretries: {{min_per_second: 1000}}\n",
+             timeouts: {{response_idle: 2s}}\nretries: {{min_per_second: 1000}}\nejection: {{base: 1h, max: 1h}}\n",
             a.url(),
             b.url(),
             c.url()
@@ -124,10 +127,10 @@ fn a_flapping_backend_is_out_for_longer_each_time_and_no_client_notices() {
     let [a, b] = backends();
     let balancer = in_front_of(
         &[&a, &b],
-        "ejection: {base: 1s, max: 3s}\nretries: {min_per_second: 1000}",
+        "ejection: {base: 2s, max: 6s}\nretries: {min_per_second: 1000}\nslow_start: 0s",
     );
     let load = Load::start(balancer.address(), 4);
-    for length in [1, 2, 3, 3] {
+    for length in [2, 4, 6] {
         b.set_behaviour(Behaviour::Reset);
         balancer.wait_for_health(&b.url(), Ejected);
         let said = format!("backend {} is ejected for {length}s: ", b.url());
@@ -137,7 +140,7 @@ fn a_flapping_backend_is_out_for_longer_each_time_and_no_client_notices() {
         wait_until("requests at the backend that is back", || b.hits() > hits);
     }
     let ejections = balancer.log().matches("is ejected for").count();
-    assert_eq!(ejections, 4);
+    assert_eq!(ejections, 3);
     load.finish_without_failure();
 }
 
