@@ -20,8 +20,9 @@ impl Plane {
     fn lease(&self) -> Lease {
         let ask = Ask {
             worker: 0,
-            now: std::time::Instant::now(),
-            random: 0,
+            now: tokio::time::Instant::now().into_std(),
+            // A backend on slow start leaves most of its turns to others, by chance.
+            random: fastrand::u64(..),
             key: None,
             tried: &Tried::default(),
         };

@@ -6,8 +6,10 @@ mod choosing;
 mod example;
 mod health;
 mod hostile;
+mod pools;
 mod positions;
 mod refuses;
+mod routes;
 
 use super::{Config, PoolConfig, load};
 

@@ -10,14 +10,14 @@ use crate::config::{
 };
 
 /// `health_check` as `true` or `false`, as a path, or as a mapping.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::config) enum RawHealthCheck {
     On(Written),
     Off,
     Probe(Box<RawProbe>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::config) struct RawProbe {
     pub(in crate::config) kind: Option<Written>,
     pub(in crate::config) port: Option<Written>,
@@ -37,7 +37,7 @@ pub(in crate::config) struct RawProbe {
 }
 
 /// A header line, whose name is a value as well.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::config) struct RawHeader {
     pub(in crate::config) name: Written,
     /// `None` only if its problem is reported already.
@@ -45,14 +45,14 @@ pub(in crate::config) struct RawHeader {
 }
 
 /// `body` as a text, or as a mapping with one of two keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::config) struct RawBody {
     pub(in crate::config) contains: Option<Written>,
     pub(in crate::config) regex: Option<Written>,
 }
 
 /// `ejection` as `off`, as a number, or as a mapping.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::config) struct RawEjection {
     /// The single value that stands for all.
     pub(in crate::config) whole: Option<Written>,
@@ -67,7 +67,7 @@ pub(in crate::config) struct RawEjection {
 }
 
 /// `success_rate` or `latency` as `on` or `off`, as a factor, or as a mapping.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::config) struct RawOutliers {
     /// The single value that stands for all.
     pub(in crate::config) whole: Option<Written>,
@@ -221,4 +221,122 @@ fn outliers(
         min_gap: fields.scalar("min_gap", problems),
         floor: fields.scalar("floor", problems),
     })
+}
+
+/// What a pool does not say itself, the defaults say. Each list of fields is complete, so that a new setting does not
+/// compile before it is inherited as well.
+impl RawHealthCheck {
+    pub(super) fn over(own: Option<Self>, defaults: Option<&Self>) -> Option<Self> {
+        match (own, defaults) {
+            (Some(Self::Probe(own)), Some(Self::Probe(defaults))) => {
+                Some(Self::Probe(Box::new(own.over(defaults))))
+            }
+            // As good as not written, but where the defaults turn it off.
+            (None | Some(Self::On(_)), Some(Self::Probe(defaults))) => Some(Self::Probe(defaults.clone())),
+            (None, defaults) => defaults.cloned(),
+            (own, _) => own,
+        }
+    }
+}
+
+impl RawProbe {
+    fn over(self, defaults: &Self) -> Self {
+        // A fast interval belongs to its interval, and a check that only connects asks nothing.
+        let connects = self.kind.as_ref().is_some_and(|kind| kind.text() == "tcp");
+        let (timing, asking) = (self.interval.is_none(), !connects);
+        Self {
+            kind: self.kind.or_else(|| defaults.kind.clone()),
+            port: self.port.or_else(|| defaults.port.clone()),
+            method: inherit(self.method, &defaults.method, asking),
+            path: inherit(self.path, &defaults.path, asking),
+            host: inherit(self.host, &defaults.host, asking),
+            headers: inherit(self.headers, &defaults.headers, asking),
+            interval: self.interval.or_else(|| defaults.interval.clone()),
+            fast_interval: inherit(self.fast_interval, &defaults.fast_interval, timing),
+            timeout: self.timeout.or_else(|| defaults.timeout.clone()),
+            rise: self.rise.or_else(|| defaults.rise.clone()),
+            fall: self.fall.or_else(|| defaults.fall.clone()),
+            status: inherit(self.status, &defaults.status, asking),
+            body: inherit(self.body, &defaults.body, asking),
+            max_body: inherit(self.max_body, &defaults.max_body, asking),
+            jitter: self.jitter.or_else(|| defaults.jitter.clone()),
+        }
+    }
+}
+
+fn inherit<T: Clone>(own: Option<T>, defaults: &Option<T>, inherits: bool) -> Option<T> {
+    own.or_else(|| defaults.clone().filter(|_| inherits))
+}
+
+/// `on` or `off`, if a value is a switch.
+pub(in crate::config) fn switched(written: &Written) -> Option<bool> {
+    match (written.as_bool(), written.text()) {
+        (Some(on), _) => Some(on),
+        (None, "on") => Some(true),
+        (None, "off") => Some(false),
+        _ => None,
+    }
+}
+
+impl RawEjection {
+    pub(super) fn over(own: Option<Self>, defaults: Option<&Self>) -> Option<Self> {
+        let (own, defaults) = match (own, defaults) {
+            (Some(own), Some(defaults)) => (own, defaults),
+            (own, defaults) => return own.or_else(|| defaults.cloned()),
+        };
+        let single = defaults.whole.as_ref();
+        Some(match own.whole.as_ref().map(switched) {
+            // As good as not written, but where the defaults turn it off.
+            Some(Some(true)) if single.and_then(switched) != Some(false) => defaults.clone(),
+            Some(_) => own,
+            None => own.merged(defaults),
+        })
+    }
+
+    fn merged(self, defaults: &Self) -> Self {
+        // What is longest belongs to what is first.
+        let first = self.base.is_none();
+        let single = defaults.whole.clone().filter(|whole| switched(whole).is_none());
+        Self {
+            whole: None,
+            consecutive: self
+                .consecutive
+                .or(single)
+                .or_else(|| defaults.consecutive.clone()),
+            statuses: self.statuses.or_else(|| defaults.statuses.clone()),
+            base: self.base.or_else(|| defaults.base.clone()),
+            max: inherit(self.max, &defaults.max, first),
+            max_share: self.max_share.or_else(|| defaults.max_share.clone()),
+            interval: self.interval.or_else(|| defaults.interval.clone()),
+            success_rate: RawOutliers::over(self.success_rate, defaults.success_rate.as_ref()),
+            latency: RawOutliers::over(self.latency, defaults.latency.as_ref()),
+        }
+    }
+}
+
+impl RawOutliers {
+    fn over(own: Option<Self>, defaults: Option<&Self>) -> Option<Self> {
+        let (own, defaults) = match (own, defaults) {
+            (Some(own), Some(defaults)) => (own, defaults),
+            (own, defaults) => return own.or_else(|| defaults.cloned()),
+        };
+        let single = defaults.whole.as_ref();
+        Some(match own.whole.as_ref().map(switched) {
+            Some(Some(true)) if single.and_then(switched) != Some(false) => defaults.clone(),
+            Some(_) => own,
+            None => own.merged(defaults),
+        })
+    }
+
+    fn merged(self, defaults: &Self) -> Self {
+        let single = defaults.whole.clone().filter(|whole| switched(whole).is_none());
+        Self {
+            whole: None,
+            factor: self.factor.or(single).or_else(|| defaults.factor.clone()),
+            min_hosts: self.min_hosts.or_else(|| defaults.min_hosts.clone()),
+            min_volume: self.min_volume.or_else(|| defaults.min_volume.clone()),
+            min_gap: self.min_gap.or_else(|| defaults.min_gap.clone()),
+            floor: self.floor.or_else(|| defaults.floor.clone()),
+        }
+    }
 }

@@ -163,6 +163,89 @@ fn all_down_is_try_or_fail() {
     assert_eq!(pool("all_down: fail").all_down, AllDown::Fail);
 }
 
+/// The pool `api` with these settings, below a file with those.
+fn api(own: &str, top: &str) -> PoolConfig {
+    let text = format!("port: 1\npools: {{api: {{backends: [http://a], {own}}}}}\n{top}\n");
+    config(&text).pools["api"].clone()
+}
+
+#[test]
+fn a_pools_check_is_merged_over_that_of_the_top() {
+    let top = "health_check: {path: /a, body: ok, headers: {A: b}, interval: 500ms, fast_interval: 100ms}";
+    let tcp = api("health_check: {type: tcp, rise: 7}", top).health_check;
+    assert_eq!(
+        (tcp.kind, tcp.rise, tcp.interval),
+        (CheckKind::Tcp, 7, Duration::from_millis(500))
+    );
+    assert_eq!((tcp.body, tcp.headers.len()), (None, 0), "which asks nothing");
+    let own = api("health_check: {port: 81, interval: 3s}", top).health_check;
+    assert_eq!(
+        (own.port, own.path.as_ref(), own.headers.len()),
+        (Some(81), "/a", 1)
+    );
+    assert_eq!((own.interval, own.fast_interval), (seconds(3), seconds(1)));
+    assert_eq!(
+        api("health_check: true", top).health_check,
+        api("", top).health_check
+    );
+    assert!(!api("", "health_check: false").backends[0].probed);
+    assert!(api("health_check: true", "health_check: false").backends[0].probed);
+    let text =
+        "port: 1\npools: {api: {backends: [http://a], health_check: {path: /x}}}\nhealth_check: {type: tcp}";
+    assert_eq!(
+        problems(text).len(),
+        1,
+        "a path where the top says that probes only connect"
+    );
+}
+
+#[test]
+fn a_pools_ejection_is_merged_over_that_of_the_top() {
+    let rules = |own: &str, top: &str| api(own, top).ejection;
+    let top =
+        "ejection: {consecutive: 9, base: 1s, max: 2s, success_rate: {factor: 3, min_hosts: 7}, latency: on}";
+    assert_eq!(rules("", top), rules("ejection: on", top));
+    assert_eq!(rules("ejection: off", top), None);
+    assert_eq!(rules("", "ejection: off"), None);
+    assert_eq!(
+        rules("ejection: on", "ejection: off"),
+        Some(EjectionRules::default())
+    );
+    assert_eq!(
+        rules("ejection: 3", top).unwrap().base,
+        seconds(10),
+        "a single value stands for all"
+    );
+    let own = rules(
+        "ejection: {base: 1m, success_rate: {min_hosts: 8}, latency: 4}",
+        top,
+    )
+    .unwrap();
+    assert_eq!(
+        (own.consecutive, own.base, own.max),
+        (Some(9), seconds(60), seconds(300))
+    );
+    let rate = own.success_rate.unwrap();
+    assert_eq!((rate.factor.get(), rate.min_hosts), (3.0, 8));
+    assert_eq!(own.latency.unwrap().factor.get(), 4.0);
+    assert_eq!(
+        rules("ejection: {base: 1s}", "ejection: 9").unwrap().consecutive,
+        Some(9)
+    );
+    assert_eq!(
+        rules("ejection: {success_rate: off}", top).unwrap().success_rate,
+        None
+    );
+    assert_eq!(api("", "all_down: fail").all_down, AllDown::Fail);
+    assert_eq!(api("all_down: try", "all_down: fail").all_down, AllDown::Try);
+    let text =
+        "port: 1\npools: {api: [http://a], web: [http://b]}\nroutes: [{pool: api}]\nejection: {base: 0s}";
+    assert_eq!(
+        problems(text),
+        ["4:18: ejection.base: must be longer than 0s, got \"0s\""]
+    );
+}
+
 #[test]
 fn what_a_check_cannot_be_is_refused() {
     let file = |check: &str| with(&format!("health_check: {check}"));

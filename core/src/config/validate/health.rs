@@ -6,7 +6,9 @@ use super::{Checker, one_of, timeout, whole};
 use crate::config::{
     model::*,
     problem::Refusal,
-    raw::{RawBody, RawEjection, RawHeader, RawHealthCheck, RawOutliers, RawProbe, Scalar, Written},
+    raw::{
+        RawBody, RawEjection, RawHeader, RawHealthCheck, RawOutliers, RawProbe, Scalar, Written, switched,
+    },
     size::{ByteSize, parse_size},
     units::{format_duration, parse_share, parse_statuses},
 };
@@ -211,8 +213,8 @@ impl Checker<'_> {
             return Some(default);
         };
         if let Some(whole) = &raw.whole {
-            return match is_off(whole) {
-                Some(off) => (!off).then_some(default),
+            return match switched(whole) {
+                Some(on) => on.then_some(default),
                 None => Some(EjectionRules {
                     consecutive: self.check(whole, failures).flatten(),
                     ..default
@@ -283,9 +285,9 @@ impl Checker<'_> {
     /// What both comparisons have: factor, least hosts, least volume. `None`: it is off.
     fn outliers(&mut self, raw: &RawOutliers, default: (Factor, u32, u32)) -> Option<(Factor, u32, u32)> {
         match &raw.whole {
-            Some(whole) => match is_off(whole) {
-                Some(true) => None,
-                Some(false) => Some(default),
+            Some(whole) => match switched(whole) {
+                Some(false) => None,
+                Some(true) => Some(default),
                 None => Some((
                     self.check(whole, factor).unwrap_or(default.0),
                     default.1,
@@ -308,16 +310,6 @@ fn strict(check: HealthCheck) -> HealthCheck {
     HealthCheck {
         status: StatusRanges::default(),
         ..check
-    }
-}
-
-/// `Some(true)` for what means off, `Some(false)` for what means on; others have to be looked at.
-fn is_off(written: &Written) -> Option<bool> {
-    match (written.as_bool(), written.text()) {
-        (Some(on), _) => Some(!on),
-        (None, "off") => Some(true),
-        (None, "on") => Some(false),
-        _ => None,
     }
 }
 

@@ -12,8 +12,8 @@ use super::{
 use crate::config::{
     model::*,
     problem::Refusal,
-    raw::{RawBackend, RawConfig, RawRetries, RawTimeouts, Written},
-    units::{parse_share, parse_statuses},
+    raw::{RawBackend, RawPool, RawRetries, RawTimeouts, Written},
+    units::parse_share,
 };
 
 /// More retries than this multiply an outage instead of hiding it.
@@ -24,7 +24,8 @@ const MAX_RETRIES_PER_SECOND: u32 = 1_000_000;
 const MAX_CONNECTIONS: u32 = 100_000_000;
 
 impl Checker<'_> {
-    pub(super) fn pool(&mut self, raw: &RawConfig) -> PoolConfig {
+    /// Every pool: the one at the top of the file, also where it is but the defaults of others, and those below `pools`.
+    pub(super) fn pool(&mut self, raw: &RawPool) -> PoolConfig {
         let check = self.pool_check(&raw.health_check);
         PoolConfig {
             strategy: self.strategy(&raw.strategy),
@@ -32,7 +33,7 @@ impl Checker<'_> {
             slow_start: self
                 .value(&raw.slow_start, slow_start)
                 .unwrap_or(DEFAULT_SLOW_START),
-            backends: self.backends(&raw.backends, &check),
+            backends: self.backends(raw.backends.as_deref().unwrap_or_default(), &check),
             health_check: check.settings,
             ejection: self.ejection(raw.ejection.as_ref()),
             all_down: self.value(&raw.all_down, all_down).unwrap_or_default(),
@@ -118,18 +119,9 @@ impl Checker<'_> {
 
     fn retries(&mut self, raw: &RawRetries) -> Retries {
         let default = Retries::default();
-        let mut statuses: Vec<u16> = self
-            .all(&raw.statuses, |status| parse_statuses(status.text(), (400, 599)))
-            .concat()
-            .into_iter()
-            .flat_map(|(first, last)| first..=last)
-            .collect();
-        statuses.sort_unstable();
-        statuses.dedup();
         Retries {
-            attempts: self
-                .value(&raw.attempts, |tries| whole(tries, 0, MAX_ATTEMPTS))
-                .unwrap_or(default.attempts),
+            statuses: self.retried_statuses(raw.statuses.as_deref().unwrap_or_default()),
+            attempts: self.value(&raw.attempts, attempts).unwrap_or(default.attempts),
             budget: self
                 .value(&raw.budget, |budget| parse_share(budget.text(), 100))
                 .unwrap_or(default.budget),
@@ -138,9 +130,12 @@ impl Checker<'_> {
                     whole(least, 0, MAX_RETRIES_PER_SECOND)
                 })
                 .unwrap_or(default.min_per_second),
-            statuses,
         }
     }
+}
+
+pub(super) fn attempts(written: &Written) -> Result<u32, Refusal> {
+    whole(written, 0, MAX_ATTEMPTS)
 }
 
 fn weight(written: &Written) -> Result<Weight, Refusal> {
@@ -179,7 +174,7 @@ fn max_connections(written: &Written) -> Result<Option<u32>, Refusal> {
     }
 }
 
-fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {
+pub(super) fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {
     match (written.text(), duration(written)) {
         ("none", _) => Ok(None),
         ("0", _) | (_, Ok(Duration::ZERO)) => {
