@@ -8,7 +8,7 @@ use std::{sync::Arc, thread, time::Instant};
 
 use lb_core::config::{self, BackendConfig};
 use lb_core::health::Health;
-use lb_core::pool::{Ask, Backend, Member, Outcome, Snapshot, Tried};
+use lb_core::pool::{AnswerHead, AnswerKind, Ask, Backend, Member, Outcome, Snapshot, Tried};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The same file as the program's; `port` is not used here.
@@ -24,25 +24,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A snapshot says who is there and how they are. When that changes, build a new one with the same `Backend`s:
     // their counters go on.
     let (config, now, none) = (Arc::new(config), Instant::now(), Tried::default());
-    let member = |(backend, id): (&BackendConfig, u64)| Member {
-        backend: Arc::new(Backend::new(id, backend.url.clone(), 1)),
-        weight: backend.weight,
-        health: Health::unprobed(),
-        since: now,
-        probed: false,
+    let member = |(config, id): (&BackendConfig, u64)| {
+        let backend = Arc::new(Backend::new(id, config.url.clone(), 1));
+        Member::new(backend, config, Health::unprobed(), now)
     };
     let members = |pool: &str| config.pools[pool].backends.iter().zip(1..).map(member).collect();
     let snapshot = Snapshot::build(1, Arc::clone(&config), members, None);
 
     for worker in [0; 9] {
-        let (now, tried) = (Instant::now(), &none);
-        let lease = snapshot.pick(&Ask { worker, now, tried })?;
+        let ask = Ask {
+            worker,
+            now: Instant::now(),
+            random: fastrand::u64(..),
+            key: None, // what `strategy: hash` tells requests apart by
+            tried: &none,
+        };
+        let lease = snapshot.pick(&ask)?;
         let answer = TcpStream::connect(lease.backend().authority()).and_then(io::read_to_string);
-        lease.answered(Instant::now());
+        let (kind, timed) = (AnswerKind::Good, true);
+        lease.answered(Instant::now(), AnswerHead { kind, timed });
         let outcome = answer
             .as_ref()
             .map_or(Outcome::BackendFailed, |_| Outcome::Answered);
-        lease.finish(outcome);
+        lease.finish(outcome, Instant::now());
         println!("{}", answer?);
     }
     Ok(())

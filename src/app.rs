@@ -17,7 +17,7 @@ use actix_web::{App, HttpServer};
 use lb_actors::{
     config_watcher::WatcherHandle,
     control_plane::{self, ControlPlane},
-    probe::HttpProber,
+    probe::NetworkProber,
 };
 use lb_core::{
     config::{ClientTimeouts, Config, Lane},
@@ -147,7 +147,7 @@ impl Balancer {
         });
         let stop = watcher.stop_requested();
         let control_plane =
-            ControlPlane::start(registry.clone(), watcher.clone(), Rc::new(HttpProber::new()));
+            ControlPlane::start(registry.clone(), watcher.clone(), Rc::new(NetworkProber::new()));
         let control_plane = if handle_signals {
             control_plane.with_signals()?
         } else {

@@ -16,7 +16,10 @@ use lb_core::{
 };
 use tokio::sync::watch;
 
-use crate::{messages::ConnectFailed, registry::BackendRegistry};
+use crate::{
+    messages::{ConnectFailed, FailedInARow},
+    registry::BackendRegistry,
+};
 
 /// Asks the registry for backends. Cheap to clone; every worker has one.
 #[derive(Clone)]
@@ -75,6 +78,14 @@ impl RegistryHandle {
             registry.do_send(ConnectFailed {
                 backend: backend.id(),
             });
+        }
+    }
+
+    /// Says that requests at a backend have failed in a row as often as its pool allows, so that it is judged at once.
+    /// If the message is lost, the registry finds it on its next tick.
+    pub fn failed_in_a_row(&self, backend: u64) {
+        if let Some(registry) = self.registry() {
+            registry.do_send(FailedInARow { backend });
         }
     }
 

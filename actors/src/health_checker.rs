@@ -1,7 +1,8 @@
 //! The HealthChecker: one a backend. It asks, reports and sleeps; what a result means is the registry's business.
 //!
 //! The next probe is scheduled when the last one was reported, so probes never overlap, and a slow registry slows
-//! them down instead of being flooded.
+//! them down instead of being flooded. The first pause is a random part of the interval, so that checkers which began
+//! together spread over it.
 
 use std::{
     rc::Rc,
@@ -14,7 +15,7 @@ use actix::{
 };
 use lb_core::{config::HealthCheck, pool::Backend};
 
-use crate::{guard::EndGuard, messages::*, probe::Prober, registry::BackendRegistry};
+use crate::{gate::Gate, guard::EndGuard, messages::*, probe::Prober, registry::BackendRegistry};
 
 /// Connect errors come by the thousand; one look-up a second is enough for them.
 const RESOLVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -26,9 +27,12 @@ const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 pub struct HealthChecker {
     backend: Arc<Backend>,
     /// `None`: the backend is not probed, only its name is kept resolved.
-    settings: Option<HealthCheck>,
+    settings: Option<Arc<HealthCheck>>,
     registry: Addr<BackendRegistry>,
     prober: Rc<dyn Prober>,
+    gate: Rc<Gate>,
+    /// How the last probe ended; `None` before the first.
+    last: Option<bool>,
     resolved: Option<Instant>,
     guard: EndGuard,
 }
@@ -36,16 +40,17 @@ pub struct HealthChecker {
 impl HealthChecker {
     pub(crate) fn new(
         backend: Arc<Backend>,
-        settings: Option<HealthCheck>,
-        registry: Addr<BackendRegistry>,
-        prober: Rc<dyn Prober>,
-        guard: EndGuard,
+        settings: Option<Arc<HealthCheck>>,
+        (prober, gate): (Rc<dyn Prober>, Rc<Gate>),
+        (registry, guard): (Addr<BackendRegistry>, EndGuard),
     ) -> Self {
         Self {
             backend,
             settings,
             registry,
             prober,
+            gate,
+            last: None,
             resolved: None,
             guard,
         }
@@ -59,19 +64,29 @@ impl HealthChecker {
         };
         let id = self.backend.id();
         let registry = self.registry.clone();
-        let probe = self.prober.probe(self.backend.url(), &settings);
+        let (prober, gate, backend) = (
+            Rc::clone(&self.prober),
+            Rc::clone(&self.gate),
+            Arc::clone(&self.backend),
+        );
+        let (failing, check) = (self.last == Some(false), Arc::clone(&settings));
         let ask = async move {
-            let report = probe.await;
+            let report = {
+                let _turn = gate.enter(failing).await;
+                prober.probe(backend.url(), &check).await
+            };
+            let ok = report.ok;
             // Without an answer the registry is gone; the next one starts checkers of its own.
-            registry
-                .send(ProbeFinished { backend: id, report })
-                .await
-                .unwrap_or(NextProbe::Never)
+            let next = registry.send(ProbeFinished { backend: id, report }).await;
+            (ok, next.unwrap_or(NextProbe::Never))
         };
         let then = ask
             .into_actor(self)
-            .then(move |next, _, ctx: &mut Context<Self>| {
+            .then(move |(ok, next), this, ctx: &mut Context<Self>| {
+                let first = this.last.replace(ok).is_none();
                 let pause = match next {
+                    // Those that began together shall not go on together.
+                    NextProbe::Usual if first => Some(settings.interval.mul_f64(fastrand::f64())),
                     NextProbe::Usual => Some(settings.interval),
                     NextProbe::Soon => Some(settings.fast_interval),
                     NextProbe::Never => None,

@@ -8,6 +8,7 @@
 
 pub mod config_watcher;
 pub mod control_plane;
+mod gate;
 mod guard;
 mod handle;
 pub mod health_checker;

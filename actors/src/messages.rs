@@ -9,6 +9,7 @@
 //! | [`ProbeFinished`] | HealthChecker -> BackendRegistry | one result is missing; the next probe brings another |
 //! | [`AddressesResolved`] | HealthChecker -> BackendRegistry | the next probe resolves again |
 //! | [`ConnectFailed`] | request path -> BackendRegistry | the next probe resolves again |
+//! | [`FailedInARow`] | request path -> BackendRegistry | the next tick finds it, half a second later |
 //! | [`CheckerEnded`] | a checker's guard -> BackendRegistry | cannot be: a new registry starts all checkers anyway |
 //! | [`ResolveNow`] | BackendRegistry -> HealthChecker | the next probe resolves again |
 //! | [`StopChecker`] | BackendRegistry -> HealthChecker | it is gone already, which is what was asked for |
@@ -109,6 +110,14 @@ pub struct AddressesResolved {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ConnectFailed {
+    /// The backend's number.
+    pub backend: u64,
+}
+
+/// As many requests in a row have failed at a backend as its pool's rules allow.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FailedInARow {
     /// The backend's number.
     pub backend: u64,
 }

@@ -1,7 +1,9 @@
-//! How a backend is asked: name to addresses, then one HTTP request over a fresh connection.
+//! How a backend is asked: name to addresses, then a fresh connection, and one HTTP request over it.
 //!
 //! A fresh connection, because a backend that no longer accepts any is dead for new clients, however well the old
 //! connections work. The `User-Agent` tells probes from clients in the backend's log.
+
+mod http;
 
 use std::{
     cell::RefCell,
@@ -12,17 +14,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use awc::{
-    Client, Connector,
-    error::{ConnectError, SendRequestError},
-    http::{StatusCode, header},
-};
 use futures::{
     FutureExt,
     future::{LocalBoxFuture, Shared},
 };
-use lb_core::config::{BackendUrl, HealthCheck, format_duration};
-use tokio::time::timeout;
+use lb_core::{
+    config::{BackendUrl, CheckKind, HealthCheck, format_duration},
+    health::is_out_of_files,
+};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::messages::ProbeReport;
 
@@ -48,30 +48,17 @@ pub fn literal_address(url: &BackendUrl) -> Option<SocketAddr> {
 
 type Resolution = Shared<LocalBoxFuture<'static, Result<Vec<SocketAddr>, String>>>;
 
-/// Asks over HTTP, with awc.
-#[derive(Clone)]
-pub struct HttpProber {
-    client: Client,
+/// Asks over the network.
+#[derive(Clone, Default)]
+pub struct NetworkProber {
     /// One look-up a name at a time: a resolver that hangs must not pile up threads.
     resolving: Rc<RefCell<HashMap<(String, u16), Resolution>>>,
 }
 
-impl HttpProber {
+impl NetworkProber {
     /// A prober for the thread that calls this.
     pub fn new() -> Self {
-        // The probe's own timeout covers the connection too.
-        let connector = Connector::new().limit(0).timeout(Duration::from_secs(24 * 3600));
-        let client = Client::builder()
-            .connector(connector)
-            .disable_redirects()
-            .disable_timeout()
-            .no_default_headers()
-            .add_default_header((header::USER_AGENT, USER_AGENT))
-            .finish();
-        Self {
-            client,
-            resolving: Rc::default(),
-        }
+        Self::default()
     }
 
     fn resolution(&self, host: &str, port: u16) -> Resolution {
@@ -102,13 +89,7 @@ impl HttpProber {
     }
 }
 
-impl Default for HttpProber {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Prober for HttpProber {
+impl Prober for NetworkProber {
     fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, String>> {
         match literal_address(url) {
             Some(address) => async move { Ok(vec![address]) }.boxed_local(),
@@ -121,16 +102,15 @@ impl Prober for HttpProber {
         async move {
             let started = Instant::now();
             let mut addresses = Vec::new();
-            let mut ours = false;
-            let asked = prober.ask(&url, &settings, &mut addresses, &mut ours);
+            let asked = prober.ask(&url, &settings, &mut addresses);
             let result = timeout(settings.timeout, asked).await;
-            let (ok, detail) = match result {
-                Ok(Ok(status)) => (settings.status.contains(status.as_u16()), status.to_string()),
-                Ok(Err(detail)) => (false, detail),
-                Err(_) => (
-                    false,
-                    format!("timed out after {}", format_duration(settings.timeout)),
-                ),
+            let (ok, detail, ours) = match result {
+                Ok(Ok(detail)) => (true, detail, false),
+                Ok(Err(Failure { detail, ours })) => (false, detail, ours),
+                Err(_) => {
+                    let detail = format!("timed out after {}", format_duration(settings.timeout));
+                    (false, detail, false)
+                }
             };
             ProbeReport {
                 ok,
@@ -144,18 +124,46 @@ impl Prober for HttpProber {
     }
 }
 
-impl HttpProber {
+/// Why a probe failed.
+struct Failure {
+    /// In a few words.
+    detail: String,
+    /// The balancer has no file descriptor left: nothing is known of the backend.
+    ours: bool,
+}
+
+impl Failure {
+    fn new(detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { detail, ours: false }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let detail = match error.kind() {
+            io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+            io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+            _ => error.to_string().to_lowercase(),
+        };
+        Self {
+            detail,
+            ours: is_out_of_files(&error),
+        }
+    }
+}
+
+impl NetworkProber {
     /// Tries every address until one answers, and puts that one first.
     async fn ask(
         &self,
         url: &BackendUrl,
         settings: &HealthCheck,
         addresses: &mut Vec<SocketAddr>,
-        ours: &mut bool,
-    ) -> Result<StatusCode, String> {
-        *addresses = self.resolve(url).await?;
+    ) -> Result<String, Failure> {
+        *addresses = self.resolve(url).await.map_err(Failure::new)?;
         let deadline = Instant::now() + settings.timeout;
-        let mut failure = String::new();
+        let mut failure = Failure::new("");
         for index in 0..addresses.len() {
             // An address that swallows packets must leave time for the next one.
             let left = deadline.saturating_duration_since(Instant::now());
@@ -166,84 +174,39 @@ impl HttpProber {
             } else {
                 left / others
             };
-            match timeout(share, self.get(url, addresses[index], &settings.path)).await {
-                Ok(Ok(status)) => {
+            match timeout(share, ask_address(url, addresses[index], settings)).await {
+                // One that answers is the right one, whatever it says.
+                Ok(Ok(verdict)) => {
                     addresses[..=index].rotate_right(1);
-                    return Ok(status);
+                    return verdict.map_err(Failure::new);
                 }
-                Ok(Err(error)) => {
-                    *ours = is_out_of_files(&error);
-                    failure = describe(&error);
+                Ok(Err(error)) => failure = error,
+                Err(_) => {
+                    let share = format_duration(round_to_millis(share));
+                    failure = Failure::new(format!("no answer within {share}"));
                 }
-                Err(_) => failure = format!("no answer within {}", format_duration(round_to_millis(share))),
             }
         }
         Err(failure)
     }
-
-    async fn get(
-        &self,
-        url: &BackendUrl,
-        address: SocketAddr,
-        path: &str,
-    ) -> Result<StatusCode, SendRequestError> {
-        let request = self
-            .client
-            .get(format!("{url}{path}"))
-            .address(address)
-            .force_close();
-        Ok(request
-            .insert_header((header::HOST, host_header(url)))
-            .send()
-            .await?
-            .status())
-    }
 }
 
-/// The port is left out where the scheme implies it.
-fn host_header(url: &BackendUrl) -> String {
-    let authority = url.authority();
-    authority
-        .strip_suffix(":80")
-        .map_or(authority.clone(), str::to_owned)
+/// Asks at one address: what it says, or that nothing could be heard of it.
+async fn ask_address(
+    url: &BackendUrl,
+    mut address: SocketAddr,
+    settings: &HealthCheck,
+) -> Result<Result<String, String>, Failure> {
+    if let Some(port) = settings.port {
+        address.set_port(port);
+    }
+    let mut stream = TcpStream::connect(address).await?;
+    match settings.kind {
+        CheckKind::Tcp => Ok(Ok("connected".to_owned())),
+        CheckKind::Http => http::exchange(&mut stream, url, settings).await,
+    }
 }
 
 fn round_to_millis(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Whether the process or the machine has no file descriptor left (EMFILE, ENFILE): no fault of the backend.
-fn is_out_of_files(error: &SendRequestError) -> bool {
-    let SendRequestError::Connect(ConnectError::Io(error)) = error else {
-        return false;
-    };
-    matches!(error.raw_os_error(), Some(23 | 24))
-}
-
-/// An error as a person would name it.
-fn describe(error: &SendRequestError) -> String {
-    let of_io = |error: &io::Error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-        _ => error.to_string().to_lowercase(),
-    };
-    match error {
-        SendRequestError::Connect(ConnectError::Io(error)) | SendRequestError::Send(error) => of_io(error),
-        SendRequestError::Connect(ConnectError::Disconnected) => "closed without an answer".to_owned(),
-        SendRequestError::Response(error) => format!("not an HTTP answer: {error}").to_lowercase(),
-        other => other.to_string().to_lowercase(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tells_our_own_want_of_descriptors_from_a_backends_refusal() {
-        let failed = |code| SendRequestError::Connect(ConnectError::Io(io::Error::from_raw_os_error(code)));
-        assert!(is_out_of_files(&failed(24)) && is_out_of_files(&failed(23)));
-        assert!(!is_out_of_files(&failed(111)));
-        assert!(!is_out_of_files(&SendRequestError::Timeout));
-    }
 }

@@ -5,6 +5,7 @@
 //! keep their health and their counters, and requests notice nothing.
 
 mod handlers;
+mod judging;
 
 use std::{
     collections::HashMap,
@@ -15,17 +16,18 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context};
 use lb_core::{
-    config::{BackendConfig, BackendUrl, Config, ReloadPlan},
-    health::{Health, Thresholds},
-    pool::{Member, ProbeRecord, Snapshot},
-    status::HealthStatus,
+    config::{BackendConfig, BackendUrl, Config, HealthCheck, PoolConfig, ReloadPlan},
+    health::{Admin, Health},
+    pool::{Member, Snapshot},
 };
-use log::{info, warn};
+use log::info;
 
 pub(crate) use handlers::Shutdown;
 
+use self::judging::Judges;
 use crate::{
     RegistryHandle,
+    gate::Gate,
     guard::EndGuard,
     health_checker::HealthChecker,
     messages::*,
@@ -36,6 +38,7 @@ use crate::{
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 type Identity = (Arc<str>, BackendUrl);
+type Checks = HashMap<Identity, Arc<HealthCheck>>;
 
 /// Owns pool state and selection.
 pub struct BackendRegistry {
@@ -46,6 +49,10 @@ pub struct BackendRegistry {
     members: HashMap<Identity, Member>,
     identities: HashMap<u64, Identity>,
     checkers: HashMap<u64, Addr<HealthChecker>>,
+    /// How each backend is probed, of those that are.
+    checks: Checks,
+    gate: Rc<Gate>,
+    judges: Judges,
     /// Removed by a reload, and serving on while nothing of their pool that stays is known to be up.
     retiring: Vec<(Arc<str>, Member)>,
     publishing: Publishing,
@@ -63,10 +70,8 @@ impl BackendRegistry {
             let Some(pool) = config.pools.get(pool) else {
                 return Vec::new();
             };
-            let backends = pool.backends.iter();
-            backends
-                .map(|backend| new_member(&handle, backend, Health::at_start(), now))
-                .collect()
+            let new = |backend| new_member(&handle, (pool, backend), Health::at_start(), now);
+            pool.backends.iter().map(new).collect()
         };
         handle.publish(Snapshot::build(1, Arc::clone(&config), members, None));
         handle
@@ -93,6 +98,7 @@ impl BackendRegistry {
             .map(|(id, member)| (member.backend.id(), id.clone()))
             .collect();
         Self {
+            checks: checks(snapshot.config()),
             config: Arc::clone(snapshot.config()),
             generation: snapshot.generation(),
             handle,
@@ -100,6 +106,8 @@ impl BackendRegistry {
             members,
             identities,
             checkers: HashMap::new(),
+            gate: Rc::default(),
+            judges: Judges::new(),
             retiring: Vec::new(),
             publishing: Publishing::default(),
             guard: EndGuard::new(on_end),
@@ -116,12 +124,8 @@ impl BackendRegistry {
         let now = Instant::now();
         let mut members = HashMap::new();
         let mut restart = Vec::new();
+        let checks = checks(&config);
         for (name, pool) in &config.pools {
-            let checks_changed = self
-                .config
-                .pools
-                .get(name)
-                .is_none_or(|running| running.health_check != pool.health_check);
             for backend in &pool.backends {
                 let identity = (Arc::clone(name), backend.url.clone());
                 let known = self
@@ -129,20 +133,12 @@ impl BackendRegistry {
                     .remove(&identity)
                     .or_else(|| self.unretire(&identity));
                 let member = match known {
-                    None => new_member(&self.handle, backend, Health::added(), now),
+                    None => new_member(&self.handle, (pool, backend), Health::added(), now),
                     Some(mut member) => {
-                        if checks_changed || member.probed != backend.probed {
+                        if self.checks.get(&identity) != checks.get(&identity) {
                             restart.push(member.backend.id());
                         }
-                        if !backend.probed {
-                            member.health = Health::unprobed();
-                        } else if !member.probed {
-                            member.health = Health::at_start();
-                        }
-                        member.probed = backend.probed;
-                        member.weight = backend.weight;
-                        member.priority = backend.priority;
-                        member.max_connections = backend.max_connections;
+                        change_member(&mut member, (pool, backend), now);
                         member
                     }
                 };
@@ -167,6 +163,8 @@ impl BackendRegistry {
             .iter()
             .map(|(id, member)| (member.backend.id(), id.clone()))
             .collect();
+        self.judges.retain(|pool, _| config.pools.contains_key(pool));
+        self.checks = checks;
         self.config = config;
         self.generation += 1;
         self.publish();
@@ -276,116 +274,87 @@ impl BackendRegistry {
             if nothing_to_do || self.checkers.contains_key(&id) {
                 continue;
             }
-            let Some(pool) = self.config.pools.get(pool) else {
-                continue;
-            };
             let registry = ctx.address();
             let guard = EndGuard::new(move || registry.do_send(CheckerEnded { backend: id }));
-            let settings = member.probed.then(|| pool.health_check.clone());
-            let backend = Arc::clone(&member.backend);
-            let checker =
-                HealthChecker::new(backend, settings, ctx.address(), Rc::clone(&self.prober), guard);
-            self.checkers.insert(id, checker.start());
-        }
-    }
-
-    fn observe(&mut self, message: ProbeFinished, ctx: &mut Context<Self>) -> NextProbe {
-        let Some(identity) = self.identities.get(&message.backend) else {
-            return NextProbe::Never;
-        };
-        let Some(member) = self.members.get_mut(identity) else {
-            return NextProbe::Never;
-        };
-        let Some(pool) = self.config.pools.get(&identity.0) else {
-            return NextProbe::Never;
-        };
-        let ProbeReport {
-            ok,
-            detail,
-            took,
-            addresses,
-            ours,
-        } = message.report;
-        if ours {
-            warn!(
-                "cannot probe {}: {detail}; its health stays as it was",
-                identity.1
+            let settings = self.checks.get(&(Arc::clone(pool), url.clone()));
+            let checker = HealthChecker::new(
+                Arc::clone(&member.backend),
+                settings.cloned(),
+                (Rc::clone(&self.prober), Rc::clone(&self.gate)),
+                (ctx.address(), guard),
             );
-            return NextProbe::Soon;
-        }
-        let now = Instant::now();
-        if !addresses.is_empty() {
-            member.backend.set_addresses(&addresses);
-        }
-        let first = !member.health.is_decided();
-        let thresholds = Thresholds {
-            rise: pool.health_check.rise,
-            fall: pool.health_check.fall,
-        };
-        let transition = member.health.observe(ok, thresholds);
-        if transition.is_some() {
-            member.since = now;
-        }
-        match transition.map(|transition| transition.to) {
-            Some(HealthStatus::Up) => info!("backend {} is up: {detail}", identity.1),
-            Some(_) => warn!("backend {} is down: {detail}", identity.1),
-            None => {}
-        }
-        member.backend.set_last_probe(ProbeRecord {
-            ok,
-            detail,
-            took,
-            at: now,
-        });
-        let changing = member.health.is_changing();
-        let pool = Arc::clone(&identity.0);
-        if transition.is_some() {
-            let identity = identity.clone();
-            self.warm_up(&identity, now);
-        }
-        if first || transition.is_some() {
-            self.publish_soon(ctx);
-        }
-        if first && !self.retiring.is_empty() {
-            // Lost only if the checker is gone, which is what is asked for.
-            self.retire(false)
-                .iter()
-                .for_each(|checker| checker.do_send(StopChecker));
-        }
-        if transition.is_some() {
-            self.warn_if_none_is_up(&pool);
-        }
-        if changing {
-            NextProbe::Soon
-        } else {
-            NextProbe::Usual
-        }
-    }
-
-    fn warn_if_none_is_up(&self, pool: &Arc<str>) {
-        let mut members = self.members.iter().filter(|((name, _), _)| name == pool);
-        if members.all(|(_, member)| !member.health.is_up()) {
-            warn!("no backend of pool {pool} is up: requests are tried at all of them");
+            self.checkers.insert(id, checker.start());
         }
     }
 }
 
-fn new_member(handle: &RegistryHandle, config: &BackendConfig, health: Health, now: Instant) -> Member {
+/// How each backend is probed, of those that are.
+fn checks(config: &Config) -> Checks {
+    let mut checks = Checks::new();
+    for (name, pool) in &config.pools {
+        let shared = Arc::new(pool.health_check.clone());
+        for backend in &pool.backends {
+            if backend.check(&shared).is_some() {
+                let check = backend.own_check.as_ref().unwrap_or(&shared);
+                checks.insert((Arc::clone(name), backend.url.clone()), Arc::clone(check));
+            }
+        }
+    }
+    checks
+}
+
+fn new_member(
+    handle: &RegistryHandle,
+    (pool, config): (&PoolConfig, &BackendConfig),
+    health: Health,
+    now: Instant,
+) -> Member {
     let backend = handle.new_backend(config.url.clone());
+    backend.set_failures_limit(failures_limit(pool));
     if let Some(address) = literal_address(&config.url) {
         backend.set_addresses(&[address]);
     }
-    let health = if config.probed { health } else { Health::unprobed() };
+    let probed = config.check(&pool.health_check).is_some();
+    let mut health = if probed { health } else { Health::unprobed() };
+    health.set_admin(Admin::configured(config.drain, config.maintenance), probed);
     Member {
-        backend,
-        weight: config.weight,
-        priority: config.priority,
-        max_connections: config.max_connections,
-        warming_since: None,
-        health,
-        since: now,
-        probed: config.probed,
+        probed,
+        ..Member::new(backend, config, health, now)
     }
+}
+
+/// Takes over what a new configuration says of a backend that stays; what is known of it stays, too.
+fn change_member(member: &mut Member, (pool, config): (&PoolConfig, &BackendConfig), now: Instant) {
+    let before = member.health.status();
+    let probed = config.check(&pool.health_check).is_some();
+    let (was, admin) = (
+        member.health.admin(),
+        Admin::configured(config.drain, config.maintenance),
+    );
+    if !was.is_same_order(&admin) {
+        member.health.set_admin(admin, probed);
+    }
+    // A maintenance begins and ends with what is known of probes.
+    let in_service = was != Admin::Maintenance && admin != Admin::Maintenance;
+    if in_service && member.probed != probed {
+        member.health.set_probed(probed);
+    }
+    member.probed = probed;
+    member.weight = config.weight;
+    member.priority = config.priority;
+    member.max_connections = config.max_connections;
+    member.backend.set_failures_limit(failures_limit(pool));
+    if member.health.status() != before {
+        member.since = now;
+    }
+}
+
+/// After how many failures in a row a request says so; 0: never.
+fn failures_limit(pool: &PoolConfig) -> u32 {
+    pool.ejection
+        .as_ref()
+        .and_then(|rules| rules.consecutive)
+        .unwrap_or(0)
 }
 
 /// When the last snapshot was published, and how long it took to build.
@@ -410,5 +379,6 @@ impl Actor for BackendRegistry {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.start_checkers(ctx);
+        self.start_ticking(ctx);
     }
 }

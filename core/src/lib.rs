@@ -8,5 +8,6 @@ pub mod config;
 pub mod health;
 pub mod pool;
 pub mod retry;
+pub mod simulation;
 pub mod status;
 pub mod strategy;

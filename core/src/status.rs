@@ -77,6 +77,15 @@ pub struct BackendStatus {
     pub answers: u64,
     /// The last probe, if there was one.
     pub last_probe: Option<ProbeStatus>,
+    /// Why it has that health, where that is more than its probes.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When that ends by itself, in seconds.
+    #[serde(default)]
+    pub until_seconds: Option<u64>,
+    /// How many ejections it has against it; good behaviour takes them off again.
+    #[serde(default)]
+    pub ejections: u32,
 }
 
 /// A probe's result.
@@ -102,6 +111,12 @@ pub enum HealthStatus {
     Down,
     /// Added by a reload and not probed yet: gets none (unless no backend is up).
     Pending,
+    /// Its probes are good, but requests met too many errors: gets none for a time (unless no backend is up).
+    Ejected,
+    /// By order: gets no new requests, and finishes what it has.
+    Draining,
+    /// By order: gets nothing, and is not probed.
+    Maintenance,
 }
 
 impl fmt::Display for HealthStatus {
@@ -110,6 +125,9 @@ impl fmt::Display for HealthStatus {
             Self::Up => "up",
             Self::Down => "down",
             Self::Pending => "pending",
+            Self::Ejected => "ejected",
+            Self::Draining => "draining",
+            Self::Maintenance => "maintenance",
         })
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use lb_core::{
     config::{self, HashConfig, HashKey, LeastTimeConfig, LoadFactor, Priority, StrategyConfig},
     health::{Health, Thresholds},
-    pool::{Ask, Backend, Member, Outcome, Pool, Tried},
+    pool::{AnswerHead, AnswerKind, Ask, Backend, Member, Outcome, Pool, Tried},
     strategy::mix,
 };
 
@@ -79,7 +79,11 @@ fn a_pick_allocates_nothing_under_any_strategy() {
                     };
                     if let Ok(lease) = pool.pick(&ask) {
                         tried.add(lease.backend());
-                        lease.answered(now + Duration::from_millis(1));
+                        let head = AnswerHead {
+                            kind: AnswerKind::Good,
+                            timed: true,
+                        };
+                        lease.answered(now + Duration::from_millis(1), head);
                         lease.finish(Outcome::Answered, now + Duration::from_millis(2));
                     }
                 }

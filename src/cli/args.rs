@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
-const DEFAULT_CONFIG: &str = "config.yaml";
+use super::simulate::{self, SimulateArgs};
+
+/// The configuration file, unless one is named.
+pub(super) const DEFAULT_CONFIG: &str = "config.yaml";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,6 +15,7 @@ Examples:
   simple-lb --reload               apply the changed configuration, without failing a request
   simple-lb --stop                 stop when the last request is done
   simple-lb demo                   see it all in one minute, nothing else needed
+  simple-lb simulate               which strategy is best for this pool, and if a backend dies?
 
 Exit codes: 0 done; 1 refused, failed or forced; 2 wrong usage; 3 no running instance found;
 64 invalid configuration.";
@@ -35,7 +39,7 @@ pub(super) struct Args {
     #[arg(long)]
     stop: bool,
 
-    /// Print JSON (for --reload, --stop, status and check)
+    /// Print JSON (for --reload, --stop, status, check and simulate)
     #[arg(long, global = true)]
     json: bool,
 
@@ -54,6 +58,9 @@ enum Command {
     /// Three backends and a balancer in one process, with a live table and keys to break things
     #[command(after_help = "Examples:\n  simple-lb demo\n  simple-lb demo --port 8080 --seconds 30")]
     Demo(DemoArgs),
+    /// Compare strategies in a model of the pool, without a network: what if a backend dies, or traffic doubles?
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(Box<SimulateArgs>),
 }
 
 /// `simple-lb demo`
@@ -70,12 +77,31 @@ pub(super) struct DemoArgs {
 
 /// What is to be done.
 pub(super) enum Action {
-    Run { config: PathBuf },
-    Reload { config: Option<PathBuf>, json: bool },
-    Stop { config: Option<PathBuf>, json: bool },
-    Status { config: Option<PathBuf>, json: bool },
-    Check { config: PathBuf, json: bool },
+    Run {
+        config: PathBuf,
+    },
+    Reload {
+        config: Option<PathBuf>,
+        json: bool,
+    },
+    Stop {
+        config: Option<PathBuf>,
+        json: bool,
+    },
+    Status {
+        config: Option<PathBuf>,
+        json: bool,
+    },
+    Check {
+        config: PathBuf,
+        json: bool,
+    },
     Demo(DemoArgs),
+    Simulate {
+        args: Box<SimulateArgs>,
+        config: Option<PathBuf>,
+        json: bool,
+    },
 }
 
 impl Args {
@@ -99,6 +125,7 @@ impl Args {
             },
             Some(Command::Status) => Action::Status { config, json },
             Some(Command::Demo(demo)) => Action::Demo(demo),
+            Some(Command::Simulate(args)) => Action::Simulate { args, config, json },
             None if self.reload => Action::Reload { config, json },
             None if self.stop => Action::Stop { config, json },
             None => Action::Run {

@@ -1,6 +1,8 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
-use lb_core::config::{Config, ErrorPage, Lane, PoolConfig, format_duration, on_or_off, via_as_written};
+use lb_core::config::{
+    Config, ErrorPage, Lane, PoolConfig, Priority, format_duration, on_or_off, via_as_written,
+};
 
 use crate::{
     app, listener,
@@ -73,7 +75,10 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
             RequestId::LONGEST.to_string(),
         ),
         row("limit: size of the configuration", "1MiB".to_owned()),
-        row("limit: connections to a backend", "none".to_owned()),
+        row(
+            "limit: connections to a backend",
+            "its max_connections, else none".to_owned(),
+        ),
     ]);
     all
 }
@@ -99,12 +104,27 @@ fn limits(config: &Config) -> Vec<(String, String)> {
 
 fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
     let (check, timeouts, retries) = (&pool.health_check, &pool.timeouts, &pool.retries);
-    let mut all = vec![row("strategy", pool.strategy.to_string())];
+    let mut all = vec![
+        row("strategy", pool.strategy.to_string()),
+        row("failover", pool.failover.to_string()),
+        row("slow_start", format_duration(pool.slow_start)),
+    ];
     for (index, backend) in pool.backends.iter().enumerate() {
         let probed = if backend.probed { "" } else { ", not probed" };
+        let priority = match backend.priority {
+            priority if priority == Priority::default() => String::new(),
+            Priority::BACKUP => ", backup".to_owned(),
+            priority => format!(", priority {priority}"),
+        };
+        let most = backend.max_connections;
+        let most = most.map_or(String::new(), |most| format!(", at most {most} connections"));
         all.push(row(
             &format!("backends[{index}]"),
-            format!("{} weight {}{probed}", backend.url, backend.weight.get()),
+            format!(
+                "{} weight {}{priority}{most}{probed}",
+                backend.url,
+                backend.weight.get()
+            ),
         ));
     }
     all.extend([

@@ -7,6 +7,7 @@ mod demo;
 mod effective;
 mod output;
 mod run;
+mod simulate;
 mod status;
 mod table;
 
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Action::Status { config, json } => status::status(config.as_deref(), json),
         Action::Check { config, json } => check::check(&config, json),
         Action::Demo(demo) => demo::demo(&demo),
+        Action::Simulate { args, config, json } => simulate::simulate(&args, config.as_deref(), json),
     };
     // Not a return: a name server that hangs must not keep the process from ending.
     output::flush();

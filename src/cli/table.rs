@@ -162,6 +162,11 @@ pub(super) fn recent<'a>(pool: &'a PoolStatus, window: Option<&Window<'_>>) -> V
     pool.backends.iter().map(recent).collect()
 }
 
+/// Rows below a heading, in columns.
+pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    align(rows, &widths(rows, &[]))
+}
+
 /// How wide each column is, at least as wide as `least` says.
 fn widths(rows: &[Vec<String>], least: &[(&str, usize)]) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);
@@ -282,6 +287,9 @@ mod tests {
             latency_micros_total: requests * 400,
             answers: requests,
             last_probe: None,
+            reason: None,
+            until_seconds: None,
+            ejections: 0,
         };
         let other = BackendStatus {
             url: "http://127.0.0.1:40002".to_owned(),

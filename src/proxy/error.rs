@@ -1,10 +1,11 @@
 //! Everything that can go wrong with a request, in one table: from error to status, to whose fault it was, to whether
 //! another backend may be tried.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use lb_core::{
     config::{ByteSize, format_duration},
+    health::is_out_of_files,
     pool::{NoBackend, Outcome},
     retry::Progress,
 };
@@ -76,6 +77,9 @@ pub enum ProxyError {
     /// No connection to the backend.
     #[error("cannot connect: {0}")]
     Connect(String),
+    /// No connection, because this process or machine has no file descriptor left.
+    #[error("no file descriptor left: {0}")]
+    OutOfFiles(String),
     /// The connection ended before an answer.
     #[error("connection closed without an answer")]
     Closed,
@@ -139,6 +143,7 @@ impl ProxyError {
         };
         match self {
             Self::Connect(_) => row(502, "no backend could be reached", Backend, NotSent),
+            Self::OutOfFiles(_) => row(503, "the load balancer is out of connections", Balancer, NotSent),
             Self::Closed => row(
                 502,
                 "the backend closed the connection without an answer",
@@ -174,6 +179,15 @@ impl ProxyError {
         }
     }
 
+    /// Why a connection to a backend was not made; `limit` is what ends a wait for one.
+    pub fn connecting(error: &io::Error, (limit, after): (TimeLimit, Duration)) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::TimedOut { limit, after },
+            _ if is_out_of_files(error) => Self::OutOfFiles(error.to_string()),
+            _ => Self::Connect(error.to_string()),
+        }
+    }
+
     /// The status for the client.
     pub fn status(&self) -> u16 {
         self.row().status
@@ -194,12 +208,17 @@ impl ProxyError {
         self.row().progress
     }
 
-    /// What the backend's lease ends with.
-    pub fn outcome(&self) -> Outcome {
-        if self.fault() == Fault::Backend {
-            Outcome::BackendFailed
-        } else {
-            Outcome::Abandoned
+    /// What the backend's lease ends with. `its_turn`: nothing but its answer was still waited for, so that a cap on the
+    /// whole request was used up by it, and not by a client that was slow to send or to read.
+    pub fn outcome(&self, its_turn: bool) -> Outcome {
+        match self {
+            Self::RetriedStatus(_) => Outcome::Rejected,
+            Self::TimedOut {
+                limit: TimeLimit::Request,
+                ..
+            } if !its_turn => Outcome::Abandoned,
+            _ if self.fault() == Fault::Backend => Outcome::BackendFailed,
+            _ => Outcome::Abandoned,
         }
     }
 
@@ -238,6 +257,29 @@ mod tests {
         for (error, status, fault) in table {
             assert_eq!((error.status(), error.fault()), (status, fault), "{error}");
         }
+    }
+
+    #[test]
+    fn a_backend_is_blamed_for_its_own_faults_only() {
+        let timeout = |limit| ProxyError::TimedOut {
+            limit,
+            after: Duration::from_secs(1),
+        };
+        let outcome = |error: ProxyError| (error.outcome(true), error.outcome(false));
+        let (failed, abandoned) = (Outcome::BackendFailed, Outcome::Abandoned);
+        assert_eq!(outcome(ProxyError::Connect("refused".into())), (failed, failed));
+        assert_eq!(
+            outcome(ProxyError::OutOfFiles("EMFILE".into())),
+            (abandoned, abandoned)
+        );
+        assert_eq!(
+            outcome(ProxyError::ClientBody("gone".into())),
+            (abandoned, abandoned)
+        );
+        assert_eq!(outcome(timeout(TimeLimit::BodyStall)), (abandoned, abandoned));
+        assert_eq!(outcome(timeout(TimeLimit::ResponseIdle)), (failed, failed));
+        assert_eq!(outcome(timeout(TimeLimit::Request)), (failed, abandoned));
+        assert_eq!(outcome(ProxyError::RetriedStatus(404)).0, Outcome::Rejected);
     }
 
     #[test]

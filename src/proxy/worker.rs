@@ -9,11 +9,20 @@ use std::{
 use lb_actors::RegistryHandle;
 use lb_core::{
     config::{PoolConfig, UpstreamTimeouts},
-    pool::{Ask, Lease, NoBackend, Tried},
+    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Tried},
 };
 
 use super::FailureLog;
 use crate::{telemetry::Traffic, upstream::UpstreamClients};
+
+/// What a request brings to the choice of its backends.
+#[derive(Debug, Clone, Copy)]
+pub struct PickBy {
+    /// Its random number.
+    pub random: u64,
+    /// The number that tells it apart, under a strategy that wants one.
+    pub key: Option<u64>,
+}
 
 /// One worker.
 pub struct Worker {
@@ -27,6 +36,15 @@ pub struct Worker {
     pub upstream: UpstreamClients,
     /// Its failure lines.
     pub failures: FailureLog,
+}
+
+/// What the head of an answer says of its backend. `bodiless`: the client had nothing to send, so that the time is the
+/// backend's own.
+pub fn answer_head(status: u16, settings: &PoolConfig, bodiless: bool) -> AnswerHead {
+    AnswerHead {
+        kind: AnswerKind::of(status, settings.ejection.as_ref()),
+        timed: bodiless,
+    }
 }
 
 impl Worker {
@@ -46,14 +64,21 @@ impl Worker {
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
-    pub fn pick(&self, now: Instant, tried: &Tried) -> Result<Lease, NoBackend> {
+    pub fn pick(&self, now: Instant, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
         self.registry.pick(&Ask {
             worker: self.index,
             now,
-            random: fastrand::u64(..),
-            key: None,
+            random: by.random,
+            key: by.key,
             tried,
         })
+    }
+
+    /// Ends a request at its backend. If that was one failure too many in a row, the registry hears of it.
+    pub fn finish(&self, lease: Lease, outcome: Outcome) {
+        if let Some(backend) = lease.finish(outcome, Instant::now()) {
+            self.registry.failed_in_a_row(backend);
+        }
     }
 
     /// Whether the retry budget allows to send a request again.

@@ -14,9 +14,10 @@ use super::{
     wait::{eventually, wait_until},
 };
 
-/// Health checks for tests that wait for them. The timeout stays long: a busy machine is not a dead backend.
-pub const FAST_CHECKS: &str =
-    "health_check: {path: /health, interval: 100ms, fast_interval: 50ms, timeout: 3s, rise: 2, fall: 2}";
+/// Health checks for tests that wait for them. The timeout stays long: a busy machine is not a dead backend. Who comes
+/// back has its whole share at once, so that a test can count on it.
+pub const FAST_CHECKS: &str = "health_check: {path: /health, interval: 100ms, fast_interval: 50ms, timeout: 3s, rise: 2, fall: 2}\n\
+     slow_start: 0s";
 
 /// The program, serving. Dropped, it is killed.
 pub struct Balancer {

@@ -1,6 +1,6 @@
 //! What the registry does with each message: a call, and an answer.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix::{ActorContext, Handler, MessageResult, ResponseFuture};
 use lb_core::pool::{Lease, NoBackend};
@@ -77,6 +77,20 @@ impl Handler<ConnectFailed> for BackendRegistry {
         if let Some(checker) = self.checkers.get(&message.backend) {
             // Lost only when the checker is gone; its successor resolves at once.
             checker.do_send(ResolveNow);
+        }
+    }
+}
+
+impl Handler<FailedInARow> for BackendRegistry {
+    type Result = ();
+
+    fn handle(&mut self, message: FailedInARow, ctx: &mut Self::Context) {
+        let pool = self
+            .identities
+            .get(&message.backend)
+            .map(|(pool, _)| Arc::clone(pool));
+        if let Some(pool) = pool {
+            self.judge(Some(&pool), ctx);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! values ([`BackendUrl`], [`Weight`], [`StatusRanges`], [`Share`]) have no constructor for an illegal value.
 
 mod client;
+mod health;
 mod strategy;
 mod values;
 
@@ -12,7 +13,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::{client::*, strategy::*, values::*};
+pub use self::{client::*, health::*, strategy::*, values::*};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
@@ -89,8 +90,12 @@ pub struct PoolConfig {
     pub slow_start: Duration,
     /// At least one, no two with the same [`BackendUrl`].
     pub backends: Vec<BackendConfig>,
-    /// How backends are probed.
+    /// How backends are probed that say nothing else themselves.
     pub health_check: HealthCheck,
+    /// When they are ejected for what requests meet there; `None`: never.
+    pub ejection: Option<EjectionRules>,
+    /// What happens to requests when none of them is up.
+    pub all_down: AllDown,
     /// The timeouts of the backend's side.
     pub timeouts: UpstreamTimeouts,
     /// When a failed request is sent to another backend.
@@ -98,7 +103,7 @@ pub struct PoolConfig {
 }
 
 /// One backend as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BackendConfig {
     /// Its identity within the pool.
     pub url: BackendUrl,
@@ -108,8 +113,35 @@ pub struct BackendConfig {
     pub priority: Priority,
     /// Requests and tunnels that it may hold at once, over all workers; `None`: any number.
     pub max_connections: Option<u32>,
-    /// `false`: never probed, always taken for up.
+    /// `false`: never probed, always taken for up by that.
     pub probed: bool,
+    /// How it is probed, where it says so itself; the pool's settings are merged into it.
+    pub own_check: Option<Arc<HealthCheck>>,
+    /// No new requests; those in flight finish.
+    pub drain: bool,
+    /// No requests and no probes.
+    pub maintenance: bool,
+}
+
+impl BackendConfig {
+    /// A backend of which nothing but the URL is written.
+    pub fn new(url: BackendUrl) -> Self {
+        Self {
+            url,
+            weight: Weight::default(),
+            priority: Priority::default(),
+            max_connections: None,
+            probed: true,
+            own_check: None,
+            drain: false,
+            maintenance: false,
+        }
+    }
+
+    /// How it is probed in a pool with this setting; `None`: not at all.
+    pub fn check<'a>(&'a self, pool: &'a HealthCheck) -> Option<&'a HealthCheck> {
+        (self.probed && !self.maintenance).then(|| self.own_check.as_deref().unwrap_or(pool))
+    }
 }
 
 /// The scheme of a backend's URL.
@@ -181,44 +213,6 @@ impl fmt::Display for BackendUrl {
 impl fmt::Debug for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// How the backends of a pool are probed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HealthCheck {
-    /// Path and query of the probe; begins with `/`.
-    pub path: Arc<str>,
-    /// From the end of one probe to the start of the next.
-    pub interval: Duration,
-    /// The same while the backend's state is about to change: some probes in a row have disagreed with it.
-    /// Never longer than `interval`.
-    pub fast_interval: Duration,
-    /// How long a probe may take in all: resolve, connect, answer.
-    pub timeout: Duration,
-    /// Good probes in a row that bring a backend back; at least 1.
-    pub rise: u32,
-    /// Bad probes in a row that take it out; at least 1.
-    pub fall: u32,
-    /// Answers that count as alive.
-    pub status: StatusRanges,
-    /// Each pause is longer or shorter by a random part of at most this share, so that probes spread out.
-    pub jitter: Share,
-}
-
-impl Default for HealthCheck {
-    /// Without `health_check`: `GET /` every 5 s, and any answer below 500 is alive.
-    fn default() -> Self {
-        Self {
-            path: "/".into(),
-            interval: Duration::from_secs(5),
-            fast_interval: Duration::from_secs(1),
-            timeout: Duration::from_secs(2),
-            rise: 2,
-            fall: 3,
-            status: StatusRanges::new(vec![(100, 499)]).unwrap_or_default(),
-            jitter: Share::percent(10).unwrap_or_default(),
-        }
     }
 }
 

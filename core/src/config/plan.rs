@@ -4,6 +4,7 @@
 //! of the second configuration, so that what is shown is what is done: applying the plan of two configurations to the
 //! first gives the second, which a property test holds it to. After quickwit's indexing plan, which is tested so.
 
+mod health_setting;
 mod setting;
 
 use std::{
@@ -11,7 +12,10 @@ use std::{
     sync::Arc,
 };
 
-use self::setting::{PoolSetting, Setting};
+use self::{
+    health_setting::HealthSetting,
+    setting::{PoolSetting, Setting},
+};
 use super::model::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, PoolConfig};
 
 /// What must change to turn one configuration into another.
@@ -29,7 +33,7 @@ pub struct ReloadPlan {
 }
 
 /// What happens to one backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum BackendChange {
     /// It was not there before.
     Added(BackendConfig),
@@ -232,8 +236,9 @@ impl ReloadPlan {
         let moved = self.orders.iter().filter(|(_, order)| order.moved);
         lines.extend(moved.map(|(pool, _)| format!("~ {}backends order", prefix(pool, " "))));
         let pool_settings = self.pool_settings.iter();
-        lines.extend(pool_settings.map(|(pool, Change { from, to })| {
-            format!("~ {}{} {from} -> {to}", prefix(pool, "."), from.key())
+        lines.extend(pool_settings.flat_map(|(pool, Change { from, to })| {
+            let lines = from.lines(to).into_iter();
+            lines.map(move |line| format!("~ {}{line}", prefix(pool, ".")))
         }));
         lines.extend(
             self.settings
@@ -265,9 +270,12 @@ impl BackendChange {
                     priority,
                     max_connections,
                     probed,
+                    own_check: _,
+                    drain,
+                    maintenance,
                 } = from;
                 let most = |most: &Option<u32>| most.map_or("none".to_owned(), |most| most.to_string());
-                [
+                let pairs = [
                     ("weight", weight.get().to_string(), to.weight.get().to_string()),
                     ("priority", priority.to_string(), to.priority.to_string()),
                     (
@@ -276,14 +284,37 @@ impl BackendChange {
                         most(&to.max_connections),
                     ),
                     ("health_check", probed.to_string(), to.probed.to_string()),
-                ]
-                .into_iter()
-                .filter(|(_, from, to)| from != to)
-                .map(|(key, from, to)| format!("~ {pool}{url} {key} {from} -> {to}"))
-                .collect()
+                    ("drain", drain.to_string(), to.drain.to_string()),
+                    ("maintenance", maintenance.to_string(), to.maintenance.to_string()),
+                ];
+                pairs
+                    .into_iter()
+                    .filter(|(_, from, to)| from != to)
+                    .map(|(key, from, to)| format!("{key} {from} -> {to}"))
+                    .chain(check_lines(from, to))
+                    .map(|line| format!("~ {pool}{url} {line}"))
+                    .collect()
             }
         }
     }
+}
+
+/// What is different in the checks that two backends have of their own.
+fn check_lines(from: &BackendConfig, to: &BackendConfig) -> impl Iterator<Item = String> {
+    let (single, lines) = match (&from.own_check, &to.own_check) {
+        (None, Some(_)) => (Some("health_check the pool's -> its own"), Vec::new()),
+        (Some(_), None) => (Some("health_check its own -> the pool's"), Vec::new()),
+        (Some(from), Some(to)) => (
+            None,
+            changes(HealthSetting::of_check(from), HealthSetting::of_check(to)),
+        ),
+        (None, None) => (None, Vec::new()),
+    };
+    let changed = |Change { from, to }: Change<HealthSetting>| format!("{} {from} -> {to}", from.key());
+    single
+        .map(str::to_owned)
+        .into_iter()
+        .chain(lines.into_iter().map(changed))
 }
 
 /// Both lists have the same settings in the same order.

@@ -4,8 +4,10 @@
 //! what is wrong with the shape (unknown keys, a list where a value belongs, a required key that is missing) and goes on;
 //! what the values mean is for [`validate`](super::validate).
 
+mod choosing;
 mod fields;
 
+pub(super) use self::choosing::{RawFailover, RawStrategy};
 use self::fields::{Fields, Key};
 pub(super) use self::fields::{Scalar, Written};
 use super::{
@@ -17,7 +19,9 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct RawConfig {
     pub(super) port: Vec<Written>,
-    pub(super) strategy: Option<Written>,
+    pub(super) strategy: RawStrategy,
+    pub(super) failover: RawFailover,
+    pub(super) slow_start: Option<Written>,
     pub(super) backends: Vec<RawBackend>,
     pub(super) health_check: Option<RawHealthCheck>,
     pub(super) timeouts: RawTimeouts,
@@ -34,11 +38,14 @@ pub(super) struct RawConfig {
 }
 
 /// An item of `backends`, a text or a mapping.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct RawBackend {
     /// `None` only if its problem is reported already.
     pub(super) url: Option<Written>,
     pub(super) weight: Option<Written>,
+    pub(super) priority: Option<Written>,
+    pub(super) backup: Option<Written>,
+    pub(super) max_connections: Option<Written>,
     pub(super) health_check: Option<Written>,
 }
 
@@ -101,7 +108,9 @@ pub(super) struct RawErrorPage {
 
 const CONFIG: &[Key] = &[
     ("port", "a port such as 8000, or a list of ports"),
-    ("strategy", "the name of a strategy"),
+    ("strategy", "the name of a strategy or a mapping"),
+    ("failover", "whole, gradual or a mapping"),
+    ("slow_start", "a duration"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
     ("timeouts", "a mapping or a duration"),
@@ -117,21 +126,16 @@ const CONFIG: &[Key] = &[
     ("error_pages", "a mapping of status codes to files"),
 ];
 /// What the design has and this version has not, so that nobody looks for a spelling.
-const CONFIG_LATER: &[&str] = &[
-    "pools",
-    "routes",
-    "ejection",
-    "admin",
-    "tls",
-    "state_dir",
-    "slow_start",
-];
+const CONFIG_LATER: &[&str] = &["pools", "routes", "ejection", "admin", "tls", "state_dir"];
 const BACKEND: &[Key] = &[
     ("url", "a URL"),
     ("weight", "a whole number"),
+    ("priority", "a whole number"),
+    ("backup", "true or false"),
+    ("max_connections", "a whole number or none"),
     ("health_check", "true or false"),
 ];
-const BACKEND_LATER: &[&str] = &["max_connections", "backup", "tls", "resolve", "slow_start"];
+const BACKEND_LATER: &[&str] = &["tls", "resolve"];
 const PROBE: &[Key] = &[
     ("path", "a path"),
     ("interval", "a duration"),
@@ -190,7 +194,9 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> RawConfig {
     );
     RawConfig {
         port: fields.list("port", true, problems).unwrap_or_default(),
-        strategy: fields.scalar("strategy", problems),
+        strategy: choosing::strategy(&fields, problems),
+        failover: choosing::failover(&fields, problems),
+        slow_start: fields.scalar("slow_start", problems),
         backends: backends(&fields, problems),
         health_check: health_check(&fields, problems),
         timeouts: timeouts(&fields, problems),
@@ -250,8 +256,7 @@ fn backend(item: &Node, path: &str, problems: &mut Problems) -> RawBackend {
         let url = fields::scalar(item, path, "a URL or a mapping with `url`", problems);
         return RawBackend {
             url,
-            weight: None,
-            health_check: None,
+            ..RawBackend::default()
         };
     };
     let fields = Fields::read(entries, path, item.position, (BACKEND, BACKEND_LATER), problems);
@@ -259,6 +264,9 @@ fn backend(item: &Node, path: &str, problems: &mut Problems) -> RawBackend {
     RawBackend {
         url: fields.scalar("url", problems),
         weight: fields.scalar("weight", problems),
+        priority: fields.scalar("priority", problems),
+        backup: fields.scalar("backup", problems),
+        max_connections: fields.scalar("max_connections", problems),
         health_check: fields.scalar("health_check", problems),
     }
 }

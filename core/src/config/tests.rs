@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accepts;
+mod choosing;
 mod example;
 mod hostile;
 mod positions;

@@ -5,6 +5,7 @@
 
 mod http;
 mod pool;
+mod strategy;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

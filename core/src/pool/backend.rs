@@ -18,8 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::evidence::{Streak, Tally};
 use crate::{
     config::BackendUrl,
+    health::Traffic,
     strategy::{PeakEwma, hash_bytes},
 };
 
@@ -36,6 +38,7 @@ pub struct Backend {
     addresses: RwLock<Arc<[SocketAddr]>>,
     preferred: AtomicUsize,
     last_probe: Mutex<Option<ProbeRecord>>,
+    streak: Streak,
 }
 
 /// Counters of one worker, alone on their cache lines (two, because processors fetch lines in pairs).
@@ -46,6 +49,7 @@ struct Shard {
     failed: AtomicU64,
     answers: AtomicU64,
     latency_micros: AtomicU64,
+    tally: Tally,
 }
 
 /// What a backend's counters add up to.
@@ -91,6 +95,7 @@ impl Backend {
             addresses: RwLock::new(Arc::new([])),
             preferred: AtomicUsize::new(0),
             last_probe: Mutex::new(None),
+            streak: Streak::default(),
         }
     }
 
@@ -182,6 +187,41 @@ impl Backend {
             answers: sum(|shard| &shard.answers),
             latency_micros_total: sum(|shard| &shard.latency_micros),
         }
+    }
+
+    /// What its requests add up to for those who judge it. Of all workers together, as [`counts`](Self::counts).
+    pub fn traffic(&self) -> Traffic {
+        let mut all = Traffic::default();
+        self.shards.iter().for_each(|shard| shard.tally.add_to(&mut all));
+        all
+    }
+
+    /// How many requests in a row have failed at it now.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.streak.count()
+    }
+
+    /// After how many failures in a row a lease says so; 0: never.
+    pub fn set_failures_limit(&self, limit: u32) {
+        self.streak.set_limit(limit);
+    }
+
+    /// The limit, if failures in a row have reached it since this was last asked.
+    pub fn take_reached(&self) -> Option<u32> {
+        self.streak.take_reached()
+    }
+
+    /// Begins anew to count failures in a row.
+    pub fn forget_failures(&self) {
+        self.streak.forget();
+    }
+
+    pub(super) fn streak(&self) -> &Streak {
+        &self.streak
+    }
+
+    pub(super) fn tally(&self, worker: usize) -> &Tally {
+        &self.shard(worker).tally
     }
 
     /// Counts a request in; `false` if the backend holds `most` already.

@@ -1,4 +1,5 @@
-//! The right to send one request to one backend. While a lease lives, the request counts as in flight there.
+//! The right to send one request to one backend. While a lease lives, the request counts as in flight there, and how
+//! it ends is what the backend is judged by.
 
 use std::{
     cell::Cell,
@@ -9,13 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Backend;
+use super::{
+    Backend,
+    evidence::{AnswerHead, AnswerKind},
+};
 
 /// How a request ended, as far as its backend is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The whole answer came, whatever its status.
     Answered,
+    /// An answer came, and because of its status the request goes to another backend.
+    Rejected,
     /// The backend's fault: no connection, no whole answer, too slow.
     BackendFailed,
     /// Not the backend's fault: the client left or sent a broken body.
@@ -29,8 +35,12 @@ pub struct Lease {
     worker: usize,
     started: Instant,
     meter: Meter,
-    answered: Cell<bool>,
-    failed: bool,
+    outcome: Outcome,
+    head: Cell<Option<AnswerHead>>,
+    /// Failures in a row that the answer's head has ended; they count again if the answer breaks off.
+    ended: Cell<u32>,
+    reached: Cell<bool>,
+    judged: bool,
 }
 
 /// What the pool's strategy wants to know of a request, beside that the backend holds it.
@@ -62,8 +72,11 @@ impl Lease {
             worker,
             started: now,
             meter: meter.clone(),
-            answered: Cell::new(false),
-            failed: false,
+            outcome: Outcome::Abandoned,
+            head: Cell::new(None),
+            ended: Cell::new(0),
+            reached: Cell::new(false),
+            judged: false,
         })
     }
 
@@ -73,18 +86,29 @@ impl Lease {
     }
 
     /// Notes that the answer's head has come.
-    pub fn answered(&self, now: Instant) {
+    pub fn answered(&self, now: Instant, head: AnswerHead) {
         let latency = now.saturating_duration_since(self.started);
-        self.answered.set(true);
         self.backend.answered(self.worker, latency);
+        self.head.set(Some(head));
         if let Some(decay) = self.meter.decay {
             self.backend.latency().observe(latency, now, decay);
         }
+        match head.kind {
+            AnswerKind::Good => {
+                self.ended.set(self.backend.streak().end());
+                if head.timed {
+                    self.backend.tally(self.worker).time(latency);
+                }
+            }
+            AnswerKind::Error => {}
+            AnswerKind::Failing => self.fail(1),
+        }
     }
 
-    /// Ends the lease. `now` counts where no answer came: the time until then is a latency, too.
-    pub fn finish(mut self, outcome: Outcome, now: Instant) {
-        self.failed = outcome == Outcome::BackendFailed;
+    /// Ends the lease. `now` counts where no answer came: the time until then is a latency, too. Returns the backend's
+    /// number if its failures in a row have reached their limit with this request: then somebody should hear of it.
+    pub fn finish(mut self, outcome: Outcome, now: Instant) -> Option<u64> {
+        self.outcome = outcome;
         if self.meter.decay.is_some() {
             let (latency, took) = (
                 self.backend.latency(),
@@ -92,18 +116,44 @@ impl Lease {
             );
             match outcome {
                 Outcome::BackendFailed => latency.observe_failure(took, now),
-                Outcome::Abandoned if !self.answered.get() => latency.observe_at_least(took, now),
-                Outcome::Abandoned | Outcome::Answered => {}
+                Outcome::Abandoned if self.head.get().is_none() => latency.observe_at_least(took, now),
+                Outcome::Abandoned | Outcome::Answered | Outcome::Rejected => {}
             }
+        }
+        self.judge();
+        self.reached.get().then(|| self.backend.id())
+    }
+
+    fn fail(&self, failures: u32) {
+        if self.backend.streak().extend(failures) {
+            self.reached.set(true);
+        }
+    }
+
+    /// Counts for or against the backend, once.
+    fn judge(&mut self) {
+        if std::mem::replace(&mut self.judged, true) {
+            return;
+        }
+        let failed = self.outcome == Outcome::BackendFailed;
+        let kind = self.head.get().map(|head| head.kind);
+        if failed && kind != Some(AnswerKind::Failing) {
+            self.fail(self.ended.get().saturating_add(1));
+        }
+        if failed || kind.is_some() {
+            let good = !failed && kind == Some(AnswerKind::Good);
+            self.backend.tally(self.worker).count(good);
+        }
+        let failed = failed || self.outcome == Outcome::Rejected;
+        self.backend.finished(self.worker, failed);
+        if let Some(held) = &self.meter.held {
+            held.fetch_sub(1, Relaxed);
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.backend.finished(self.worker, self.failed);
-        if let Some(held) = &self.meter.held {
-            held.fetch_sub(1, Relaxed);
-        }
+        self.judge();
     }
 }

@@ -2,6 +2,8 @@
 
 mod ask;
 mod backend;
+mod evidence;
+mod judging;
 mod lease;
 mod pick;
 mod report;
@@ -14,6 +16,8 @@ mod tests;
 
 pub use ask::{Ask, NoBackend, Tried};
 pub use backend::{Backend, BackendCounts, ProbeRecord};
+pub use evidence::{AnswerHead, AnswerKind};
+pub use judging::judge;
 pub use lease::{Lease, Outcome};
 pub use pick::Pool;
 pub use snapshot::{Member, Route, Snapshot};

@@ -8,8 +8,8 @@
 //! `failover: gradual` a lower one helps earlier, as Envoy's priority levels do: a tier carries the part of all requests
 //! that is up of it, by weight, times the overprovisioning, and what is left goes to the next.
 //!
-//! When no backend is up, all are candidates, in one tier: a request that may fail is better than one that certainly
-//! does.
+//! When no backend is up, all are candidates that no person has taken out, in one tier: a request that may fail is better
+//! than one that certainly does. `all_down: fail` turns that round.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use super::{
     tier::{Candidate, Rules, Taken, Tier},
 };
 use crate::{
-    config::{Failover, PoolConfig, Priority},
+    config::{AllDown, Failover, PoolConfig, Priority},
     retry::RetryBudget,
     status::HealthStatus,
     strategy::{Algorithm, mix},
@@ -59,7 +59,7 @@ impl Pool {
                 held: bounded.then(|| Arc::clone(&state.held)),
             },
         };
-        let tiers = tiers(&members, algorithm);
+        let tiers = tiers(&members, algorithm, config.all_down);
         let parts = match config.failover {
             Failover::Gradual { overprovisioning } if tiers.len() > 1 => {
                 parts(&members, overprovisioning.get())
@@ -127,10 +127,11 @@ impl Pool {
             (&cursors.retry, mix(ask.random ^ ask.tried.len() as u64))
         };
         let ask = &Ask { random, ..*ask };
-        let mut full = false;
         let begin = self.first_tier(ask);
         // Whoever a lower tier was meant for comes back to the ones above.
-        for tier in self.tiers[begin..].iter().chain(&self.tiers[..begin]) {
+        let (above, from_begin) = self.tiers.split_at(begin);
+        let mut full = false;
+        for tier in from_begin.iter().chain(above) {
             match tier.pick(ask, cursor, &self.rules) {
                 Taken::Lease(lease) => return Ok(lease),
                 Taken::Full => full = true,
@@ -146,17 +147,23 @@ impl Pool {
 
     /// Whether a pick would find a backend that the request has not tried yet.
     pub fn has_untried(&self, tried: &Tried) -> bool {
-        let pickable = |member: &&Member| member.health.status() != HealthStatus::Pending;
         self.members
             .iter()
-            .filter(pickable)
+            .filter(|member| member.health.is_up() || self.is_last_resort(member))
             .any(|member| !tried.contains(&member.backend))
     }
 
-    /// All that are up were tried: one that is down is still better than a certain error.
+    /// Whether a retry may go there when all that are up were tried. One that nobody has ever heard of is no better than
+    /// an error.
+    fn is_last_resort(&self, member: &Member) -> bool {
+        let heard_of = !matches!(member.health.status(), HealthStatus::Pending);
+        self.config.all_down == AllDown::Try && heard_of && member.health.may_be_tried()
+    }
+
+    /// All that are up were tried: one that is not is still better than a certain error.
     fn pick_down(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
         let untried = |member: &&Member| {
-            member.health.status() == HealthStatus::Down && !ask.tried.contains(&member.backend)
+            !member.health.is_up() && self.is_last_resort(member) && !ask.tried.contains(&member.backend)
         };
         let mut none = NoBackend::AllTried;
         for member in self.members.iter().filter(untried) {
@@ -178,10 +185,15 @@ impl Pool {
 }
 
 /// The candidates by priority. What has nobody that serves is no tier.
-fn tiers(members: &[Member], algorithm: Algorithm) -> Vec<Vec<Candidate>> {
-    let is_up = |member: &Member| member.health.status() == HealthStatus::Up;
+fn tiers(members: &[Member], algorithm: Algorithm, all_down: AllDown) -> Vec<Vec<Candidate>> {
+    let is_up = |member: &Member| member.health.is_up();
     if !members.iter().any(is_up) {
-        let all: Vec<_> = members.iter().map(|member| candidate(member, true)).collect();
+        let may_be_tried = |member: &&Member| all_down == AllDown::Try && member.health.may_be_tried();
+        let all: Vec<_> = members
+            .iter()
+            .filter(may_be_tried)
+            .map(|member| candidate(member, true))
+            .collect();
         return if all.is_empty() { Vec::new() } else { vec![all] };
     }
     let mut tiers: BTreeMap<Priority, Vec<Candidate>> = BTreeMap::new();

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use super::{Member, Pool, Snapshot};
-use crate::status::{BackendStatus, PoolStatus, ProbeStatus};
+use crate::{
+    health::Admin,
+    status::{BackendStatus, HealthStatus, PoolStatus, ProbeStatus},
+};
 
 impl Snapshot {
     /// Every pool with its backends, in the order of the file.
@@ -42,6 +45,30 @@ impl Member {
                 millis: u64::try_from(probe.took.as_millis()).unwrap_or(u64::MAX),
                 ago_seconds: seconds_since(probe.at),
             }),
+            reason: self.reason(counts.in_flight),
+            until_seconds: self.until().map(|until| {
+                // A part of a second is a second: nobody shall read that nothing is left.
+                let left = until.saturating_duration_since(now);
+                left.as_secs() + u64::from(left.subsec_nanos() > 0)
+            }),
+            ejections: self.health.ejection().count(),
+        }
+    }
+
+    fn reason(&self, in_flight: u64) -> Option<String> {
+        match self.health.status() {
+            HealthStatus::Ejected => self.health.ejection().term().map(|term| term.why.to_string()),
+            HealthStatus::Draining if in_flight == 0 => Some("drained: nothing is in flight".to_owned()),
+            HealthStatus::Draining => Some(format!("{in_flight} in flight")),
+            HealthStatus::Up | HealthStatus::Down | HealthStatus::Pending | HealthStatus::Maintenance => None,
+        }
+    }
+
+    fn until(&self) -> Option<Instant> {
+        match (self.health.status(), self.health.admin()) {
+            (HealthStatus::Ejected, _) => self.health.ejection().term().map(|term| term.until),
+            (_, Admin::Draining(drain)) => drain.until,
+            _ => None,
         }
     }
 }

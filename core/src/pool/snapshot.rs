@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use super::{Ask, Backend, Lease, NoBackend, Pool};
 use crate::{
-    config::{BackendUrl, Config, Priority, Weight},
+    config::{BackendConfig, BackendUrl, Config, Priority, Weight},
     health::Health,
 };
 
@@ -29,6 +29,22 @@ pub struct Member {
     pub since: Instant,
     /// Whether it is probed.
     pub probed: bool,
+}
+
+impl Member {
+    /// A backend as the configuration has it, in that health since now.
+    pub fn new(backend: Arc<Backend>, config: &BackendConfig, health: Health, now: Instant) -> Self {
+        Self {
+            backend,
+            weight: config.weight,
+            priority: config.priority,
+            max_connections: config.max_connections,
+            warming_since: None,
+            health,
+            since: now,
+            probed: config.probed,
+        }
+    }
 }
 
 /// Which pool serves a request. For now there is one route, which matches all.

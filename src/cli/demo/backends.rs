@@ -58,7 +58,8 @@ impl Backends {
         })
     }
 
-    /// What a user would write to balance over them, but for the quick probes: a change is to be seen within seconds.
+    /// What a user would write to balance over them, but for the quick probes and the short slow
+    /// start: a change is to be seen within seconds.
     pub(super) fn config(&self, port: u16) -> String {
         let urls: String = self
             .servers
@@ -67,7 +68,7 @@ impl Backends {
             .collect();
         format!(
             "port: \"127.0.0.1:{port}\"\nstrategy: \"round-robin\"\nbackends:\n{urls}health_check:\n  interval: 1s\n  \
-             fast_interval: 500ms\n  timeout: 500ms\n  rise: 2\n  fall: 2\nlog: off\n"
+             fast_interval: 500ms\n  timeout: 500ms\n  rise: 2\n  fall: 2\nslow_start: 2s\nlog: off\n"
         )
     }
 

@@ -85,6 +85,9 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
                 millis: 0,
                 ago_seconds: 0,
             }),
+            reason: None,
+            until_seconds: None,
+            ejections: 0,
         });
     let pool = PoolStatus {
         name: "default".to_owned(),

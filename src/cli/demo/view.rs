@@ -89,7 +89,10 @@ fn style(health: HealthStatus) -> Style {
     match health {
         HealthStatus::Up => Style::Good,
         HealthStatus::Down => Style::Bad,
-        HealthStatus::Pending => Style::Warning,
+        HealthStatus::Pending
+        | HealthStatus::Ejected
+        | HealthStatus::Draining
+        | HealthStatus::Maintenance => Style::Warning,
     }
 }
 
@@ -119,6 +122,9 @@ pub(super) fn changes(before: &StatusReport, now: &StatusReport) -> Vec<(Style, 
                 HealthStatus::Down if any_up => "the others take over",
                 HealthStatus::Down => "none is left to answer",
                 HealthStatus::Pending => "not probed yet",
+                HealthStatus::Ejected => "requests met too many errors there",
+                HealthStatus::Draining => "it finishes what it has",
+                HealthStatus::Maintenance => "it gets nothing",
             };
             let text = format!("balancer noticed: {} {}, {means}", backend.url, backend.health);
             changes.push((style(backend.health), text));

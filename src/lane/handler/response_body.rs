@@ -52,14 +52,14 @@ impl ResponseBody {
                 (Phase::Answering, error),
                 Verdict::GaveUp,
             );
-            lease.finish(error.outcome(), Instant::now());
+            self.worker.finish(lease, error.outcome(false));
         }
         Broken
     }
 
     fn end(&mut self) {
         if let Some(lease) = self.lease.take() {
-            lease.finish(Outcome::Answered, Instant::now());
+            self.worker.finish(lease, Outcome::Answered);
         }
     }
 

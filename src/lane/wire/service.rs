@@ -53,7 +53,7 @@ async fn serve<S: Transport>(mut client: Client<S>) {
             Next::Close => return client.close_gently().await,
             Next::Drop => return,
             Next::Reset => return client.stream.reset_on_close(),
-            Next::Tunnel(open) => return tunnel::run(client, open).await,
+            Next::Tunnel(open) => return tunnel::run(client, *open).await,
         }
     }
 }

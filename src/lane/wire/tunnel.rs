@@ -96,7 +96,7 @@ pub(super) async fn run<S: Transport>(mut client: Client<S>, open: OpenTunnel) {
         client.stream.reset_on_close();
         backend.stream.reset_on_close();
     }
-    lease.finish(Outcome::Answered, WireWorker::precise_now());
+    worker.shared.finish(lease, Outcome::Answered);
     drop(counted);
 }
 

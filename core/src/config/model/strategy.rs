@@ -97,6 +97,25 @@ impl fmt::Display for LoadFactor {
 }
 
 impl StrategyConfig {
+    /// Every strategy that there is, with its default options.
+    pub fn every() -> Vec<Self> {
+        vec![
+            Self::RoundRobin,
+            Self::Random,
+            Self::LeastConnections,
+            Self::PowerOfTwo,
+            Self::LeastTime(LeastTimeConfig {
+                decay: LeastTimeConfig::DEFAULT_DECAY,
+                intelligent: false,
+            }),
+            Self::Hash(HashConfig {
+                key: HashKey::Client,
+                bounded_load: None,
+            }),
+            Self::First,
+        ]
+    }
+
     /// Its name in the file.
     pub fn name(&self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
+use super::health_setting::HealthSetting;
 use crate::config::{model::*, size::ByteSize, units::format_duration};
 
 /// A setting of the whole balancer, with a value.
@@ -203,14 +204,7 @@ pub(super) enum PoolSetting {
     Strategy(StrategyConfig),
     Failover(Failover),
     SlowStart(Duration),
-    Path(Arc<str>),
-    Interval(Duration),
-    FastInterval(Duration),
-    Timeout(Duration),
-    Rise(u32),
-    Fall(u32),
-    Status(StatusRanges),
-    Jitter(Share),
+    Health(HealthSetting),
     Connect(Duration),
     ResponseIdle(Duration),
     BodyStall(Duration),
@@ -233,19 +227,11 @@ impl PoolSetting {
             slow_start,
             backends: _,
             health_check,
+            ejection,
+            all_down,
             timeouts,
             retries,
         } = pool;
-        let HealthCheck {
-            path,
-            interval,
-            fast_interval,
-            timeout,
-            rise,
-            fall,
-            status,
-            jitter,
-        } = health_check;
         let UpstreamTimeouts {
             connect,
             response_idle,
@@ -261,18 +247,16 @@ impl PoolSetting {
             min_per_second,
             statuses,
         } = retries;
-        vec![
+        let mut all = vec![
             Self::Strategy(strategy.clone()),
             Self::Failover(*failover),
             Self::SlowStart(*slow_start),
-            Self::Path(path.clone()),
-            Self::Interval(*interval),
-            Self::FastInterval(*fast_interval),
-            Self::Timeout(*timeout),
-            Self::Rise(*rise),
-            Self::Fall(*fall),
-            Self::Status(status.clone()),
-            Self::Jitter(*jitter),
+        ];
+        let health = HealthSetting::of_check(health_check)
+            .into_iter()
+            .chain(HealthSetting::of_traffic(ejection.as_ref(), *all_down));
+        all.extend(health.map(Self::Health));
+        all.extend([
             Self::Connect(connect),
             Self::ResponseIdle(response_idle),
             Self::BodyStall(body_stall),
@@ -284,7 +268,8 @@ impl PoolSetting {
             Self::Budget(*budget),
             Self::MinPerSecond(*min_per_second),
             Self::Statuses(statuses.clone()),
-        ]
+        ]);
+        all
     }
 
     /// Its name in the file.
@@ -293,14 +278,7 @@ impl PoolSetting {
             Self::Strategy(_) => "strategy",
             Self::Failover(_) => "failover",
             Self::SlowStart(_) => "slow_start",
-            Self::Path(_) => "health_check.path",
-            Self::Interval(_) => "health_check.interval",
-            Self::FastInterval(_) => "health_check.fast_interval",
-            Self::Timeout(_) => "health_check.timeout",
-            Self::Rise(_) => "health_check.rise",
-            Self::Fall(_) => "health_check.fall",
-            Self::Status(_) => "health_check.status",
-            Self::Jitter(_) => "health_check.jitter",
+            Self::Health(setting) => setting.key(),
             Self::Connect(_) => "timeouts.connect",
             Self::ResponseIdle(_) => "timeouts.response_idle",
             Self::BodyStall(_) => "timeouts.body_stall",
@@ -315,19 +293,20 @@ impl PoolSetting {
         }
     }
 
+    /// What a change from this value to another one says: `retries.attempts 2 -> 3`.
+    pub(super) fn lines(&self, to: &Self) -> Vec<String> {
+        match (self, to) {
+            (Self::Health(from), Self::Health(to)) => from.lines(to),
+            _ => vec![format!("{} {self} -> {to}", self.key())],
+        }
+    }
+
     pub(super) fn put(self, pool: &mut PoolConfig) {
         match self {
             Self::Strategy(strategy) => pool.strategy = strategy,
             Self::Failover(failover) => pool.failover = failover,
             Self::SlowStart(duration) => pool.slow_start = duration,
-            Self::Path(path) => pool.health_check.path = path,
-            Self::Interval(interval) => pool.health_check.interval = interval,
-            Self::FastInterval(interval) => pool.health_check.fast_interval = interval,
-            Self::Timeout(timeout) => pool.health_check.timeout = timeout,
-            Self::Rise(rise) => pool.health_check.rise = rise,
-            Self::Fall(fall) => pool.health_check.fall = fall,
-            Self::Status(status) => pool.health_check.status = status,
-            Self::Jitter(jitter) => pool.health_check.jitter = jitter,
+            Self::Health(setting) => setting.put(pool),
             Self::Connect(timeout) => pool.timeouts.connect = timeout,
             Self::ResponseIdle(timeout) => pool.timeouts.response_idle = timeout,
             Self::BodyStall(timeout) => pool.timeouts.body_stall = timeout,
@@ -348,18 +327,12 @@ impl fmt::Display for PoolSetting {
         match self {
             Self::Strategy(strategy) => strategy.fmt(f),
             Self::Failover(failover) => failover.fmt(f),
-            Self::Path(path) => path.fmt(f),
-            Self::Rise(number) | Self::Fall(number) | Self::Attempts(number) | Self::MinPerSecond(number) => {
-                number.fmt(f)
-            }
-            Self::Status(ranges) => ranges.fmt(f),
-            Self::Jitter(share) | Self::Budget(share) => share.fmt(f),
+            Self::Health(setting) => setting.fmt(f),
+            Self::Attempts(number) | Self::MinPerSecond(number) => number.fmt(f),
+            Self::Budget(share) => share.fmt(f),
             Self::Request(None) => f.write_str("none"),
             Self::Statuses(statuses) => list(f, statuses),
             Self::SlowStart(duration)
-            | Self::Interval(duration)
-            | Self::FastInterval(duration)
-            | Self::Timeout(duration)
             | Self::Connect(duration)
             | Self::ResponseIdle(duration)
             | Self::BodyStall(duration)
@@ -381,7 +354,7 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<It
     f.write_str("]")
 }
 
-fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: Option<&T>) -> fmt::Result {
+pub(super) fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: Option<&T>) -> fmt::Result {
     match value {
         Some(value) => value.fmt(f),
         None => f.write_str("none"),

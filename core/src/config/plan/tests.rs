@@ -58,6 +58,14 @@ fn backends_come_go_and_change() {
             "port: 1\nbackends: [{{url: http://localhost:9001, weight: {first}, health_check: {second}}}]"
         )
     };
+    let backend = |settings: &str| format!("port: 1\nbackends: [{{url: http://a{settings}}}]");
+    assert_eq!(
+        plan(&backend(""), &backend(", max_connections: 5, backup: true")).lines(),
+        [
+            "~ http://a:80 priority 0 -> backup",
+            "~ http://a:80 max_connections none -> 5"
+        ]
+    );
     assert_eq!(
         plan(&weights(1, true), &weights(3, true)).lines(),
         ["~ http://localhost:9001 weight 1 -> 3"]
@@ -201,6 +209,17 @@ fn settings_change_by_their_names_in_the_file() {
             "retries: {statuses: 502-503}",
             "retries.statuses [] -> [502, 503]",
         ),
+        (
+            "strategy: random",
+            "strategy: {name: hash, key: uri, bounded_load: 1.5}",
+            "strategy random -> {name: hash, key: uri, bounded_load: 1.5}",
+        ),
+        (
+            "",
+            "failover: gradual",
+            "failover whole -> {mode: gradual, overprovisioning: 1.4}",
+        ),
+        ("", "slow_start: none", "slow_start 10s -> 0s"),
         ("health_check: /", "health_check: /a", "health_check.path / -> /a"),
         (
             "health_check: {interval: 5s}",
@@ -303,14 +322,26 @@ fn backends() -> impl Strategy<Value = Vec<BackendConfig>> {
         (0..2_u8).prop_map(|n| Priority::new(n).unwrap()),
         Just(Priority::BACKUP)
     ];
-    let fields = (0..6_u16, 1..3_u16, priority, option::of(1..3_u32), any::<bool>());
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>());
+    let own_check = option::of(health_checks().prop_map(Arc::new));
+    let fields = (
+        0..6_u16,
+        1..3_u16,
+        priority,
+        option::of(1..3_u32),
+        switches,
+        own_check,
+    );
     let backend = fields.prop_map(
-        |(port, weight, priority, max_connections, probed)| BackendConfig {
+        |(port, weight, priority, max_connections, (probed, drain, maintenance), own_check)| BackendConfig {
             url: BackendUrl::from_parts(Scheme::Http, "a", 9000 + port),
             weight: Weight::new(weight).unwrap(),
             priority,
             max_connections,
             probed,
+            own_check,
+            drain,
+            maintenance,
         },
     );
     vec(backend, 1..6).prop_map(|mut backends| {
@@ -335,9 +366,37 @@ prop_compose! {
         (rise, fall) in (1..3_u32, 1..3_u32),
         last in 300..303_u16,
         jitter in share(),
+        (kind, port, method) in (
+            prop_oneof![Just(CheckKind::Http), Just(CheckKind::Tcp)],
+            option::of(1..3_u16),
+            prop_oneof![Just(CheckMethod::Get), Just(CheckMethod::Head)],
+        ),
+        (host, header) in (option::of("[ab]"), option::of("[ab]")),
+        (body, max_body) in (option::of("[ab]"), 1..3_u32),
     ) -> HealthCheck {
         let status = StatusRanges::new(std::vec![(200, last)]).unwrap();
-        HealthCheck { path: path.into(), interval, fast_interval, timeout, rise, fall, status, jitter }
+        HealthCheck {
+            kind, port, method, path: path.into(), interval, fast_interval, timeout, rise, fall, status, jitter,
+            host: host.map(Into::into),
+            headers: header.iter().map(|value| ("x".into(), value.as_str().into())).collect(),
+            body: body.map(|text| BodyMatch::contains(&text).unwrap()),
+            max_body: ByteSize::kib(max_body),
+        }
+    }
+}
+
+prop_compose! {
+    fn ejections()(
+        (consecutive, last, share) in (option::of(1..3_u32), 502..504_u16, share()),
+        (base, max, interval) in (seconds(), seconds(), seconds()),
+        (rate, latency) in (option::of(1..3_u32), option::of(1..3_u32)),
+    ) -> EjectionRules {
+        EjectionRules {
+            consecutive, base, max, interval, max_share: share,
+            statuses: StatusRanges::new(std::vec![(502, last)]).unwrap(),
+            success_rate: rate.map(|min_hosts| SuccessRateRule { min_hosts, ..SuccessRateRule::default() }),
+            latency: latency.map(|min_hosts| LatencyRule { min_hosts, ..LatencyRule::default() }),
+        }
     }
 }
 
@@ -372,6 +431,7 @@ prop_compose! {
         (strategy, failover, slow_start) in (strategies(), failovers(), seconds()),
         backends in backends(),
         health_check in health_checks(),
+        (ejection, all_down) in (option::of(ejections()), prop_oneof![Just(AllDown::Try), Just(AllDown::Fail)]),
         (connect, response_idle, body_stall, upstream_idle) in (seconds(), seconds(), seconds(), seconds()),
         (upstream_age, tunnel_idle, request) in (seconds(), seconds(), option::of(seconds())),
         (attempts, budget, min_per_second, statuses) in (0..3_u32, share(), 0..3_u32, vec(500..503_u16, 0..3)),
@@ -382,6 +442,8 @@ prop_compose! {
             slow_start,
             backends,
             health_check,
+            ejection,
+            all_down,
             timeouts: UpstreamTimeouts { connect, response_idle, body_stall, upstream_idle, upstream_age, tunnel_idle, request },
             retries: Retries { attempts, budget, min_per_second, statuses },
         }

@@ -123,11 +123,6 @@ fn a_backend_is_a_url_or_a_mapping() {
 }
 
 #[test]
-fn weighted_is_another_name_of_round_robin() {
-    assert_eq!(pool("strategy: weighted").strategy, StrategyConfig::RoundRobin);
-}
-
-#[test]
 fn a_written_health_check_is_stricter_than_none() {
     let default = HealthCheck::default();
     let strict = HealthCheck {
@@ -157,6 +152,7 @@ fn a_written_health_check_is_stricter_than_none() {
         fall: 100,
         status: StatusRanges::new(vec![(200, 200), (204, 204), (300, 399)]).unwrap(),
         jitter: Share::percent(50).unwrap(),
+        ..HealthCheck::default()
     };
     assert_eq!(pool(all).health_check, expected);
 }
@@ -349,7 +345,7 @@ fn error_pages_are_files_by_status_code() {
 #[test]
 fn null_means_not_written() {
     let text = with(
-        "strategy:\nhealth_check: ~\ntimeouts: null\nretries:\ntrusted_proxies:\nworkers:\nshutdown_timeout:\nlog:\n\
+        "strategy:\nfailover:\nslow_start:\nhealth_check: ~\ntimeouts: null\nretries:\ntrusted_proxies:\nworkers:\nshutdown_timeout:\nlog:\n\
          lane:\nvia:\ntrace: ~\nlimits:\nerror_pages:\n",
     );
     assert_eq!(config(&text), config(&with("")));

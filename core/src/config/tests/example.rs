@@ -42,6 +42,8 @@ fn it_shows_every_key() {
         .map(|line| line[1..].split(':').next().unwrap().trim())
         .collect();
     let expected = [
+        "failover",
+        "slow_start",
         "health_check",
         "path",
         "interval",

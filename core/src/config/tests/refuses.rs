@@ -78,12 +78,14 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     ),
     (
         "port: 1\nbackends: [{url: http://a, cost: 1}]\n",
-        &["2:28: backends[0].cost: is not a known key; known here: url, weight, health_check"],
+        &[
+            "2:28: backends[0].cost: is not a known key; known here: url, weight, priority, backup, max_connections, health_check",
+        ],
     ),
     (
-        "port: 1\nbackends: [{url: http://a, backup: true}]\npools: {}\n",
+        "port: 1\nbackends: [{url: http://a, resolve: all}]\npools: {}\n",
         &[
-            "2:28: backends[0].backup: is not available in this version",
+            "2:28: backends[0].resolve: is not available in this version",
             "3:1: pools: is not available in this version",
         ],
     ),
@@ -98,7 +100,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
         &[
-            "3:1: 8000: is not a known key; known here: port, strategy, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
+            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
             "4:1: has a key that is not text but null",
             "5:1: has a key that is not text but a list",
         ],
@@ -218,7 +220,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nstrategy: rond-robin\nbackends: [http://a]\nlog: inof\nworkers: 0\nshutdown_timeout: 30\ntrusted_proxies: [10.0.0.1/8]\n",
         &[
-            "2:11: strategy: must be one of round-robin, weighted, got \"rond-robin\"; did you mean `round-robin`?",
+            "2:11: strategy: must be one of round-robin, weighted, random, least-connections, power-of-two, least-time, intelligent, hash, first, got \"rond-robin\"; did you mean `round-robin`?",
             "4:6: log: must be one of off, error, warn, info, debug, trace, got \"inof\"; did you mean `info`?",
             "5:10: workers: must be a whole number from 1 to 1024, or auto, got \"0\"",
             "6:19: shutdown_timeout: must be a duration with its unit, such as 250ms, 5s, 10m, 1h or 1d, got \"30\"; did you mean `30s`?",
@@ -356,7 +358,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &[
             "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"${SNEAKY}\"; with its variables it is \"1\\nlog: off # {a: [b]}\"",
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"${EMPTY}\"; with its variables it is \"\"",
-            "4:11: strategy: must be one of round-robin, weighted, got \"$${PORT}\"",
+            "4:11: strategy: must be one of round-robin, weighted, random, least-connections, power-of-two, least-time, intelligent, hash, first, got \"$${PORT}\"",
         ],
     ),
     // Messages stay short and harmless.
@@ -364,7 +366,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
         &[
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
-            "4:1: \\u{7}: is not a known key; known here: port, strategy, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, timeouts, retries, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
         ],
     ),
 ];

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{Checker, duration, one_of, place_of, timeout, whole};
+use super::{Checker, duration, place_of, strategy::slow_start, timeout, whole};
 use crate::config::{
     model::*,
     problem::Refusal,
@@ -18,6 +18,8 @@ const MAX_ATTEMPTS: u32 = 10;
 const MAX_RETRIES_PER_SECOND: u32 = 1_000_000;
 /// With more, a pause could shrink to nothing.
 const MAX_JITTER_PERCENT: u8 = 50;
+/// More than a process could open.
+const MAX_CONNECTIONS: u32 = 100_000_000;
 /// A request line that every server takes.
 const MAX_PATH: usize = 2048;
 
@@ -25,17 +27,18 @@ impl Checker<'_> {
     pub(super) fn pool(&mut self, raw: &RawConfig) -> PoolConfig {
         let probed = !matches!(raw.health_check, Some(RawHealthCheck::Off));
         PoolConfig {
-            strategy: self
-                .value(&raw.strategy, strategy)
-                .unwrap_or(StrategyConfig::RoundRobin),
-            failover: Failover::default(),
-            // Off until the file can say otherwise.
-            slow_start: Duration::ZERO,
+            strategy: self.strategy(&raw.strategy),
+            failover: self.failover(&raw.failover),
+            slow_start: self
+                .value(&raw.slow_start, slow_start)
+                .unwrap_or(DEFAULT_SLOW_START),
             backends: self.backends(&raw.backends, probed),
             health_check: match &raw.health_check {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
                 Some(RawHealthCheck::Off) | None => HealthCheck::default(),
             },
+            ejection: Some(EjectionRules::default()),
+            all_down: AllDown::default(),
             timeouts: self.upstream_timeouts(&raw.timeouts),
             retries: self.retries(&raw.retries),
         }
@@ -48,6 +51,8 @@ impl Checker<'_> {
             let url = self.value(&backend.url, |url| url.text().parse::<BackendUrl>());
             let weight = self.value(&backend.weight, weight).unwrap_or_default();
             let own_probed = self.value(&backend.health_check, |own| backend_probed(own, probed));
+            let priority = self.priority(backend);
+            let max_connections = self.value(&backend.max_connections, max_connections);
             let (Some(url), Some(written)) = (url, &backend.url) else {
                 continue;
             };
@@ -63,12 +68,32 @@ impl Checker<'_> {
             backends.push(BackendConfig {
                 url,
                 weight,
-                priority: Priority::default(),
-                max_connections: None,
+                priority,
+                max_connections: max_connections.flatten(),
                 probed: own_probed.unwrap_or(probed),
+                own_check: None,
+                drain: false,
+                maintenance: false,
             });
         }
         backends
+    }
+
+    fn priority(&mut self, raw: &RawBackend) -> Priority {
+        let backup = self.value(&raw.backup, true_or_false).unwrap_or_default();
+        let priority = self.value(&raw.priority, priority);
+        if let (true, Some(written)) = (backup, &raw.priority) {
+            let refusal = Refusal::new("must not be there beside `backup: true`");
+            self.refuse(
+                written,
+                refusal.hint("a backup serves after all priorities; remove one of them"),
+            );
+        }
+        if backup {
+            Priority::BACKUP
+        } else {
+            priority.unwrap_or_default()
+        }
     }
 
     fn health_check(&mut self, raw: &RawProbe) -> HealthCheck {
@@ -98,6 +123,7 @@ impl Checker<'_> {
                     parse_share(jitter.text(), MAX_JITTER_PERCENT)
                 })
                 .unwrap_or(default.jitter),
+            ..default
         }
     }
 
@@ -156,10 +182,6 @@ impl Checker<'_> {
     }
 }
 
-fn strategy(written: &Written) -> Result<StrategyConfig, Refusal> {
-    one_of(written.text(), [("round-robin", ()), ("weighted", ())]).map(|()| StrategyConfig::RoundRobin)
-}
-
 fn weight(written: &Written) -> Result<Weight, Refusal> {
     let number = whole(written, 1, Weight::MAX.into());
     let none = written.as_whole() == Some(0);
@@ -176,7 +198,27 @@ fn weight(written: &Written) -> Result<Weight, Refusal> {
         .ok_or_else(|| Refusal::new("must be a weight"))
 }
 
-fn backend_probed(written: &Written, pool: bool) -> Result<bool, Refusal> {
+fn priority(written: &Written) -> Result<Priority, Refusal> {
+    let number = whole(written, 0, Priority::MAX.into())?;
+    u8::try_from(number)
+        .ok()
+        .and_then(Priority::new)
+        .ok_or_else(|| Refusal::new("must be a priority"))
+}
+
+fn max_connections(written: &Written) -> Result<Option<u32>, Refusal> {
+    match written.text() {
+        "none" => Ok(None),
+        _ => whole(written, 1, MAX_CONNECTIONS)
+            .map(Some)
+            .map_err(|refusal| match written.as_whole() {
+                Some(0) => refusal.hint("leave the backend out to send it nothing"),
+                _ => Refusal::new(format!("{}, or none", refusal.rule)),
+            }),
+    }
+}
+
+fn true_or_false(written: &Written) -> Result<bool, Refusal> {
     let refused = || {
         let refusal = Refusal::new("must be true or false");
         match written.text() {
@@ -184,7 +226,11 @@ fn backend_probed(written: &Written, pool: bool) -> Result<bool, Refusal> {
             _ => refusal,
         }
     };
-    match written.as_bool().ok_or_else(refused)? {
+    written.as_bool().ok_or_else(refused)
+}
+
+fn backend_probed(written: &Written, pool: bool) -> Result<bool, Refusal> {
+    match true_or_false(written)? {
         true if !pool => Err(Refusal::new(
             "must not be true while `health_check: false` turns probes off for all",
         )

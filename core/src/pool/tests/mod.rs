@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod choosing;
+mod judged;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -17,6 +18,12 @@ fn config_of(backends: &[(&str, u16)]) -> Arc<Config> {
     }
     Arc::new(config::load(&text, "config.yaml", &|_| None).unwrap())
 }
+
+/// The head of an answer that speaks for its backend.
+const GOOD: AnswerHead = AnswerHead {
+    kind: AnswerKind::Good,
+    timed: true,
+};
 
 fn down() -> Health {
     let mut health = Health::at_start();

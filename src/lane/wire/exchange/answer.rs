@@ -20,7 +20,7 @@ use crate::{
         Transport,
         worker::{LARGE_READ, SMALL_READ, WireWorker},
     },
-    proxy::{Phase, ProxyError},
+    proxy::{Phase, ProxyError, answer_head},
 };
 
 /// A backend that sends more interim answers than this to one request is defective.
@@ -170,7 +170,12 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
         bytes: &[u8],
         lines: &Lines,
     ) -> Result<(), End> {
-        self.lease.answered(WireWorker::precise_now());
+        let said = answer_head(
+            head.status,
+            self.message.settings,
+            self.message.head.framing.is_empty(),
+        );
+        self.lease.answered(WireWorker::precise_now(), said);
         let retried = self.retry_statuses && self.message.settings.retries.statuses.contains(&head.status);
         // Within the budget only: the client is better off with this answer than with none.
         if retried && self.worker.shared.withdraw_retry(self.message.settings) {

@@ -12,7 +12,7 @@ fn least_time_learns_who_is_slow() {
         let lease = pool.pick(&ask(step, sent, &Tried::default())).unwrap();
         let host = host_of(&lease);
         let latency = Duration::from_millis(if host == "c" { 200 } else { 5 });
-        lease.answered(sent + latency);
+        lease.answered(sent + latency, GOOD);
         lease.finish(Outcome::Answered, sent + latency);
         *counts.entry(host).or_insert(0) += 1;
     }
@@ -33,7 +33,7 @@ fn least_time_is_not_drawn_to_one_that_fails_fast() {
             failed += 1;
             lease.finish(Outcome::BackendFailed, sent + Duration::from_micros(100));
         } else {
-            lease.answered(end);
+            lease.answered(end, GOOD);
             lease.finish(Outcome::Answered, end);
         }
     }

@@ -1,4 +1,4 @@
-//! When a backend counts as up: probe results in, transitions out.
+//! What probes say of a backend: results in, transitions out.
 //!
 //! The rule is the one of HAProxy's `rise` and `fall`: a state changes only after that many results in a row that
 //! disagree with it. The first result of all decides at once, because before it nothing is known. The machine has no
@@ -15,7 +15,7 @@ pub struct Thresholds {
     pub fall: u32,
 }
 
-/// A change of state that others have to know of.
+/// A change of what probes say that others have to know of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
     /// The state before.
@@ -24,17 +24,17 @@ pub struct Transition {
     pub to: HealthStatus,
 }
 
-/// What is known of one backend's health.
+/// What is known of one backend from its probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Health {
+pub(super) struct Probes {
     status: HealthStatus,
     decided: bool,
     disagreeing: u32,
 }
 
-impl Health {
+impl Probes {
     /// A backend that the configuration had at the start: up until its first result says otherwise.
-    pub fn at_start() -> Self {
+    pub(super) fn at_start() -> Self {
         Self {
             status: HealthStatus::Up,
             decided: false,
@@ -43,7 +43,7 @@ impl Health {
     }
 
     /// A backend that a reload added: it gets no request before its first result.
-    pub fn added() -> Self {
+    pub(super) fn added() -> Self {
         Self {
             status: HealthStatus::Pending,
             decided: false,
@@ -52,7 +52,7 @@ impl Health {
     }
 
     /// A backend that is not probed: up, and nothing will change that.
-    pub fn unprobed() -> Self {
+    pub(super) fn unprobed() -> Self {
         Self {
             status: HealthStatus::Up,
             decided: true,
@@ -61,27 +61,22 @@ impl Health {
     }
 
     /// The state as others see it.
-    pub fn status(&self) -> HealthStatus {
+    pub(super) fn status(&self) -> HealthStatus {
         self.status
     }
 
-    /// Whether it may get requests.
-    pub fn is_up(&self) -> bool {
-        self.status == HealthStatus::Up
-    }
-
     /// Whether a result has ever arrived (or none ever will).
-    pub fn is_decided(&self) -> bool {
+    pub(super) fn is_decided(&self) -> bool {
         self.decided
     }
 
     /// Whether the last results disagreed with the state, so that the next ones should come sooner.
-    pub fn is_changing(&self) -> bool {
+    pub(super) fn is_changing(&self) -> bool {
         self.disagreeing > 0
     }
 
     /// Takes one result. `Some` when the state changed with it.
-    pub fn observe(&mut self, ok: bool, thresholds: Thresholds) -> Option<Transition> {
+    pub(super) fn observe(&mut self, ok: bool, thresholds: Thresholds) -> Option<Transition> {
         let seen = if ok { HealthStatus::Up } else { HealthStatus::Down };
         if !self.decided {
             self.decided = true;
@@ -113,49 +108,49 @@ mod tests {
 
     const T: Thresholds = Thresholds { rise: 2, fall: 3 };
 
-    fn after(mut health: Health, results: &str) -> (Health, Vec<Option<HealthStatus>>) {
+    fn after(mut probes: Probes, results: &str) -> (Probes, Vec<Option<HealthStatus>>) {
         let seen = results
             .chars()
-            .map(|c| health.observe(c == '+', T).map(|t| t.to))
+            .map(|c| probes.observe(c == '+', T).map(|t| t.to))
             .collect();
-        (health, seen)
+        (probes, seen)
     }
 
     #[test]
     fn the_first_result_decides() {
-        assert_eq!(after(Health::at_start(), "-").1, [Some(HealthStatus::Down)]);
-        assert_eq!(after(Health::at_start(), "+").1, [None]);
-        assert_eq!(after(Health::added(), "+").1, [Some(HealthStatus::Up)]);
-        assert_eq!(after(Health::added(), "-").1, [Some(HealthStatus::Down)]);
+        assert_eq!(after(Probes::at_start(), "-").1, [Some(HealthStatus::Down)]);
+        assert_eq!(after(Probes::at_start(), "+").1, [None]);
+        assert_eq!(after(Probes::added(), "+").1, [Some(HealthStatus::Up)]);
+        assert_eq!(after(Probes::added(), "-").1, [Some(HealthStatus::Down)]);
     }
 
     #[test]
     fn goes_down_after_fall_bad_results_in_a_row() {
         assert_eq!(
-            after(Health::at_start(), "+---").1,
+            after(Probes::at_start(), "+---").1,
             [None, None, None, Some(HealthStatus::Down)]
         );
-        let (health, seen) = after(Health::at_start(), "+--+--");
+        let (probes, seen) = after(Probes::at_start(), "+--+--");
         assert!(
             seen.iter().all(Option::is_none),
             "a good result starts the count anew: {seen:?}"
         );
-        assert!(health.is_up() && health.is_changing());
+        assert!(probes.status() == HealthStatus::Up && probes.is_changing());
     }
 
     #[test]
     fn comes_back_after_rise_good_results_in_a_row() {
-        let (health, seen) = after(Health::at_start(), "-+-++");
+        let (probes, seen) = after(Probes::at_start(), "-+-++");
         assert_eq!(
             seen,
             [Some(HealthStatus::Down), None, None, None, Some(HealthStatus::Up)]
         );
-        assert!(!health.is_changing());
+        assert!(!probes.is_changing());
     }
 
     #[test]
     fn an_unprobed_backend_is_up_and_decided() {
-        assert!(Health::unprobed().is_up() && Health::unprobed().is_decided());
-        assert!(!Health::added().is_up() && !Health::added().is_decided());
+        assert!(Probes::unprobed().status() == HealthStatus::Up && Probes::unprobed().is_decided());
+        assert!(Probes::added().status() == HealthStatus::Pending && !Probes::added().is_decided());
     }
 }

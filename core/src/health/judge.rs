@@ -1,0 +1,302 @@
+//! Judges the backends of one pool by what requests met there: who is ejected, who comes back.
+//!
+//! Asked on a tick, and as soon as somebody has failed often enough in a row. What is asked first is who may come
+//! back, so that room is known before anybody else goes: never more than `max_share` of the backends that could serve
+//! are out (one at least may be, however small the share), and never the last one. A backend that could serve is one
+//! that no person has taken out and that its probes call up; if others go down, so that too many are out, those with
+//! the least time left come back early. Envoy's `max_ejection_percent` is a share of all hosts, dead ones included.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Health,
+    admin::Admin,
+    ejection::Why,
+    outliers::{Outlier, Traffic, by_latency, by_success_rate},
+};
+use crate::{config::EjectionRules, status::HealthStatus};
+
+/// What is remembered of one pool from tick to tick. Losing it costs the counts of one interval.
+#[derive(Debug, Default)]
+pub struct Judge {
+    window: Option<Window>,
+}
+
+/// An interval that goes on.
+#[derive(Debug)]
+struct Window {
+    since: Instant,
+    before: HashMap<u64, Traffic>,
+}
+
+/// One backend, as it is when the judge is asked.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// Its number.
+    pub id: u64,
+    /// Its health, which rulings change.
+    pub health: &'a mut Health,
+    /// Failures in a row that it has now.
+    pub in_a_row: u32,
+    /// The number was reached since the judge was last asked, even if a good answer has come meanwhile.
+    pub reached: Option<u32>,
+    /// Its counts; looked at only when [`Judge::wants_traffic`] said so.
+    pub traffic: Traffic,
+}
+
+/// What was decided of one backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// It gets no requests for this long.
+    Ejected {
+        /// The backend's number.
+        id: u64,
+        /// What for.
+        why: Why,
+        /// For how long.
+        length: Duration,
+        /// How many ejections it has against it, with this one.
+        count: u32,
+    },
+    /// It deserves to be ejected and is not: too many others are out.
+    Spared {
+        /// The backend's number.
+        id: u64,
+        /// What for it would have been.
+        why: Why,
+    },
+    /// It gets requests again, as far as traffic goes. Its failures in a row are to be forgotten.
+    Returned {
+        /// The backend's number.
+        id: u64,
+        /// How long it was out.
+        after: Duration,
+        /// Why now.
+        how: Return,
+    },
+}
+
+/// Why an ejection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// Its time was over.
+    TimeOver,
+    /// Its probes failed too, and are good again.
+    ProbesGood,
+    /// Too few others are left.
+    Needed,
+    /// The configuration ejects nobody any more.
+    RulesOff,
+}
+
+impl Judge {
+    /// Whether the next call looks at counts: an interval has ended, or begins.
+    pub fn wants_traffic(&self, rules: &EjectionRules, now: Instant) -> bool {
+        (rules.success_rate.is_some() || rules.latency.is_some())
+            && self
+                .window
+                .as_ref()
+                .is_none_or(|window| now.saturating_duration_since(window.since) >= rules.interval)
+    }
+
+    /// Judges. `subjects` are all backends of the pool; `None`: nobody is ejected by this configuration.
+    pub fn judge(
+        &mut self,
+        rules: Option<&EjectionRules>,
+        subjects: &mut [Subject<'_>],
+        now: Instant,
+    ) -> Vec<Ruling> {
+        let Some(rules) = rules else {
+            self.window = None;
+            return release_where(subjects, now, |_| Some(Return::RulesOff));
+        };
+        let mut rulings = release_where(subjects, now, |health| {
+            let term = health.ejection.term()?;
+            match () {
+                () if term.is_cleared() => Some(Return::ProbesGood),
+                () if now >= term.until => Some(Return::TimeOver),
+                () => None,
+            }
+        });
+        rulings.extend(make_room(rules, subjects, now));
+        for ruling in &rulings {
+            if let (Ruling::Returned { id, .. }, Some(window)) = (ruling, &mut self.window) {
+                // What it did before its ejection is paid for; the interval counts it from the next one on.
+                window.before.remove(id);
+            }
+        }
+        for subject in subjects.iter_mut() {
+            subject.health.ejection.forgive(rules, now);
+        }
+        let mut offenders = in_a_row(rules, subjects);
+        if self.wants_traffic(rules, now) {
+            offenders.extend(self.outliers(rules, subjects, now));
+        }
+        let (mut out, most) = room(rules, subjects);
+        for offender in offenders {
+            let subject = &mut subjects[offender.index];
+            let (id, why) = (subject.id, offender.why);
+            // There can be two reasons for one.
+            if !subject.health.is_up() {
+                continue;
+            }
+            if out < most {
+                let length = subject.health.ejection.eject(why, rules, now);
+                let count = subject.health.ejection.count();
+                rulings.push(Ruling::Ejected {
+                    id,
+                    why,
+                    length,
+                    count,
+                });
+                out += 1;
+            } else if offender.is_news {
+                rulings.push(Ruling::Spared { id, why });
+            }
+        }
+        rulings
+    }
+
+    /// Ends an interval and begins the next.
+    fn outliers(&mut self, rules: &EjectionRules, subjects: &[Subject<'_>], now: Instant) -> Vec<Offender> {
+        let next = Window {
+            since: now,
+            before: subjects
+                .iter()
+                .map(|subject| (subject.id, subject.traffic))
+                .collect(),
+        };
+        let Some(ended) = self.window.replace(next) else {
+            return Vec::new();
+        };
+        let counted = |(index, subject): (usize, &Subject<'_>)| {
+            let before = ended.before.get(&subject.id)?;
+            subject
+                .health
+                .is_up()
+                .then(|| (index, subject.traffic.since(before)))
+        };
+        let (indices, traffic): (Vec<usize>, Vec<Traffic>) =
+            subjects.iter().enumerate().filter_map(counted).unzip();
+        let mut all = Vec::new();
+        for mut found in [
+            rules
+                .success_rate
+                .as_ref()
+                .map(|rule| by_success_rate(&traffic, rule)),
+            rules.latency.as_ref().map(|rule| by_latency(&traffic, rule)),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            let id = |outlier: &Outlier| subjects[indices[outlier.index]].id;
+            found.sort_by(|one, other| other.by.total_cmp(&one.by).then(id(one).cmp(&id(other))));
+            all.extend(found.iter().map(|outlier| Offender {
+                index: indices[outlier.index],
+                why: outlier.why,
+                // It would be said again with each interval.
+                is_news: false,
+            }));
+        }
+        all
+    }
+}
+
+/// Somebody to be ejected, if there is room.
+struct Offender {
+    index: usize,
+    why: Why,
+    /// Whether it is said if nothing comes of it.
+    is_news: bool,
+}
+
+/// Those that failed often enough in a row, the worst first.
+fn in_a_row(rules: &EjectionRules, subjects: &[Subject<'_>]) -> Vec<Offender> {
+    let Some(limit) = rules.consecutive else {
+        return Vec::new();
+    };
+    let failures = |subject: &Subject<'_>| subject.in_a_row.max(subject.reached.unwrap_or(0));
+    let failed = |(_, subject): &(usize, &Subject<'_>)| {
+        subject.health.is_up() && (subject.in_a_row >= limit || subject.reached.is_some())
+    };
+    let mut found: Vec<_> = subjects.iter().enumerate().filter(failed).collect();
+    found.sort_by_key(|(_, subject)| (u32::MAX - failures(subject), subject.id));
+    found
+        .into_iter()
+        .map(|(index, subject)| Offender {
+            index,
+            why: Why::InARow(failures(subject).max(limit)),
+            is_news: subject.reached.is_some(),
+        })
+        .collect()
+}
+
+/// Whether it would get requests if traffic had nothing against it.
+fn could_serve(subject: &Subject<'_>) -> bool {
+    subject.health.admin == Admin::Serving && subject.health.probed() == HealthStatus::Up
+}
+
+/// How many of those that could serve are out, and how many may be.
+fn room(rules: &EjectionRules, subjects: &[Subject<'_>]) -> (usize, usize) {
+    let (mut all, mut out) = (0_usize, 0_usize);
+    for subject in subjects.iter().filter(|subject| could_serve(subject)) {
+        all += 1;
+        out += usize::from(subject.health.ejection.term().is_some());
+    }
+    let share = rules.max_share.as_fraction();
+    let most = if share > 0.0 {
+        ((all as f64 * share).floor() as usize).max(1)
+    } else {
+        0
+    };
+    (out, most.min(all.saturating_sub(1)))
+}
+
+/// Lets those back early that are out beyond the share, because others have gone.
+fn make_room(rules: &EjectionRules, subjects: &mut [Subject<'_>], now: Instant) -> Vec<Ruling> {
+    let (out, most) = room(rules, subjects);
+    let end = |subject: &Subject<'_>| {
+        let term = subject.health.ejection.term().filter(|_| could_serve(subject));
+        term.map(|term| (term.until, subject.id))
+    };
+    let mut ends: Vec<_> = subjects.iter().filter_map(end).collect();
+    ends.sort_unstable();
+    ends.truncate(out.saturating_sub(most));
+    let Some(&last) = ends.last() else {
+        return Vec::new();
+    };
+    let needed: Vec<_> = subjects
+        .iter()
+        .map(|subject| end(subject).is_some_and(|end| end <= last))
+        .collect();
+    let mut needed = needed.into_iter();
+    release_where(subjects, now, |_| {
+        needed.next().unwrap_or_default().then_some(Return::Needed)
+    })
+}
+
+fn release_where(
+    subjects: &mut [Subject<'_>],
+    now: Instant,
+    mut decide: impl FnMut(&Health) -> Option<Return>,
+) -> Vec<Ruling> {
+    let mut rulings = Vec::new();
+    for subject in subjects {
+        let Some(how) = decide(subject.health) else {
+            continue;
+        };
+        if let Some(after) = subject.health.ejection.release(now) {
+            subject.in_a_row = 0;
+            subject.reached = None;
+            rulings.push(Ruling::Returned {
+                id: subject.id,
+                after,
+                how,
+            });
+        }
+    }
+    rulings
+}

@@ -1,0 +1,55 @@
+//! A pool's judge over its members: counters in, health out.
+
+use std::{collections::HashMap, time::Instant};
+
+use super::Member;
+use crate::{
+    config::EjectionRules,
+    health::{Judge, Ruling, Subject},
+};
+
+/// Judges the members of one pool by what requests met there, and changes their health by it. `None`: nobody is ejected
+/// by this configuration. The registry calls this on a tick, and so may a simulation.
+pub fn judge(
+    judge: &mut Judge,
+    rules: Option<&EjectionRules>,
+    members: &mut [&mut Member],
+    now: Instant,
+) -> Vec<Ruling> {
+    let reads_traffic = rules.is_some_and(|rules| judge.wants_traffic(rules, now));
+    let mut subjects: Vec<Subject<'_>> = members
+        .iter_mut()
+        .map(|member| Subject {
+            id: member.backend.id(),
+            health: &mut member.health,
+            in_a_row: member.backend.failures_in_a_row(),
+            reached: member.backend.take_reached(),
+            traffic: if reads_traffic {
+                member.backend.traffic()
+            } else {
+                Default::default()
+            },
+        })
+        .collect();
+    let rulings = judge.judge(rules, &mut subjects, now);
+    if rulings.is_empty() {
+        return rulings;
+    }
+    let numbers = members.iter().enumerate();
+    let places: HashMap<u64, usize> = numbers
+        .map(|(index, member)| (member.backend.id(), index))
+        .collect();
+    for ruling in &rulings {
+        let (Ruling::Returned { id, .. } | Ruling::Ejected { id, .. }) = ruling else {
+            continue;
+        };
+        let Some(member) = places.get(id).and_then(|&index| members.get_mut(index)) else {
+            continue;
+        };
+        member.since = now;
+        if matches!(ruling, Ruling::Returned { .. }) {
+            member.backend.forget_failures();
+        }
+    }
+    rulings
+}

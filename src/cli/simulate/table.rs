@@ -1,0 +1,179 @@
+//! The runs as text: what was simulated, a line a strategy, and who got what.
+
+use lb_core::simulation::{BackendReport, Report};
+
+use super::{
+    scene::Scene,
+    verdict,
+    words::{self, micros, percent, thousands},
+};
+use crate::cli::table;
+
+/// Larger pools are shown by those backends only that something happens to.
+const SHOWN_BACKENDS: usize = 12;
+
+/// Everything that is printed.
+pub(super) fn lines(scene: &Scene, reports: &[Report]) -> Vec<String> {
+    let mut lines = heading(scene, reports);
+    lines.push(String::new());
+    lines.extend(strategies(reports));
+    let shown = shown(scene);
+    if !shown.is_empty() {
+        lines.push(String::new());
+        lines.extend(backends(reports, &shown));
+    }
+    lines.push(String::new());
+    lines.extend(verdict::verdict(
+        reports,
+        &scene.scenario,
+        scene.configured.as_deref(),
+    ));
+    lines
+}
+
+/// What is simulated.
+pub(super) fn heading(scene: &Scene, reports: &[Report]) -> Vec<String> {
+    let scenario = &scene.scenario;
+    let (capacity, rate) = (scenario.capacity(), scenario.load.rate);
+    let count = scenario.backends.len();
+    let noun = if count == 1 { "backend" } else { "backends" };
+    let slots: u64 = scenario
+        .backends
+        .iter()
+        .map(|backend| u64::from(backend.slots))
+        .sum();
+    let requests = reports.first().map_or(0, |report| report.requests);
+    let mut lines = vec![
+        format!(
+            "{}: {} {noun}, {} slots, good for {} requests/s",
+            scene.title,
+            thousands(count as u64),
+            thousands(slots),
+            thousands(capacity.round() as u64)
+        ),
+        format!(
+            "load: {} requests/s ({} of that) for {:.3}s, {} requests of {}; seed {}",
+            thousands(rate.round() as u64),
+            percent(rate / capacity, 0),
+            scenario.duration.as_secs_f64(),
+            thousands(requests),
+            words::service(&scenario.service),
+            scenario.seed
+        ),
+    ];
+    lines.extend(
+        scenario
+            .load
+            .curve
+            .iter()
+            .map(|change| format!("what if: {}", words::change(change))),
+    );
+    lines.extend(scene.troubles.iter().map(|(concerned, trouble)| {
+        let who = match concerned[..] {
+            [one] => scenario.pool.backends[one].url.to_string(),
+            _ => "every backend".to_owned(),
+        };
+        format!("what if: {who} {}", trouble.in_words())
+    }));
+    if scene.troubles.is_empty() && scenario.load.curve.is_empty() {
+        lines.push(
+            "what if nothing goes wrong? Try --slow b1=10x, --kill b1@20s or --traffic x2@30s; see --help"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+fn strategies(reports: &[Report]) -> Vec<String> {
+    let mut rows = vec![
+        [
+            "STRATEGY",
+            "ERRORS",
+            "P50",
+            "P99",
+            "P99.9",
+            "MAX",
+            "RETRIES",
+            "SHARE",
+            "UTILISATION",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for report in reports {
+        let latency = &report.latency;
+        let time = |value: u64| {
+            if report.answered == 0 {
+                "-".to_owned()
+            } else {
+                micros(value as f64)
+            }
+        };
+        rows.push(vec![
+            report.strategy.to_string(),
+            percent(report.error_share(), 2),
+            time(latency.p50_micros),
+            time(latency.p99_micros),
+            time(latency.p999_micros),
+            time(latency.max_micros),
+            report.retries.to_string(),
+            spread(&report.backends, |backend| backend.share),
+            spread(&report.backends, |backend| backend.utilisation),
+        ]);
+    }
+    table::aligned(&rows)
+}
+
+/// The smallest and the largest of all backends.
+fn spread(backends: &[BackendReport], value: impl Fn(&BackendReport) -> f64) -> String {
+    let values = || backends.iter().map(&value);
+    let (least, most) = (
+        values().fold(f64::INFINITY, f64::min),
+        values().fold(0.0, f64::max),
+    );
+    let (least, most) = (percent(least, 1), percent(most, 1));
+    if least == most {
+        most
+    } else {
+        format!("{least}-{most}")
+    }
+}
+
+/// The backends that are worth a line.
+fn shown(scene: &Scene) -> Vec<usize> {
+    let count = scene.scenario.backends.len();
+    if count <= SHOWN_BACKENDS {
+        return (0..count).collect();
+    }
+    let single = scene
+        .troubles
+        .iter()
+        .filter(|(concerned, _)| concerned.len() == 1);
+    let mut troubled: Vec<usize> = single.flat_map(|(concerned, _)| concerned.clone()).collect();
+    troubled.sort_unstable();
+    troubled.dedup();
+    troubled.truncate(SHOWN_BACKENDS);
+    troubled
+}
+
+fn backends(reports: &[Report], shown: &[usize]) -> Vec<String> {
+    let mut heading = vec!["SHARE / UTILISATION".to_owned()];
+    heading.extend(reports.iter().map(|report| report.strategy.to_string()));
+    let mut rows = vec![heading];
+    for &index in shown {
+        let Some(backend) = reports.first().and_then(|report| report.backends.get(index)) else {
+            continue;
+        };
+        let mut row = vec![backend.url.clone()];
+        row.extend(reports.iter().map(|report| {
+            let backend = &report.backends[index];
+            format!(
+                "{:>5} / {:>4}",
+                percent(backend.share, 1),
+                percent(backend.utilisation, 0)
+            )
+        }));
+        rows.push(row);
+    }
+    table::aligned(&rows)
+}

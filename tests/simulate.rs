@@ -1,0 +1,111 @@
+//! `simple-lb simulate`: what is typed, what is printed, and that a seed gives the same output to the last byte.
+
+use crate::harness::Place;
+
+const POOL: &str = "port: 0\nbackends: [\"http://a:1\", \"http://b:2\", {url: \"http://c:3\", weight: 2}]\n";
+/// A short run of much that can happen.
+const BUSY: &str = "--requests 20000 --slow b1=3x@1s-2s --kill http://b:2@2s-4s --cold b:2=1s,5x --fail b3=10% \
+                    --flap all=2s/200ms --freeze b1@3s-3500ms --traffic x2@2s --posts 10%";
+
+#[test]
+fn the_same_seed_gives_the_same_output_to_the_last_byte() {
+    let place = Place::new();
+    place.write("config.yaml", POOL);
+    for form in ["", " --json"] {
+        let run = |seed| place.run(&format!("simulate {BUSY}{form} --seed {seed}"));
+        let (first, again, other) = (run(7), run(7), run(8));
+        assert_eq!((first.code, first.stderr.as_str()), (0, ""));
+        assert_eq!(first.stdout, again.stdout, "seed 7");
+        assert_ne!(first.stdout, other.stdout, "another seed");
+        assert!(
+            first
+                .stdout
+                .contains(if form.is_empty() { "seed 7" } else { "\"seed\": 7" }),
+            "{first:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_file_ten_equal_backends_are_compared_and_it_says_what_to_try() {
+    let run = Place::new().run("simulate --requests 5000");
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    for text in [
+        "no config.yaml here",
+        "10 backends",
+        "5,000 requests",
+        "seed 1",
+        "Try --slow",
+        "round-robin",
+        "http://b10",
+    ] {
+        assert!(run.stdout.contains(text), "{text}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn the_configured_pool_is_what_runs() {
+    let place = Place::new();
+    place.write("config.yaml", POOL);
+    let run = place
+        .run("simulate --strategy round-robin --requests 4000 --rate 100/s --service 1ms --json")
+        .json();
+    let backends = run["strategies"][0]["backends"].as_array().unwrap();
+    let shares: Vec<String> = backends
+        .iter()
+        .map(|backend| {
+            format!(
+                "{} {:.2}",
+                backend["url"].as_str().unwrap(),
+                backend["share"].as_f64().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(shares, ["http://a:1 0.25", "http://b:2 0.25", "http://c:3 0.50"]);
+    assert_eq!(run["strategies"][0]["requests"], 4000);
+    assert_eq!(run["configured"], "round-robin");
+}
+
+#[test]
+fn wrong_usage_is_said_with_what_to_write_and_ends_with_2() {
+    let place = Place::new();
+    place.write("config.yaml", POOL);
+    let wrong = [
+        ("--strategy best", "there is no strategy \"best\""),
+        ("--rate fast", "2000/s"),
+        ("--slow b2", "b2=10x"),
+        (
+            "--slow b9=2x",
+            "--slow b9: is no backend of the pool; write b1 to b3, all, or one of http://a:1, http://b:2, http://c:3",
+        ),
+        (
+            "--kill b1@90s",
+            "begins after the end of the simulation at 60.000s",
+        ),
+        ("--duration 300d", "more than 200000000"),
+        ("--pool api", "there is no pool \"api\""),
+        ("--backends 5 --config config.yaml", "cannot be used with"),
+        ("--backends 0", "1..=100000"),
+        ("--service soon", "\"soon\" is no time such as"),
+        ("--traffic 2", "x2@30s"),
+    ];
+    for (arguments, said) in wrong {
+        let usage = place.run(&format!("simulate {arguments}"));
+        assert_eq!((usage.code, usage.stdout.as_str()), (2, ""), "{arguments}");
+        assert!(
+            usage.stderr.starts_with("error: ") && usage.stderr.contains(said),
+            "{arguments}: {}",
+            usage.stderr
+        );
+    }
+}
+
+#[test]
+fn an_invalid_configuration_ends_with_64() {
+    let place = Place::new();
+    place.write("config.yaml", "port: 0\nbackends: []\n");
+    let run = place.run("simulate");
+    assert_eq!((run.code, run.stdout.as_str()), (64, ""));
+    assert!(run.stderr.starts_with("config.yaml:2:"), "{run:?}");
+    assert_eq!(place.run("simulate --config nowhere.yaml").code, 64);
+}
