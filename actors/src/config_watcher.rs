@@ -35,11 +35,20 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Added to the probe timeout while a reload waits for the first result of an added backend.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
+/// A file that can serve.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What of it is probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
 /// Reads and checks a configuration file.
 ///
 /// # Errors
 /// All problems; never none.
-pub fn load_file(path: &Path) -> Result<Config, Vec<Problem>> {
+pub fn load_file(path: &Path) -> Result<Loaded, Vec<Problem>> {
     let unreadable = |error: std::io::Error| vec![Problem::of_file(path, format!("cannot be read: {error}"))];
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
@@ -55,10 +64,10 @@ pub fn load_file(path: &Path) -> Result<Config, Vec<Problem>> {
         vec![problem.hint("save it as UTF-8")]
     })?;
     let name = path.display().to_string();
-    let loaded = config::load(&text, &name, &|name| std::env::var(name).ok());
-    let mut config = loaded.map_err(|error| error.problems)?;
+    let loaded = config::load_with_warnings(&text, &name, &|name| std::env::var(name).ok());
+    let (mut config, warnings) = loaded.map_err(|error| error.problems)?;
     read_error_pages(&mut config, path)?;
-    Ok(config)
+    Ok(Loaded { config, warnings })
 }
 
 /// Reads the files that replace error messages; one that cannot be read is a problem like any other.
@@ -217,10 +226,15 @@ impl Shared {
             problems: Vec::new(),
             notes: Vec::new(),
         };
-        let next = match self.read().await {
-            Ok(next) => Arc::new(next),
+        let Loaded {
+            config: next,
+            warnings,
+        } = match self.read().await {
+            Ok(loaded) => loaded,
             Err(problems) => return ReloadReport { problems, ..report },
         };
+        let next = Arc::new(next);
+        report.notes = warnings.iter().map(ToString::to_string).collect();
         let plan = ReloadPlan::between(&running, &next);
         report.changes = plan.lines();
         let restart = plan.restart_required();
@@ -254,14 +268,14 @@ impl Shared {
         }
         (self.on_applied)(&next);
         report.applied = true;
-        report.notes = self.first_results(&next, &plan).await;
+        report.notes.extend(self.first_results(&next, &plan).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
         // the registry was started again, from a snapshot; the next one lets them go.
         let _restarted = timeout(APPLY_TIMEOUT, registry.send(RetireRemoved)).await;
         report
     }
 
-    async fn read(&self) -> Result<Config, Vec<String>> {
+    async fn read(&self) -> Result<Loaded, Vec<String>> {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || load_file(&path));
         match timeout(READ_TIMEOUT, read).await {
