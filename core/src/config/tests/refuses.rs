@@ -124,7 +124,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends:\n",
         &[
-            "1:1: backends: is required; add at least one, for example `backends: [\"http://localhost:9001\"]`",
+            "2:1: backends: is required; add at least one, for example `backends: [\"http://localhost:9001\"]`",
         ],
     ),
     (
