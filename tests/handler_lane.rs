@@ -23,7 +23,7 @@ const THE_SAME: [&str; 9] = [
 
 /// What the framework cannot: form, or less than the wire lane gives. Of the conformance tests those remain that no
 /// fault of security or data may escape: answers that leave something in doubt.
-const WIRE_ONLY: [&str; 23] = [
+const WIRE_ONLY: [&str; 25] = [
     "conformance::deadlines",
     "conformance::documented",
     "conformance::forwarded",
@@ -45,6 +45,10 @@ const WIRE_ONLY: [&str; 23] = [
     "everyday::load",
     // The framework asks for the body itself, and tells no backend that the client waited.
     "a_file_is_posted_after_the_backend_has_asked_for_it",
+    // A client that leaves is noticed when the answer comes.
+    "a_place_is_free_again_when_a_client_leaves",
+    // Tunnels.
+    "a_tunnel_holds_its_place_as_long_as_it_lasts",
     // Chunks are made anew, so that their bounds differ.
     "a_body_that_breaks_off_is_never_ended_cleanly",
     // The framework closes where only a reset would tell an HTTP/1.0 client.

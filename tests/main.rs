@@ -8,6 +8,8 @@ mod harness;
 
 /// Bodies stream both ways and are never held as a whole.
 mod bodies;
+/// Strategies, limits, priorities and slow start, as clients and backends see them.
+mod choosing;
 /// What is typed, what is said, and which exit code it ends with.
 mod command_line;
 /// HTTP/1.1 by the text of its RFCs, on the wire lane.

@@ -9,8 +9,13 @@ use lb_core::{
         StrategyConfig,
     },
     health::Health,
-    pool::{Ask, Backend, Lease, Member, Outcome, Snapshot, Tried},
+    pool::{AnswerHead, AnswerKind, Ask, Backend, Lease, Member, Outcome, Snapshot, Tried},
     strategy::mix,
+};
+
+const GOOD: AnswerHead = AnswerHead {
+    kind: AnswerKind::Good,
+    timed: true,
 };
 
 const BACKENDS: [usize; 4] = [10, 100, 1_000, 10_000];
@@ -116,7 +121,7 @@ fn warm_up(snapshot: &Snapshot, asking: &Asking) -> Vec<Lease> {
     let count = snapshot.pools()[0].members().len() * 2;
     let leases = (0..count).map(|_| asking.pick(snapshot, &Tried::default()));
     let leases: Vec<_> = leases.collect();
-    leases.iter().for_each(|lease| lease.answered(asking.now));
+    leases.iter().for_each(|lease| lease.answered(asking.now, GOOD));
     leases
 }
 

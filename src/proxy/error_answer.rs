@@ -44,6 +44,11 @@ impl ErrorAnswer {
         }
     }
 
+    /// In how many seconds it is worth to ask again, for answers that say so (RFC 9110 section 15.6.4).
+    pub fn retry_after(&self) -> Option<u32> {
+        (self.status == 503).then_some(1)
+    }
+
     /// The reason phrase of its status.
     pub fn title(&self) -> &'static str {
         title(self.status)

@@ -15,6 +15,15 @@ use lb_core::{
 use super::FailureLog;
 use crate::{telemetry::Traffic, upstream::UpstreamClients};
 
+/// What a request brings to the choice of its backends.
+#[derive(Debug, Clone, Copy)]
+pub struct PickBy {
+    /// Its random number.
+    pub random: u64,
+    /// The number that tells it apart, under a strategy that wants one.
+    pub key: Option<u64>,
+}
+
 /// One worker.
 pub struct Worker {
     /// Its number; counters are sharded by it.
@@ -55,12 +64,12 @@ impl Worker {
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
-    pub fn pick(&self, now: Instant, tried: &Tried) -> Result<Lease, NoBackend> {
+    pub fn pick(&self, now: Instant, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
         self.registry.pick(&Ask {
             worker: self.index,
             now,
-            random: fastrand::u64(..),
-            key: None,
+            random: by.random,
+            key: by.key,
             tried,
         })
     }

@@ -7,6 +7,11 @@ use env_logger::{Builder, Env};
 use lb_core::config::LogLevel;
 use log::LevelFilter;
 
+use super::repeats::WithoutRepeats;
+
+/// The modules whose lines are ours.
+const OWN: [&str; 3] = ["simple_lb", "lb_actors", "lb_core"];
+
 /// Whether `RUST_LOG` decides.
 static FIXED: OnceLock<bool> = OnceLock::new();
 
@@ -34,12 +39,16 @@ pub fn start_logging(level: LogLevel) {
             // It logs each malformed request and each broken answer as an error of its own, without limit; the first
             // is the client's fault, the second has a line of ours.
             builder.filter_module("actix_http", LevelFilter::Off);
-            for module in ["simple_lb", "lb_actors", "lb_core"] {
+            for module in OWN {
                 builder.filter_module(module, LevelFilter::Trace);
             }
         }
+        let logger = builder.format_timestamp_millis().build();
+        let most = logger.filter();
         // Fails when a logger is there already, as in tests; that one serves too.
-        let _there_already = builder.format_timestamp_millis().try_init();
+        if log::set_boxed_logger(Box::new(WithoutRepeats::new(logger, &OWN))).is_ok() {
+            log::set_max_level(most);
+        }
         fixed
     });
     if !fixed {

@@ -2,6 +2,7 @@
 
 mod logging;
 mod panics;
+mod repeats;
 mod traffic;
 
 pub use logging::{set_log_level, start_logging};

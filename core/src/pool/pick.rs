@@ -127,10 +127,11 @@ impl Pool {
             (&cursors.retry, mix(ask.random ^ ask.tried.len() as u64))
         };
         let ask = &Ask { random, ..*ask };
-        let mut full = false;
         let begin = self.first_tier(ask);
         // Whoever a lower tier was meant for comes back to the ones above.
-        for tier in self.tiers[begin..].iter().chain(&self.tiers[..begin]) {
+        let (above, from_begin) = self.tiers.split_at(begin);
+        let mut full = false;
+        for tier in from_begin.iter().chain(above) {
             match tier.pick(ask, cursor, &self.rules) {
                 Taken::Lease(lease) => return Ok(lease),
                 Taken::Full => full = true,

@@ -43,13 +43,11 @@ impl LeastConnections {
 }
 
 fn least_of_all(schedule: &Schedule, draw: Draw<'_>, candidates: &impl Candidates) -> Option<usize> {
-    let (mut least, mut ties) = ((u64::MAX, 1), 0u64);
+    let (mut least, mut ties) = ((1, 0), 0u64);
     for index in (0..candidates.len().min(MOST_LOOKED_AT)).filter(|&index| candidates.admits(index)) {
         let this = (candidates.in_flight(index), u64::from(candidates.weight(index)));
-        let (here, there) = (
-            u128::from(this.0) * u128::from(least.1),
-            u128::from(least.0) * u128::from(this.1),
-        );
+        // What is in flight is far from where a weight could make it overflow. The first is less than 1 for nothing.
+        let (here, there) = (this.0.wrapping_mul(least.1), least.0 * this.1);
         if here < there {
             (least, ties) = (this, 0);
         }

@@ -16,7 +16,13 @@ pub fn mix(value: u64) -> u64 {
 
 /// A number for bytes: FNV-1a (Fowler, Noll, Vo) in 64 bits, whose weak high bits are then mixed.
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    let fnv = bytes.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+    hash_all([bytes])
+}
+
+/// The number for bytes that come in pieces; the same as for all of them in one.
+pub fn hash_all<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> u64 {
+    let bytes = pieces.into_iter().flatten();
+    let fnv = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
     });
     mix(fnv)

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use self::{first::First, least_connections::LeastConnections, least_time::LeastTime};
 pub use self::{
     hash::Hash,
-    mix::{hash_bytes, mix},
+    mix::{hash_all, hash_bytes, mix},
     peak_ewma::PeakEwma,
     random::Alias,
     round_robin::Schedule,
@@ -171,8 +171,9 @@ impl Strategy {
 
 /// Whether `a` is less busy than `b`, each by its weight.
 pub fn is_lighter(candidates: &impl Candidates, a: usize, b: usize) -> bool {
-    let of = |index| u128::from(candidates.in_flight(index));
-    of(a) * u128::from(candidates.weight(b)) < of(b) * u128::from(candidates.weight(a))
+    // What is in flight is far from where a weight could make it overflow.
+    let of = |index, weight| candidates.in_flight(index).wrapping_mul(u64::from(weight));
+    of(a, candidates.weight(b)) < of(b, candidates.weight(a))
 }
 
 /// The first candidate that is admitted, from `start` on and around. The last resort of every algorithm.

@@ -92,6 +92,9 @@ pub(super) fn error(
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, text.content_type));
     response.insert_header((X_REQUEST_ID, id.as_str()));
+    if let Some(seconds) = text.retry_after() {
+        response.insert_header((header::RETRY_AFTER, seconds));
+    }
     if close {
         response.force_close();
     }

@@ -21,18 +21,20 @@ use awc::{
 };
 use lb_core::{
     config::PoolConfig,
-    pool::{Ask, Lease, NoBackend, Outcome, Pool, Tried},
+    pool::{Backend, Lease, NoBackend, Outcome, Pool, Tried},
     retry::{Progress, Replay},
 };
 
 use super::{
-    answer,
+    answer, hash_key,
     headers::{self, X_REQUEST_ID},
     request_body::{self, RequestBody},
     response_body::ResponseBody,
 };
 use crate::{
-    proxy::{Client, Phase, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head, wants_json},
+    proxy::{
+        Client, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head, wants_json,
+    },
     telemetry::InFlight,
     upstream::Fault,
 };
@@ -44,6 +46,7 @@ struct Exchange {
     worker: Rc<Worker>,
     client: Client,
     id: RequestId,
+    by: PickBy,
     settings: Arc<PoolConfig>,
     deadline: Option<(Instant, Duration)>,
 }
@@ -56,14 +59,19 @@ pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<W
     let in_flight = worker.traffic.enter(worker.index);
     let started = Instant::now();
     let sent_id = request.headers().get(X_REQUEST_ID).map(HeaderValue::as_bytes);
-    let id = RequestId::new(sent_id, fastrand::u128(..));
-    let (settings, client) = {
+    let random = fastrand::u128(..);
+    let id = RequestId::new(sent_id, random);
+    let (settings, client, key) = {
         let snapshot = worker.registry.snapshot();
         let peer = request
             .peer_addr()
             .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-        let client = Client::new(peer, &snapshot.config().trusted_proxies);
-        (snapshot.route().map(|pool| Arc::clone(pool.config())), client)
+        let trusted_proxies = &snapshot.config().trusted_proxies;
+        let client = Client::new(peer, trusted_proxies);
+        let settings = snapshot.route().map(|pool| Arc::clone(pool.config()));
+        let strategy = settings.as_ref().map(|settings| &settings.strategy);
+        let key = strategy.and_then(|strategy| hash_key::of(&request, strategy, (peer, trusted_proxies)));
+        (settings, client, key)
     };
     if let Some(error) = not_forwarded(&request, &worker) {
         return refuse(&request, &worker, &id, &error);
@@ -79,6 +87,10 @@ pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<W
         worker,
         client,
         id,
+        by: PickBy {
+            random: random as u64,
+            key,
+        },
         settings,
         deadline,
     };
@@ -146,22 +158,32 @@ impl Exchange {
             if phase == Phase::Connecting {
                 self.worker.registry.connect_failed(lease.backend());
             }
+            // Its place is free from now on, also for the second chance of this request.
+            let backend = Arc::clone(lease.backend());
+            let answered = match answer {
+                Some(answer) => Some((lease, answer)),
+                None => {
+                    self.finish(lease, &error);
+                    None
+                }
+            };
             let next = if retries < self.settings.retries.attempts {
                 self.next_backend(&error, &mut tried, &mut second_chance)
             } else {
                 None
             };
-            match (next, answer) {
+            match (next, answered) {
                 // The client is better off with this answer than with none.
-                (None, Some(answer)) => return Ok((lease, answer)),
+                (None, Some(answered)) => return Ok(answered),
                 (None, None) => {
-                    self.log(&lease, (phase, &error), Verdict::GaveUp);
-                    self.finish(lease, &error);
+                    self.log(&backend, (phase, &error), Verdict::GaveUp);
                     return Err(error);
                 }
-                (Some(next), _) => {
-                    self.log(&lease, (phase, &error), Verdict::Retried);
-                    self.finish(lease, &error);
+                (Some(next), answered) => {
+                    self.log(&backend, (phase, &error), Verdict::Retried);
+                    if let Some((lease, _)) = answered {
+                        self.finish(lease, &error);
+                    }
                     lease = next;
                     retries += 1;
                 }
@@ -191,13 +213,7 @@ impl Exchange {
     }
 
     fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
-        self.worker.registry.pick(&Ask {
-            worker: self.worker.index,
-            now: Instant::now(),
-            random: fastrand::u64(..),
-            key: None,
-            tried,
-        })
+        self.worker.pick(Instant::now(), tried, self.by)
     }
 
     fn none_there(&self, none: NoBackend) -> ProxyError {
@@ -208,10 +224,10 @@ impl Exchange {
         error
     }
 
-    fn log(&self, lease: &Lease, failure: (Phase, &ProxyError), verdict: Verdict) {
+    fn log(&self, backend: &Backend, failure: (Phase, &ProxyError), verdict: Verdict) {
         self.worker
             .failures
-            .write(&self.id, Some(lease.backend().url()), failure, verdict);
+            .write(&self.id, Some(backend.url()), failure, verdict);
     }
 
     fn is_retried_status(&self, answer: &ClientResponse) -> bool {

@@ -4,6 +4,7 @@
 
 mod answer;
 mod forward;
+mod hash_key;
 mod headers;
 mod request_body;
 mod response_body;

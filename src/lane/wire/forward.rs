@@ -18,6 +18,7 @@ use super::{
     client::Client,
     client_body::ClientBody,
     exchange::{End, Exchange, Message},
+    hash_key,
     outgoing::Outgoing,
     own_answer,
     refusal::refusal,
@@ -25,7 +26,7 @@ use super::{
     worker::WireWorker,
 };
 use crate::{
-    proxy::{self, ErrorAnswer, Phase, ProxyError, RequestId, TimeLimit, Verdict, wants_json},
+    proxy::{self, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, wants_json},
     telemetry::InFlight,
     upstream::{UpstreamConnection, connect},
 };
@@ -52,6 +53,7 @@ pub(super) enum Next {
 struct Request<'m> {
     worker: Rc<WireWorker>,
     id: RequestId,
+    by: PickBy,
     json: bool,
     message: Message<'m>,
 }
@@ -69,7 +71,8 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
         .route()
         .map(|pool| Arc::clone(pool.config()));
     let trusted = proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
-    let (id, json) = identify(client, &head);
+    let random = fastrand::u128(..);
+    let (id, json) = identify(client, &head, random);
     // What came with the head is looked at before any backend is asked, and goes on with it in one piece.
     let mut body = ClientBody::new(head.framing, config.limits.body_size);
     let with_head = body.take(&client.unused()[head.len..]);
@@ -82,7 +85,11 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
         own_answer::write(client, &answer, &id, head.method == Method::Head, true);
         return finish_own(client, false).await;
     };
-    let first = worker.shared.pick(started, &Tried::default());
+    let by = PickBy {
+        random: random as u64,
+        key: hash_key::of(client, &head, (&settings.strategy, &config)),
+    };
+    let first = worker.shared.pick(started, &Tried::default(), by);
     let mut out = worker.take_buffer();
     {
         let lines = worker.lines();
@@ -105,6 +112,7 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
     let mut request = Request {
         worker: Rc::clone(&worker),
         id,
+        by,
         json,
         message: Message {
             head: &head,
@@ -122,10 +130,10 @@ pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestH
 }
 
 /// The request's id, and whether its sender wants errors as JSON.
-fn identify<S: Transport>(client: &Client<S>, head: &RequestHead) -> (RequestId, bool) {
+fn identify<S: Transport>(client: &Client<S>, head: &RequestHead, random: u128) -> (RequestId, bool) {
     let lines = client.worker.lines();
     let view = head.view(client.unused(), &lines);
-    let id = RequestId::new(view.header("x-request-id").next(), fastrand::u128(..));
+    let id = RequestId::new(view.header("x-request-id").next(), random);
     let accept = view
         .header("accept")
         .next()
@@ -221,7 +229,8 @@ impl Request<'_> {
             let left =
                 retries < self.message.settings.retries.attempts && self.worker.shared.has_untried(&tried);
             let next = if left && self.may_retry(&error) {
-                self.worker.shared.pick(WireWorker::precise_now(), &tried).ok()
+                let now = WireWorker::precise_now();
+                self.worker.shared.pick(now, &tried, self.by).ok()
             } else {
                 None
             };

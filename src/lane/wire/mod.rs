@@ -10,6 +10,7 @@ mod client;
 mod client_body;
 mod exchange;
 mod forward;
+mod hash_key;
 mod outgoing;
 mod own_answer;
 mod refusal;

@@ -19,6 +19,8 @@ pub(super) fn write<S: Transport>(
     close: bool,
 ) {
     let date = client.worker.date();
+    let retry_after = answer.retry_after();
+    let retry_after = retry_after.map_or(String::new(), |seconds| format!("Retry-After: {seconds}\r\n"));
     let mut text = String::with_capacity(256);
     // Writing to a string cannot fail.
     let _ = write!(
@@ -31,8 +33,7 @@ pub(super) fn write<S: Transport>(
         String::from_utf8_lossy(&date),
         match answer.status {
             200 | 405 => ALLOW,
-            503 => "Retry-After: 1\r\n",
-            _ => "",
+            _ => &retry_after,
         },
         if close { "Connection: close\r\n" } else { "" },
     );
