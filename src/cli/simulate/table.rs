@@ -85,21 +85,19 @@ pub(super) fn heading(scene: &Scene, reports: &[Report]) -> Vec<String> {
 }
 
 fn strategies(reports: &[Report]) -> Vec<String> {
-    let mut rows = vec![
-        [
-            "STRATEGY",
-            "ERRORS",
-            "P50",
-            "P99",
-            "P99.9",
-            "MAX",
-            "RETRIES",
-            "SHARE",
-            "UTILISATION",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+    let heading = [
+        "STRATEGY",
+        "ERRORS",
+        "P50",
+        "P99",
+        "P99.9",
+        "MAX",
+        "RETRIES",
+        "EJECTIONS",
+        "SHARE",
+        "UTILISATION",
     ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for report in reports {
         let latency = &report.latency;
         let time = |value: u64| {
@@ -109,14 +107,16 @@ fn strategies(reports: &[Report]) -> Vec<String> {
                 micros(value as f64)
             }
         };
+        let ejections: u64 = report.backends.iter().map(|backend| backend.ejections).sum();
         rows.push(vec![
-            report.strategy.to_string(),
+            report.strategy.clone(),
             percent(report.error_share(), 2),
             time(latency.p50_micros),
             time(latency.p99_micros),
             time(latency.p999_micros),
             time(latency.max_micros),
             report.retries.to_string(),
+            ejections.to_string(),
             spread(&report.backends, |backend| backend.share),
             spread(&report.backends, |backend| backend.utilisation),
         ]);
