@@ -15,6 +15,9 @@ const SHOWN_BACKENDS: usize = 12;
 /// Everything that is printed.
 pub(super) fn lines(scene: &Scene, reports: &[Report]) -> Vec<String> {
     let mut lines = heading(scene, reports);
+    if is_quiet(scene) {
+        lines.push("try --slow b1=10x, --kill b1@20s or --traffic x2@30s; --help has more".to_owned());
+    }
     lines.push(String::new());
     lines.extend(strategies(reports));
     let shown = shown(scene);
@@ -75,13 +78,14 @@ pub(super) fn heading(scene: &Scene, reports: &[Report]) -> Vec<String> {
         };
         format!("what if: {who} {}", trouble.in_words())
     }));
-    if scene.troubles.is_empty() && scenario.load.curve.is_empty() {
-        lines.push(
-            "what if nothing goes wrong? Try --slow b1=10x, --kill b1@20s or --traffic x2@30s; see --help"
-                .to_owned(),
-        );
+    if is_quiet(scene) {
+        lines.push("what if: nothing goes wrong".to_owned());
     }
     lines
+}
+
+fn is_quiet(scene: &Scene) -> bool {
+    scene.troubles.is_empty() && scene.scenario.load.curve.is_empty()
 }
 
 fn strategies(reports: &[Report]) -> Vec<String> {
