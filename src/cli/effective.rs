@@ -76,6 +76,10 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
             "limit: length of a request id taken over",
             RequestId::LONGEST.to_string(),
         ),
+        row(
+            "limit: size of a compiled regular expression",
+            "256KiB".to_owned(),
+        ),
         row("limit: size of the configuration", "1MiB".to_owned()),
         row(
             "limit: connections to a backend",
