@@ -127,7 +127,10 @@ impl RegistryHandle {
     }
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {
-        self.shared.snapshot.store(Arc::new(snapshot));
+        let snapshot = Arc::new(snapshot);
+        self.shared.snapshot.store(Arc::clone(&snapshot));
+        // What was full may have a place now.
+        snapshot.pools().iter().for_each(|pool| pool.queue().call_all());
         self.shared.published.send_modify(|count| *count += 1);
     }
 

@@ -14,7 +14,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Ask, Lease, Member, NoBackend, PoolState, Tried,
+    Ask, Lease, Member, NoBackend, PoolState, Queue, Tried,
     lease::Meter,
     tier::{Candidate, Rules, Taken, Tier},
 };
@@ -51,12 +51,14 @@ impl Pool {
                 bounded_load: Some(_)
             }
         );
+        let limited = members.iter().any(|member| member.max_connections.is_some());
         let rules = Rules {
             algorithm,
             slow_start: config.slow_start,
             meter: Meter {
                 decay: config.strategy.decay(),
                 held: bounded.then(|| Arc::clone(&state.held)),
+                queue: limited.then(|| Arc::clone(&state.queue)),
             },
         };
         let tiers = tiers(&members, algorithm, config.all_down);
@@ -102,6 +104,11 @@ impl Pool {
         &self.state.retry_budget
     }
 
+    /// The requests that wait for a place.
+    pub fn queue(&self) -> &Arc<Queue> {
+        &self.state.queue
+    }
+
     /// Requests that its backends have got so far.
     pub fn requests(&self) -> u64 {
         self.members
@@ -114,11 +121,24 @@ impl Pool {
         &self.state
     }
 
-    /// Chooses a backend that the request has not tried yet and that has a place for it.
+    /// Chooses a backend that the request has not tried yet and that has a place for it. While others wait for a place,
+    /// a first attempt finds none: they were there before.
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
     pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
+        let queue = self.rules.meter.queue.as_ref();
+        if ask.tried.is_empty() && queue.is_some_and(|queue| !queue.is_empty()) {
+            return Err(NoBackend::Saturated);
+        }
+        self.pick_in_turn(ask)
+    }
+
+    /// The same for a request whose turn it is in the pool's queue.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when there is none.
+    pub fn pick_in_turn(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
         let first = ask.tried.is_empty();
         let cursors = &self.state.cursors;
         let (cursor, random) = if first {

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 
-use super::tier::Candidate;
+use super::{Queue, tier::Candidate};
 use crate::{
     retry::RetryBudget,
     strategy::{Algorithm, Cursor, Strategy},
@@ -16,6 +16,8 @@ pub struct PoolState {
     pub(super) retry_budget: RetryBudget,
     /// Requests in flight, counted only for strategies that want to know.
     pub(super) held: Arc<AtomicU64>,
+    /// Requests that wait for a place.
+    pub(super) queue: Arc<Queue>,
     /// The strategies of the last snapshot, one a tier.
     built: Mutex<Vec<Built>>,
 }
