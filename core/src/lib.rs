@@ -8,6 +8,7 @@ pub mod config;
 pub mod health;
 pub mod pool;
 pub mod retry;
+pub mod route;
 pub mod simulation;
 pub mod status;
 pub mod strategy;

@@ -27,4 +27,4 @@ pub use plan::{BackendChange, ReloadPlan};
 pub use problem::{ConfigError, Position, Problem, Refusal};
 pub use size::{ByteSize, MAX_SIZE, parse_size};
 pub use units::{MAX_DURATION, format_duration, parse_duration};
-pub use validate::load;
+pub use validate::{load, load_with_warnings};
