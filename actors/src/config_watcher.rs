@@ -18,7 +18,7 @@ use lb_core::{
 use log::{error, info, warn};
 use tokio::{sync::watch, time::timeout};
 
-use crate::{RegistryHandle, guard::EndGuard, messages::*};
+use crate::{RegistryHandle, guard::EndGuard, messages::*, sticky_key::fill_sticky_keys};
 
 /// Far above any file that a person or a generator would write.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -280,7 +280,11 @@ impl Shared {
 
     async fn read(&self) -> Result<Loaded, Vec<String>> {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || load_file(&path));
+        let read = tokio::task::spawn_blocking(move || {
+            let mut loaded = load_file(&path)?;
+            loaded.warnings.extend(fill_sticky_keys(&mut loaded.config));
+            Ok(loaded)
+        });
         match timeout(READ_TIMEOUT, read).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(vec![format!(

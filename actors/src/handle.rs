@@ -157,6 +157,7 @@ impl RegistryHandle {
             now: Instant::now(),
             random: 0,
             key: None,
+            sticky: None,
             tried,
         }
     }

@@ -169,6 +169,7 @@ impl Plane {
                 now,
                 random: 0,
                 key: None,
+                sticky: None,
                 tried: &Tried::default(),
             };
             self.registry

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use lb_actors::config_watcher::{Loaded, load_file};
+use lb_actors::{
+    config_watcher::{Loaded, load_file},
+    sticky_key::fill_sticky_keys,
+};
 use lb_core::status::{HealthStatus, StatusReport};
 use log::warn;
 
@@ -17,7 +20,11 @@ use crate::{
 };
 
 pub(super) fn run(path: &Path) -> u8 {
-    let Loaded { config, warnings } = match load_file(path) {
+    let loaded = load_file(path).map(|mut loaded| {
+        loaded.warnings.extend(fill_sticky_keys(&mut loaded.config));
+        loaded
+    });
+    let Loaded { config, warnings } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
             problems.iter().for_each(error_line);

@@ -123,6 +123,7 @@ fn ask<'a>(step: u64, now: Instant, tried: &'a Tried) -> Ask<'a> {
         now,
         random: mix(step),
         key: Some(mix(!step)),
+        sticky: None,
         tried,
     }
 }
