@@ -3,6 +3,7 @@
 mod latency;
 mod limits;
 mod slow_start;
+mod sticky;
 mod tiers;
 
 use std::time::Duration;
