@@ -269,7 +269,12 @@ mod tests {
     fn what_the_wire_lane_would_not_write_is_refused_in_the_configuration() {
         let writes = |name: &str| AddedLines::default().push(name, b"1");
         for rule in RULES {
-            assert_eq!(writes(rule.name), unchangeable(rule.name).is_none(), "{}", rule.name);
+            assert_eq!(
+                writes(rule.name),
+                unchangeable(rule.name).is_none(),
+                "{}",
+                rule.name
+            );
         }
         for (name, _) in UNCHANGEABLE {
             assert!(!writes(name), "{name}");
