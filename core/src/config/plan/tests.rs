@@ -121,6 +121,42 @@ fn the_registry_sees_each_backend_with_its_pool() {
 }
 
 #[test]
+fn pools_and_routes_come_go_and_change() {
+    let of = |pools: &str, routes: &str| format!("port: 1\npools: {{{pools}}}\nroutes:\n{routes}");
+    let before = of(
+        "a: [http://a], b: [http://b]",
+        "  - {path: /x, pool: a, timeouts: {request: 1s}}\n  - {host: h, pool: b}\n  - {pool: a}\n",
+    );
+    let after = of(
+        "a: {backends: [http://a], retries: 1}, c: [http://c]",
+        "  - {pool: a}\n  - {path: /x, pool: c, timeouts: {request: none}, strip_prefix: true}\n  - {host: i, respond: 404}\n",
+    );
+    assert_eq!(
+        plan(&before, &after).lines(),
+        [
+            "- pool b",
+            "+ pool c",
+            "- b http://b:80",
+            "+ c http://c:80",
+            "~ a.retries.attempts 2 -> 1",
+            "- route host h -> b",
+            "~ route path /x: pool a -> c",
+            "~ route path /x: rewrite - -> /x -> /",
+            "~ route path /x: timeouts.request 1s -> none",
+            "+ route host i -> respond 404",
+            "~ routes order",
+        ]
+    );
+    assert!(plan(&before, &after).restart_required().is_empty());
+    let (one, two) = (
+        of("a: [http://a]", "  - {respond: {body: x}}"),
+        of("a: [http://a]", "  - {respond: {body: y}}"),
+    );
+    assert_eq!(plan(&one, &two).lines(), ["~ route every request: changed"]);
+    assert_eq!(config(&two), plan(&one, &two).apply(&config(&one)));
+}
+
+#[test]
 fn settings_change_by_their_names_in_the_file() {
     for (running, next, line) in [
         ("", "log: debug", "log info -> debug"),
