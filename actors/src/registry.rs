@@ -6,6 +6,7 @@
 
 mod handlers;
 mod judging;
+mod live;
 
 use std::{
     collections::HashMap,
@@ -18,6 +19,7 @@ use actix::{Actor, Addr, AsyncContext, Context};
 use lb_core::{
     config::{BackendConfig, BackendUrl, Config, HealthCheck, PoolConfig, ReloadPlan},
     health::{Admin, Health},
+    live::Live,
     pool::{Member, Snapshot},
 };
 use log::info;
@@ -98,7 +100,7 @@ impl BackendRegistry {
             .map(|(id, member)| (member.backend.id(), id.clone()))
             .collect();
         Self {
-            checks: checks(snapshot.config()),
+            checks: checks(snapshot.config(), &members),
             config: Arc::clone(snapshot.config()),
             generation: snapshot.generation(),
             handle,
@@ -121,10 +123,11 @@ impl BackendRegistry {
         plan: &ReloadPlan,
         ctx: &Context<Self>,
     ) -> Vec<Addr<HealthChecker>> {
-        let now = Instant::now();
+        // Tests can stop tokio's clock.
+        let now = tokio::time::Instant::now().into_std();
         let mut members = HashMap::new();
         let mut restart = Vec::new();
-        let checks = checks(&config);
+        let (checks, mut returned) = (checks(&config, &self.members), Vec::new());
         for (name, pool) in &config.pools {
             for backend in &pool.backends {
                 let identity = (Arc::clone(name), backend.url.clone());
@@ -138,7 +141,9 @@ impl BackendRegistry {
                         if self.checks.get(&identity) != checks.get(&identity) {
                             restart.push(member.backend.id());
                         }
-                        change_member(&mut member, (pool, backend), now);
+                        if change_member(&mut member, (pool, backend), now) {
+                            returned.push(identity.clone());
+                        }
                         member
                     }
                 };
@@ -146,8 +151,12 @@ impl BackendRegistry {
             }
         }
         let removed = std::mem::replace(&mut self.members, members);
+        for identity in &returned {
+            self.warm_up(identity, now);
+        }
         let mut ended = restart;
-        for ((pool, _), member) in removed {
+        for ((pool, _), mut member) in removed {
+            member.live = Live::default();
             if config.pools.contains_key(&pool) && member.health.is_up() && !self.any_up(&pool) {
                 self.retiring.push((pool, member));
             } else {
@@ -289,14 +298,19 @@ impl BackendRegistry {
 }
 
 /// How each backend is probed, of those that are.
-fn checks(config: &Config) -> Checks {
+fn checks(config: &Config, members: &HashMap<Identity, Member>) -> Checks {
     let mut checks = Checks::new();
     for (name, pool) in &config.pools {
         let shared = Arc::new(pool.health_check.clone());
         for backend in &pool.backends {
-            if backend.check(&shared).is_some() {
+            let identity = (Arc::clone(name), backend.url.clone());
+            let mut live = members
+                .get(&identity)
+                .map_or_else(Live::default, |member| member.live);
+            live.rewrite(backend);
+            if live.over(backend).check(&shared).is_some() {
                 let check = backend.own_check.as_ref().unwrap_or(&shared);
-                checks.insert((Arc::clone(name), backend.url.clone()), Arc::clone(check));
+                checks.insert(identity, Arc::clone(check));
             }
         }
     }
@@ -323,8 +337,11 @@ fn new_member(
     }
 }
 
-/// Takes over what a new configuration says of a backend that stays; what is known of it stays, too.
-fn change_member(member: &mut Member, (pool, config): (&PoolConfig, &BackendConfig), now: Instant) {
+/// Takes over what a configuration says of a backend that stays, beside what was changed live; what is known of it stays,
+/// too. `true` if it serves again after a drain that was done: whatever was behind it may be a new process.
+fn change_member(member: &mut Member, (pool, config): (&PoolConfig, &BackendConfig), now: Instant) -> bool {
+    member.live.rewrite(config);
+    let config = &member.live.over(config);
     let before = member.health.status();
     let probed = config.check(&pool.health_check).is_some();
     let (was, admin) = (
@@ -347,6 +364,7 @@ fn change_member(member: &mut Member, (pool, config): (&PoolConfig, &BackendConf
     if member.health.status() != before {
         member.since = now;
     }
+    was.drained().is_some() && member.health.is_up()
 }
 
 /// After how many failures in a row a request says so; 0: never.

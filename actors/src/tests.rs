@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod live;
+
 use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Context, Handler, Message};

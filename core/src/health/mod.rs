@@ -80,6 +80,11 @@ impl Health {
         self.admin == Admin::Serving
     }
 
+    /// Whether a client that belongs to it goes on to get there: one that a cookie ties to it, until a drain is done.
+    pub fn keeps_its_clients(&self) -> bool {
+        matches!(self.admin, Admin::Draining(Drain { done: None })) || self.is_up()
+    }
+
     /// What its probes say, whatever else is known: up, down or pending.
     pub fn probed(&self) -> HealthStatus {
         self.probes.status()

@@ -7,6 +7,7 @@ use super::{Ask, Backend, Lease, NoBackend, Pool};
 use crate::{
     config::{BackendConfig, BackendUrl, Config, Priority, Weight},
     health::Health,
+    live::Live,
 };
 
 /// One backend's place in a pool.
@@ -29,6 +30,8 @@ pub struct Member {
     pub since: Instant,
     /// Whether it is probed.
     pub probed: bool,
+    /// What was changed of it live; weight and health are as it has them.
+    pub live: Live,
 }
 
 impl Member {
@@ -43,6 +46,7 @@ impl Member {
             health,
             since: now,
             probed: config.probed,
+            live: Live::of(config),
         }
     }
 }

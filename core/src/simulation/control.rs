@@ -50,6 +50,7 @@ impl Control {
                 },
                 since: base,
                 probed: backend.probed,
+                live: Default::default(),
             })
             .collect();
         let state = Arc::<PoolState>::default();
