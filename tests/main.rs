@@ -42,6 +42,8 @@ mod memory;
 mod reload;
 /// Failures that a retry can spare the client, and those that it must not hide.
 mod retries;
+/// Pools and routes: which request goes where, and what is changed on its way.
+mod routes;
 /// `simple-lb simulate`: strategies in a model of the pool.
 mod simulate;
 /// What a running instance says of itself.

@@ -12,7 +12,7 @@ use std::{
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, dev::ToEnvelope};
 use lb_core::{
-    config::{self, BackendChange, Config, ReloadPlan},
+    config::{self, BackendChange, Config, Problem, ReloadPlan},
     live::reload_notes,
     status::{HealthStatus, ReloadReport},
 };
@@ -36,11 +36,20 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Added to the probe timeout while a reload waits for the first result of an added backend.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
+/// A file that can serve.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What of it is probably not meant, a line each.
+    pub warnings: Vec<String>,
+}
+
 /// Reads and checks a configuration file.
 ///
 /// # Errors
 /// All problems, a line each; never empty.
-pub fn load_file(path: &Path) -> Result<Config, Vec<String>> {
+pub fn load_file(path: &Path) -> Result<Loaded, Vec<String>> {
     let unreadable = |error: std::io::Error| vec![format!("{}: cannot be read: {error}", path.display())];
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
@@ -58,11 +67,14 @@ pub fn load_file(path: &Path) -> Result<Config, Vec<String>> {
         )]
     })?;
     let name = path.display().to_string();
-    let loaded = config::load(&text, &name, &|name| std::env::var(name).ok());
-    let mut config =
-        loaded.map_err(|error| error.problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let loaded = config::load_with_warnings(&text, &name, &|name| std::env::var(name).ok());
+    let lines = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (mut config, warnings) = loaded.map_err(|error| lines(&error.problems))?;
     read_error_pages(&mut config, path)?;
-    Ok(config)
+    Ok(Loaded {
+        config,
+        warnings: lines(&warnings),
+    })
 }
 
 /// Reads the files that replace error messages; one that cannot be read is a problem like any other.
@@ -218,10 +230,15 @@ impl Shared {
             problems: Vec::new(),
             notes: Vec::new(),
         };
-        let next = match self.read().await {
-            Ok(next) => Arc::new(next),
+        let Loaded {
+            config: next,
+            warnings,
+        } = match self.read().await {
+            Ok(loaded) => loaded,
             Err(problems) => return ReloadReport { problems, ..report },
         };
+        let next = Arc::new(next);
+        report.notes = warnings;
         let plan = ReloadPlan::between(&running, &next);
         report.changes = plan.lines();
         let restart = plan.restart_required();
@@ -260,7 +277,7 @@ impl Shared {
         }
         (self.on_applied)(&next);
         report.applied = true;
-        report.notes = live;
+        report.notes.extend(live);
         report.notes.extend(self.first_results(&next, &plan).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
         // the registry was started again, from a snapshot; the next one lets them go.
@@ -268,7 +285,7 @@ impl Shared {
         report
     }
 
-    async fn read(&self) -> Result<Config, Vec<String>> {
+    async fn read(&self) -> Result<Loaded, Vec<String>> {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || load_file(&path));
         match timeout(READ_TIMEOUT, read).await {

@@ -12,7 +12,7 @@ use actix::Addr;
 use arc_swap::{ArcSwap, Guard};
 use lb_core::{
     config::BackendUrl,
-    pool::{Ask, Backend, Lease, NoBackend, Snapshot},
+    pool::{Ask, Backend, Lease, NoBackend, Pool, Snapshot},
 };
 use tokio::sync::watch;
 
@@ -59,6 +59,14 @@ impl RegistryHandle {
     /// [`NoBackend`] when no backend may get the request.
     pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
         self.shared.snapshot.load().pick(ask)
+    }
+
+    /// Chooses a backend of a pool as it is now; where the pool is gone, as it was.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when no backend may get the request.
+    pub fn pick_from(&self, pool: &Pool, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
+        self.shared.snapshot.load().pick_from(pool, ask)
     }
 
     /// The newest snapshot, for a short look.

@@ -9,6 +9,7 @@ pub mod health;
 pub mod live;
 pub mod pool;
 pub mod retry;
+pub mod route;
 pub mod simulation;
 pub mod status;
 pub mod strategy;

@@ -41,6 +41,20 @@ pub struct StatusReport {
     pub actor_restarts: u64,
     /// Every pool with its backends, in the order of the file.
     pub pools: Vec<PoolStatus>,
+    /// Every route, in the order of the file; none where the file has none and everything goes to one pool.
+    #[serde(default)]
+    pub routes: Vec<RouteStatus>,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// Which requests it means: `host a.example, path /v1`, or `every request`.
+    pub when: String,
+    /// What becomes of them: a pool, several with their weights, `redirect 301 …`, `respond 200`.
+    pub then: String,
+    /// Requests that took it.
+    pub requests: u64,
 }
 
 /// One pool.

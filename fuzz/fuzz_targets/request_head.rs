@@ -12,6 +12,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let client = ClientAddress::new([192, 0, 2, 1].into());
     let context = ForwardContext {
+        edits: None,
         client: &client,
         secure: false,
         trusted: data.len() % 2 == 0,

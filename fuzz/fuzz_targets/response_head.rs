@@ -26,6 +26,7 @@ fuzz_target!(|data: &[u8]| {
         Version::Http11
     };
     let context = AnswerContext {
+        edits: None,
         client,
         keep_alive: choice & 16 != 0,
         body: BodyPlan::choose(head.framing, client),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lb_actors::config_watcher::load_file;
+use lb_actors::config_watcher::{Loaded, load_file};
 use serde_json::json;
 
 use super::{
@@ -12,18 +12,23 @@ use super::{
 
 pub(super) fn check(path: &Path, json: bool) -> u8 {
     match load_file(path) {
-        Ok(config) => {
+        Ok(Loaded { config, warnings }) => {
             let settings = effective::settings(&config);
             if json {
                 let settings: serde_json::Map<_, _> = settings
                     .into_iter()
                     .map(|(key, value)| (key, json!(value)))
                     .collect();
-                print_json(&json!({ "valid": true, "problems": [], "settings": settings }));
+                print_json(
+                    &json!({ "valid": true, "problems": [], "warnings": warnings, "settings": settings }),
+                );
             } else {
                 let width = settings.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
                 for (key, value) in settings {
                     line(format_args!("{key:width$}  {value}"));
+                }
+                for warning in warnings {
+                    line(format_args!("warning: {warning}"));
                 }
                 line(format_args!("{}: valid", path.display()));
             }

@@ -1,7 +1,7 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
 use lb_core::config::{
-    Config, ErrorPage, Lane, PoolConfig, Priority, format_duration, on_or_off, via_as_written,
+    Config, DEFAULT_POOL, ErrorPage, Lane, PoolConfig, Priority, format_duration, on_or_off, via_as_written,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ const HANDLER_HEADER_COUNT: &str = "96, of the framework";
 pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
     let mut all = vec![row("port", join(&config.listeners))];
     for (name, pool) in &config.pools {
-        let prefix = if config.pools.len() == 1 {
+        let prefix = if **name == *DEFAULT_POOL {
             String::new()
         } else {
             format!("pools.{name}.")
@@ -29,6 +29,7 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
                 .map(|(key, value)| (format!("{prefix}{key}"), value)),
         );
     }
+    all.extend(routes(config));
     let client = &config.client_timeouts;
     let open_files = app::raise_open_files_limit();
     let (idle, answer_head) = match config.lane {
@@ -81,6 +82,21 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         ),
     ]);
     all
+}
+
+/// Each route's conditions, then what it says.
+fn routes(config: &Config) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for (index, route) in config.routes.iter().enumerate() {
+        let key = format!("routes[{index}]");
+        let settings = route.settings().into_iter();
+        let settings = settings
+            .map(|(setting, value)| (format!("{key}.{setting}"), value))
+            .collect::<Vec<_>>();
+        rows.push((key, route.when.to_string()));
+        rows.extend(settings);
+    }
+    rows
 }
 
 /// What the framework limits itself is shown as it is, not as the file has it.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lb_actors::config_watcher::load_file;
+use lb_actors::config_watcher::{Loaded, load_file};
 use lb_core::status::{HealthStatus, StatusReport};
 use log::warn;
 
@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub(super) fn run(path: &Path) -> u8 {
-    let config = match load_file(path) {
-        Ok(config) => config,
+    let Loaded { config, warnings } = match load_file(path) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             problems.iter().for_each(error_line);
             if !path.exists() {
@@ -28,6 +28,7 @@ pub(super) fn run(path: &Path) -> u8 {
         }
     };
     start_logging(config.log);
+    warnings.iter().for_each(|warning| warn!("{warning}"));
     let claim = match Claim::new(path) {
         Ok(claim) => Some(claim),
         Err(error @ ClaimError::AlreadyRunning(_)) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lb_core::config::format_seconds;
-use lb_core::status::{BackendStatus, PoolStatus, StatusReport};
+use lb_core::status::{BackendStatus, PoolStatus, RouteStatus, StatusReport};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
 pub(super) struct Window<'a> {
@@ -124,6 +124,17 @@ pub(super) fn backends_within(
         }
     }
     align(&rows, &widths(&rows, least))
+}
+
+/// The table of routes, a line each, under a heading; nothing where there are none.
+pub(super) fn routes(report: &StatusReport) -> Vec<String> {
+    if report.routes.is_empty() {
+        return Vec::new();
+    }
+    let mut rows = vec![["ROUTE", "TO", "REQUESTS"].map(str::to_owned).to_vec()];
+    let row = |route: &RouteStatus| vec![route.when.clone(), route.then.clone(), route.requests.to_string()];
+    rows.extend(report.routes.iter().map(row));
+    align(&rows, &widths(&rows, &[]))
 }
 
 /// What a backend did in a window, or since the start without one.
@@ -314,6 +325,7 @@ mod tests {
                 strategy: String::new(),
                 backends,
             }],
+            routes: Vec::new(),
         }
     }
 

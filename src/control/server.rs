@@ -61,6 +61,7 @@ impl ControlState {
             panics: count_panics(),
             actor_restarts: self.registry.actor_restarts(),
             pools: snapshot.status(Instant::now()),
+            routes: snapshot.route_status(),
         }
     }
 }

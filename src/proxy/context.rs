@@ -1,8 +1,12 @@
 //! Who sent a request, and the id by which the logs of client, balancer and backend are brought together.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use ipnet::IpNet;
+use lb_core::route::Headers;
 
 /// The peer of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,43 @@ impl Client {
             trusted: trusted_proxies.iter().any(|network| network.contains(&address)),
         }
     }
+}
+
+/// Who sent a request: the peer, or behind trusted proxies the last address that they name in `X-Forwarded-For` and that is
+/// none of theirs; where all are trusted, the first. What cannot be read hides all that was named before it.
+///
+/// `Forwarded` does not count: a proxy that appends to the one and passes the other on would let clients choose who they
+/// are.
+pub(super) fn client_address(peer: Client, trusted_proxies: &[IpNet], headers: &dyn Headers) -> IpAddr {
+    if !peer.trusted {
+        return peer.address;
+    }
+    let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|network| network.contains(address));
+    let (mut client, mut first) = (None, None);
+    headers.any("x-forwarded-for", &mut |value| {
+        for element in value.split(|byte| *byte == b',') {
+            match address_of(element.trim_ascii()) {
+                None => (client, first) = (None, None),
+                Some(address) if is_trusted(&address) => first = first.or(Some(address)),
+                other => client = other,
+            }
+        }
+        false
+    });
+    client.or(first).unwrap_or(peer.address)
+}
+
+/// An address, also with a port, an IPv6 one also in brackets.
+fn address_of(element: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(element).ok()?;
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    let address = bare
+        .parse()
+        .or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
+    address.ok().map(|address| address.to_canonical())
 }
 
 /// A request's id: the client's `X-Request-Id` if it is fit to be logged, else a random one.
@@ -89,6 +130,31 @@ mod tests {
         assert_eq!(client.address.to_string(), "10.1.2.3");
         assert!(client.trusted);
         assert!(!Client::new(IpAddr::from([11, 0, 0, 1]), &networks).trusted);
+    }
+
+    #[test]
+    fn the_client_is_who_trusted_proxies_name() {
+        let networks = ["10.0.0.0/8".parse().unwrap_or_default()];
+        let client = |peer: &str, lines: &[&str]| {
+            let peer = Client::new(peer.parse().unwrap_or(IpAddr::from([0; 4])), &networks);
+            let headers: Vec<_> = lines.iter().map(|line| ("X-Forwarded-For", *line)).collect();
+            client_address(peer, &networks, &headers).to_string()
+        };
+        for (peer, lines, expected) in [
+            ("11.0.0.1", &["1.2.3.4"][..], "11.0.0.1"),
+            ("10.0.0.1", &["1.2.3.4"], "1.2.3.4"),
+            ("::ffff:10.0.0.1", &["1.2.3.4:567"], "1.2.3.4"),
+            ("10.0.0.1", &["9.9.9.9, 1.2.3.4, 10.0.0.7"], "1.2.3.4"),
+            ("10.0.0.1", &["9.9.9.9", "1.2.3.4"], "1.2.3.4"),
+            ("10.0.0.1", &["10.0.0.9, 10.0.0.7"], "10.0.0.9"),
+            ("10.0.0.1", &["9.9.9.9, nonsense, 10.0.0.7"], "10.0.0.7"),
+            ("10.0.0.1", &["9.9.9.9, nonsense"], "10.0.0.1"),
+            ("10.0.0.1", &["[2001:db8::1]:80"], "2001:db8::1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+        ] {
+            assert_eq!(client(peer, lines), expected, "{peer}: {lines:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use lb_core::{
     health::is_out_of_files,
     pool::{NoBackend, Outcome},
     retry::Progress,
+    route::ambiguity::Ambiguity,
 };
 
 /// How far an attempt had come when it failed.
@@ -112,6 +113,15 @@ pub enum ProxyError {
     /// A method that is not forwarded.
     #[error("{0}")]
     NotAllowed(&'static str),
+    /// No route is meant for it.
+    #[error("no route matches the request")]
+    NoRoute,
+    /// A path that a backend may read differently than the routes do.
+    #[error("the request's path is ambiguous: {0:?}")]
+    AmbiguousPath(Ambiguity),
+    /// A redirect needs the host that the client asked for, and there is none.
+    #[error("the request names no host")]
+    NoHost,
     /// A target that cannot be forwarded.
     #[error("the request's target cannot be forwarded")]
     BadTarget,
@@ -169,6 +179,14 @@ impl ProxyError {
                 Answered,
             ),
             Self::NotAllowed(reason) => row(405, reason, Client, Answered),
+            Self::NoRoute => row(404, "no route matches the request", Client, Answered),
+            Self::AmbiguousPath(Ambiguity::DotSegment) => {
+                row(400, "the request's path has dot segments", Client, Answered)
+            }
+            Self::AmbiguousPath(Ambiguity::EncodedSlash) => {
+                row(400, "the request's path has encoded slashes", Client, Answered)
+            }
+            Self::NoHost => row(400, "the request names no host", Client, Answered),
             Self::BadTarget => row(400, "the request's target cannot be forwarded", Client, Answered),
             Self::BodyTooLarge(_) => row(413, "the request's body is larger than allowed", Client, Answered),
             Self::NoBackend(NoBackend::NoneEligible) => {
@@ -253,6 +271,18 @@ mod tests {
             (timeout(TimeLimit::Request), 504, Fault::Backend),
             (timeout(TimeLimit::BodyStall), 408, Fault::Client),
             (ProxyError::ClientBody("gone".into()), 400, Fault::Client),
+            (ProxyError::NoRoute, 404, Fault::Client),
+            (ProxyError::NoHost, 400, Fault::Client),
+            (
+                ProxyError::AmbiguousPath(Ambiguity::DotSegment),
+                400,
+                Fault::Client,
+            ),
+            (
+                ProxyError::AmbiguousPath(Ambiguity::EncodedSlash),
+                400,
+                Fault::Client,
+            ),
         ];
         for (error, status, fault) in table {
             assert_eq!((error.status(), error.fault()), (status, fault), "{error}");

@@ -34,7 +34,7 @@ impl ErrorAnswer {
             let body = serde_json::json!({ "status": status, "error": reason, "request_id": id.as_str() });
             ("application/json", format!("{body}\n"))
         } else {
-            let text = format!("{status} {}: {reason}\nrequest id: {id}\n", title(status));
+            let text = format!("{status} {}: {reason}\nrequest id: {id}\n", reason_phrase(status));
             ("text/plain; charset=utf-8", text)
         };
         Self {
@@ -51,7 +51,7 @@ impl ErrorAnswer {
 
     /// The reason phrase of its status.
     pub fn title(&self) -> &'static str {
-        title(self.status)
+        reason_phrase(self.status)
     }
 }
 
@@ -65,7 +65,8 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-fn title(status: u16) -> &'static str {
+/// What a status is called (RFC 9110 section 15).
+pub fn reason_phrase(status: u16) -> &'static str {
     StatusCode::from_u16(status)
         .ok()
         .and_then(|status| status.canonical_reason())

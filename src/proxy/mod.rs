@@ -5,11 +5,12 @@ mod error;
 mod error_answer;
 mod failure_log;
 mod hash_key;
+mod routing;
 mod worker;
 
 pub use context::{Client, RequestId};
 pub use error::{Fault, Phase, ProxyError, TimeLimit};
-pub use error_answer::{ErrorAnswer, wants_json};
+pub use error_answer::{ErrorAnswer, reason_phrase, wants_json};
 pub use failure_log::{FailureLog, Verdict};
-pub use hash_key::{KeyParts, hash_key};
+pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};
 pub use worker::{PickBy, Worker, answer_head};

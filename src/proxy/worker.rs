@@ -8,17 +8,19 @@ use std::{
 
 use lb_actors::RegistryHandle;
 use lb_core::{
-    config::{PoolConfig, UpstreamTimeouts},
-    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Tried},
+    config::UpstreamTimeouts,
+    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Pool, Terms, Tried},
 };
 
 use super::FailureLog;
 use crate::{telemetry::Traffic, upstream::UpstreamClients};
 
-/// What a request brings to the choice of its backends.
+/// What a request brings to the choice of its backend.
 #[derive(Debug, Clone, Copy)]
 pub struct PickBy {
-    /// Its random number.
+    /// When it asks.
+    pub now: Instant,
+    /// Its random number, the same for all its attempts.
     pub random: u64,
     /// The number that tells it apart, under a strategy that wants one.
     pub key: Option<u64>,
@@ -40,9 +42,9 @@ pub struct Worker {
 
 /// What the head of an answer says of its backend. `bodiless`: the client had nothing to send, so that the time is the
 /// backend's own.
-pub fn answer_head(status: u16, settings: &PoolConfig, bodiless: bool) -> AnswerHead {
+pub fn answer_head(status: u16, pool: &Pool, bodiless: bool) -> AnswerHead {
     AnswerHead {
-        kind: AnswerKind::of(status, settings.ejection.as_ref()),
+        kind: AnswerKind::of(status, pool.config().ejection.as_ref()),
         timed: bodiless,
     }
 }
@@ -50,28 +52,33 @@ pub fn answer_head(status: u16, settings: &PoolConfig, bodiless: bool) -> Answer
 impl Worker {
     /// A worker without connections yet.
     pub fn new(index: usize, registry: RegistryHandle, traffic: Arc<Traffic>) -> Self {
-        let upstream = UpstreamClients::new(registry.clone());
         Self {
             index,
             registry,
             traffic,
-            upstream,
+            upstream: UpstreamClients::default(),
             failures: FailureLog::new(Instant::now()),
         }
     }
 
-    /// Asks the registry for a backend.
+    /// Asks for a backend of a pool. For its first attempt a request takes the pool that its route led to a moment ago, later
+    /// the newest: what has gone down meanwhile must not be tried.
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
-    pub fn pick(&self, now: Instant, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
-        self.registry.pick(&Ask {
+    pub fn pick(&self, pool: &Pool, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
+        let ask = Ask {
             worker: self.index,
-            now,
+            now: by.now,
             random: by.random,
             key: by.key,
             tried,
-        })
+        };
+        if tried.is_empty() {
+            pool.pick(&ask)
+        } else {
+            self.registry.pick_from(pool, &ask)
+        }
     }
 
     /// Ends a request at its backend. If that was one failure too many in a row, the registry hears of it.
@@ -81,39 +88,25 @@ impl Worker {
         }
     }
 
-    /// Whether the retry budget allows to send a request again.
-    pub fn withdraw_retry(&self, settings: &PoolConfig) -> bool {
+    /// Whether the retry budget of a pool allows to send a request again.
+    pub fn withdraw_retry(&self, pool: &Pool, terms: &Terms) -> bool {
+        let budget = pool.retry_budget();
+        budget.withdraw(&terms.retries, pool.requests(), Instant::now())
+    }
+
+    /// Whether there is a backend in a pool that the request has not tried yet.
+    pub fn has_untried(&self, pool: &Pool, tried: &Tried) -> bool {
         let snapshot = self.registry.snapshot();
-        let Some(pool) = snapshot.route() else {
-            return false;
-        };
-        pool.retry_budget()
-            .withdraw(&settings.retries, pool.requests(), Instant::now())
+        let newest = snapshot.newest(pool).map_or(pool, |newest| newest);
+        newest.has_untried(tried)
     }
 
-    /// Whether there is a backend that the request has not tried yet.
-    pub fn has_untried(&self, tried: &Tried) -> bool {
-        self.registry
-            .snapshot()
-            .route()
-            .is_some_and(|pool| pool.has_untried(tried))
-    }
-
-    /// How long a client may be silent, or not read, in the middle of a message.
+    /// How long a client may be silent, or not read, in the middle of a message that belongs to no route.
     pub fn stall(&self) -> Duration {
         let snapshot = self.registry.snapshot();
         let default = UpstreamTimeouts::default();
         snapshot
-            .route()
+            .default_pool()
             .map_or(default.body_stall, |pool| pool.config().timeouts.body_stall)
-    }
-
-    /// How long a tunnel may be silent.
-    pub fn tunnel_idle(&self) -> Duration {
-        let snapshot = self.registry.snapshot();
-        let default = UpstreamTimeouts::default();
-        snapshot
-            .route()
-            .map_or(default.tunnel_idle, |pool| pool.config().timeouts.tunnel_idle)
     }
 }

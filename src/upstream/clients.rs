@@ -1,43 +1,58 @@
-//! The awc client of one worker. awc fixes its timeouts when a client is built, so a reload that changes them makes a
-//! new client at the next request; connections of the old one end with the requests they carry.
+//! The awc clients of one worker. awc fixes its timeouts when a client is built, so there is one for each set of timeouts
+//! that pools and routes have, and a reload that changes them makes a new one at the next request; connections of the old
+//! one end with the requests they carry.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::body::BoxBody;
-use awc::{Client, ClientRequest, ClientResponse, Connector, error::SendRequestError};
-use lb_actors::RegistryHandle;
-use lb_core::config::UpstreamTimeouts;
+use awc::{Client, ClientRequest, ClientResponse, Connector, error::SendRequestError, http::uri::Authority};
+use lb_core::{config::UpstreamTimeouts, pool::Backend};
 
-use super::{connect::Connect, guarded::Shared};
+use super::{backends::Backends, connect::Connect, guarded::Shared};
 
-/// The clients of one worker, by the timeouts they were built for.
+/// Clients that are kept. A configuration with more different timeouts would build clients again and again, each without
+/// kept connections.
+const MOST_CLIENTS: usize = 64;
+
+/// The clients of one worker, by the timeouts they were built for, the one used last in front.
+#[derive(Default)]
 pub struct UpstreamClients {
-    registry: RegistryHandle,
+    backends: Backends,
     shared: Rc<Shared>,
-    current: RefCell<Option<(UpstreamTimeouts, Client)>>,
+    clients: RefCell<Vec<(BuiltFor, Client)>>,
+}
+
+/// What a client is built for: all that awc fixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct BuiltFor {
+    connect: Duration,
+    idle: Duration,
+    age: Duration,
 }
 
 impl UpstreamClients {
-    /// No client yet; the first request makes one.
-    pub fn new(registry: RegistryHandle) -> Self {
-        Self {
-            registry,
-            shared: Rc::default(),
-            current: RefCell::new(None),
-        }
-    }
-
     /// The client for these timeouts.
     pub fn get(&self, timeouts: &UpstreamTimeouts) -> Client {
-        let mut current = self.current.borrow_mut();
-        match &*current {
-            Some((built_for, client)) if built_for == timeouts => client.clone(),
-            _ => {
-                let client = self.build(timeouts);
-                *current = Some((*timeouts, client.clone()));
-                client
+        let wanted = BuiltFor {
+            connect: timeouts.connect,
+            idle: timeouts.upstream_idle,
+            age: timeouts.upstream_age,
+        };
+        let mut clients = self.clients.borrow_mut();
+        match clients.iter().position(|(built_for, _)| *built_for == wanted) {
+            Some(0) => {}
+            Some(at) => clients[..=at].rotate_right(1),
+            None => {
+                clients.truncate(MOST_CLIENTS - 1);
+                clients.insert(0, (wanted, self.build(wanted)));
             }
         }
+        clients[0].1.clone()
+    }
+
+    /// What a URI for a backend has as its authority. Not for any header: it is known within this worker only.
+    pub fn authority(&self, backend: &Arc<Backend>) -> Option<Authority> {
+        self.backends.name(backend)
     }
 
     /// Sends a request whose headers are complete, and its body as it comes.
@@ -52,10 +67,10 @@ impl UpstreamClients {
         self.shared.uploads.send(request, body)
     }
 
-    fn build(&self, timeouts: &UpstreamTimeouts) -> Client {
+    fn build(&self, wanted: BuiltFor) -> Client {
         let connect = Connect {
-            registry: self.registry.clone(),
-            timeout: timeouts.connect,
+            backends: self.backends.clone(),
+            timeout: wanted.connect,
             shared: Rc::clone(&self.shared),
         };
         // awc's limits stand aside for ours: it would allow 100 connections in all, follow redirects, and count an
@@ -63,9 +78,9 @@ impl UpstreamClients {
         let connector = Connector::new()
             .connector(connect)
             .limit(0)
-            .timeout(timeouts.connect * 2)
-            .conn_keep_alive(timeouts.upstream_idle)
-            .conn_lifetime(timeouts.upstream_age);
+            .timeout(wanted.connect * 2)
+            .conn_keep_alive(wanted.idle)
+            .conn_lifetime(wanted.age);
         Client::builder()
             .connector(connector)
             .disable_redirects()

@@ -15,15 +15,17 @@ use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::http::Uri;
 use futures::future::LocalBoxFuture;
-use lb_actors::RegistryHandle;
 use lb_core::pool::Backend;
 
-use super::guarded::{Guarded, Shared};
+use super::{
+    backends::Backends,
+    guarded::{Guarded, Shared},
+};
 
 /// The connector under awc.
 #[derive(Clone)]
 pub(super) struct Connect {
-    pub(super) registry: RegistryHandle,
+    pub(super) backends: Backends,
     /// For all addresses together.
     pub(super) timeout: Duration,
     /// What the guards of this worker's connections share.
@@ -41,14 +43,11 @@ impl Service<ConnectInfo<Uri>> for Connect {
     }
 
     fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
-        let authority = info
-            .request()
-            .authority()
-            .map_or("", |authority| authority.as_str());
-        let backend = self.registry.snapshot().backend_by_authority(authority).cloned();
+        let name = info.request().host().unwrap_or_default();
+        let backend = self.backends.find(name);
         let (timeout, shared) = (self.timeout, Rc::clone(&self.shared));
         Box::pin(async move {
-            // Removed by a reload since it was picked; the request goes to another one.
+            // Nobody waits for it any more.
             let backend = backend.ok_or(ConnectError::Unresolved)?;
             let stream = connect(&backend, timeout).await.map_err(ConnectError::Io)?;
             let guarded = Box::new(Guarded::new(stream, shared));

@@ -1,5 +1,6 @@
 //! Connections to backends, per worker.
 
+mod backends;
 mod clients;
 mod connect;
 mod guarded;

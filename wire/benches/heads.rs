@@ -35,6 +35,7 @@ fn heads(criterion: &mut Criterion) {
     let mut out = Vec::with_capacity(4096);
     let client = ClientAddress::new([192, 0, 2, 17].into());
     let context = ForwardContext {
+        edits: None,
         client: &client,
         secure: false,
         trusted: false,
@@ -63,6 +64,7 @@ fn heads(criterion: &mut Criterion) {
         upgrade: false,
     };
     let answer = AnswerContext {
+        edits: None,
         client: Version::Http11,
         keep_alive: true,
         body: BodyPlan::Copy,

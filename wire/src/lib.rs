@@ -37,6 +37,7 @@ pub use message::{Framing, Method, Parsed, Version};
 pub use request::{RequestHead, RequestView, TargetForm, parse_request};
 pub use response::{Asked, ResponseHead, ResponseView, parse_response};
 pub use rewrite::{
-    AnswerContext, BodyPlan, ClientAddress, ForwardContext, write_request_head, write_response_head,
+    AddedLines, AnswerContext, BodyPlan, ClientAddress, ForwardContext, LineEdits, RequestEdits,
+    replace_host, write_request_head, write_response_head,
 };
 pub use rules::Name;

@@ -84,7 +84,7 @@ fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
 }
 
 /// A name of letters, digits, `-` and `_` between dots, or an IPv4 address.
-fn checked_host(host: &str) -> Result<String, Refusal> {
+pub(super) fn checked_host(host: &str) -> Result<String, Refusal> {
     if host.is_empty() {
         return Err(Refusal::new("must name a host, such as http://localhost:9001"));
     }

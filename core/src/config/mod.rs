@@ -29,4 +29,4 @@ pub use problem::{ConfigError, Position, Problem, Refusal};
 pub use size::{ByteSize, MAX_SIZE, parse_size};
 pub(crate) use suggest::closest;
 pub use units::{MAX_DURATION, format_duration, format_seconds, parse_duration};
-pub use validate::load;
+pub use validate::{load, load_with_warnings};

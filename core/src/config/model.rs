@@ -5,6 +5,7 @@
 
 mod client;
 mod health;
+mod route;
 mod strategy;
 mod values;
 
@@ -13,7 +14,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::{client::*, health::*, strategy::*, values::*};
+pub use self::{client::*, health::*, route::*, strategy::*, values::*};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
@@ -23,10 +24,10 @@ pub const DEFAULT_POOL: &str = "default";
 pub struct Config {
     /// Where clients connect, in the order written; at least one.
     pub listeners: Vec<Listener>,
-    /// The pools by name; `default` is always there.
+    /// The pools by name, at least one.
     pub pools: BTreeMap<Arc<str>, PoolConfig>,
-    /// Which pool serves a request; the first that matches. The last one matches everything.
-    pub routes: Vec<RouteConfig>,
+    /// What becomes of a request, in the order written; the most specific that matches. At least one.
+    pub routes: Vec<Arc<RouteConfig>>,
     /// Networks whose `X-Forwarded-*` headers are believed and appended to; from all others they are replaced.
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that forward requests; `None`: one a core.
@@ -67,13 +68,6 @@ impl fmt::Display for Listener {
             Some(IpAddr::V6(host)) => write!(f, "[{host}]:{}", self.port),
         }
     }
-}
-
-/// Which requests go to which pool. For now one route exists: everything goes to [`DEFAULT_POOL`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteConfig {
-    /// The pool's name; it exists in [`Config::pools`].
-    pub pool: Arc<str>,
 }
 
 /// How long a backend is spared after it came back: until caches are filled and connections are open.

@@ -5,6 +5,7 @@
 //! first gives the second, which a property test holds it to. After quickwit's indexing plan, which is tested so.
 
 mod health_setting;
+mod routes;
 mod setting;
 
 use std::{
@@ -240,11 +241,12 @@ impl ReloadPlan {
             let lines = from.lines(to).into_iter();
             lines.map(move |line| format!("~ {}{line}", prefix(pool, ".")))
         }));
-        lines.extend(
-            self.settings
-                .iter()
-                .map(|Change { from, to }| format!("~ {} {from} -> {to}", from.key())),
-        );
+        for Change { from, to } in &self.settings {
+            match (from, to) {
+                (Setting::Routes(from), Setting::Routes(to)) => lines.extend(routes::lines(from, to)),
+                _ => lines.push(format!("~ {} {from} -> {to}", from.key())),
+            }
+        }
         lines
     }
 

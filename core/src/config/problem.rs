@@ -4,7 +4,7 @@
 //! long conversation. What a message repeats of the file is cut, freed of control characters (it may end up in a
 //! terminal) and of passwords in URLs (it may end up in a log).
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ impl fmt::Display for Position {
 
 /// One thing that is wrong. Displays on one line:
 /// `config.yaml:5:13: backends[1].weight: must be a whole number from 1 to 256, got "0"; leave the backend out …`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Problem {
     /// The file's name as it was given to [`load`](super::load).
     pub file: String,
@@ -163,14 +163,22 @@ impl Problems {
 
     /// The result if there was no problem; else all of them, from the top of the file to its end. (Without a
     /// result there is one.)
-    pub(super) fn finish<T>(mut self, result: Option<T>) -> Result<T, ConfigError> {
+    pub(super) fn finish<T>(self, result: Option<T>) -> Result<T, ConfigError> {
         match result {
             Some(result) if self.found.is_empty() => Ok(result),
-            _ => {
-                self.found.sort_by_key(|problem| problem.position);
-                Err(ConfigError { problems: self.found })
-            }
+            _ => Err(ConfigError {
+                problems: self.sorted(),
+            }),
         }
+    }
+
+    /// All of them, from the top of the file to its end.
+    pub(super) fn sorted(mut self) -> Vec<Problem> {
+        self.found.sort_by_key(|problem| problem.position);
+        // What pools take over from the top of the file is judged for each of them.
+        let mut seen = HashSet::new();
+        self.found.retain(|problem| seen.insert(problem.clone()));
+        self.found
     }
 }
 

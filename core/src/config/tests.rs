@@ -5,8 +5,10 @@ mod accepts;
 mod choosing;
 mod example;
 mod hostile;
+mod pools;
 mod positions;
 mod refuses;
+mod routes;
 
 use super::{Config, PoolConfig, load};
 

@@ -3,17 +3,21 @@
 //! Every check goes on after a refused value with a default in its place, so that all problems come to light; a
 //! [`Config`] leaves this module only if there was none.
 
+mod changes;
+mod conditions;
 mod http;
 mod pool;
+mod pools;
+mod routes;
 mod strategy;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     address::{clash, parse_listener, parse_network},
     document, env,
     model::*,
-    problem::{ConfigError, Problems, Refusal},
+    problem::{ConfigError, Position, Problem, Problems, Refusal},
     raw::{self, RawConfig, RawTimeouts, Written},
     suggest::closest,
     units::parse_duration,
@@ -27,37 +31,52 @@ const MAX_WORKERS: u32 = 1024;
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-    let mut problems = Problems::new(file);
+    load_with_warnings(text, file, env).map(|(config, _)| config)
+}
+
+/// The same, with what is right and yet probably not meant.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_with_warnings(
+    text: &str,
+    file: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Config, Vec<Problem>), ConfigError> {
+    let (mut problems, mut warnings) = (Problems::new(file), Problems::new(file));
     let config = document::parse(text, &mut problems).map(|mut root| {
         env::replace(&mut root, "", env, &mut problems);
         let raw = raw::decode(&root, &mut problems);
         Checker {
             problems: &mut problems,
+            warnings: &mut warnings,
         }
         .config(&raw)
     });
-    problems.finish(config)
+    let config = problems.finish(config)?;
+    Ok((config, warnings.sorted()))
 }
 
 /// Judges values and collects what is wrong with them.
 struct Checker<'p> {
     problems: &'p mut Problems,
+    warnings: &'p mut Problems,
 }
 
 impl Checker<'_> {
     fn config(&mut self, raw: &RawConfig) -> Config {
-        let default_pool: Arc<str> = DEFAULT_POOL.into();
+        let pools = self.pools(raw);
         Config {
             listeners: self.listeners(&raw.port),
-            pools: BTreeMap::from([(default_pool.clone(), self.pool(raw))]),
-            routes: vec![RouteConfig { pool: default_pool }],
+            routes: self.routes(raw, &pools),
+            pools,
             trusted_proxies: self.all(&raw.trusted_proxies, |text| parse_network(text.text())),
             workers: self.value(&raw.workers, workers).unwrap_or_default(),
             shutdown_timeout: self
                 .value(&raw.shutdown_timeout, duration)
                 .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             log: self.value(&raw.log, log_level).unwrap_or(LogLevel::Info),
-            client_timeouts: self.client_timeouts(&raw.timeouts),
+            client_timeouts: self.client_timeouts(&raw.pool.timeouts),
             lane: self.value(&raw.lane, http::lane).unwrap_or_default(),
             via: self.value(&raw.via, http::via).unwrap_or_default(),
             allow_trace: self.value(&raw.trace, http::switch).unwrap_or_default(),
@@ -132,9 +151,14 @@ impl Checker<'_> {
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn place_of(written: &Written) -> String {
-    match written.position {
-        Some(position) => format!("{} in line {}", written.field, position.line),
-        None => written.field.clone(),
+    place(&written.field, written.position)
+}
+
+/// `backends[0] in line 3`
+fn place(field: &str, position: Option<Position>) -> String {
+    match position {
+        Some(position) => format!("{field} in line {}", position.line),
+        None => field.to_owned(),
     }
 }
 

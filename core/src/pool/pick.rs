@@ -19,7 +19,7 @@ use super::{
     tier::{Candidate, Rules, Taken, Tier},
 };
 use crate::{
-    config::{AllDown, Failover, PoolConfig, Priority},
+    config::{AllDown, Failover, PoolConfig, Priority, StrategyConfig},
     retry::RetryBudget,
     status::HealthStatus,
     strategy::{Algorithm, mix},
@@ -108,6 +108,30 @@ impl Pool {
             .iter()
             .map(|member| member.backend.counts().requests)
             .sum()
+    }
+
+    /// Whether it belongs to a route with a strategy of its own, over the backends of the pool with this name.
+    pub fn is_own_of_a_route(&self) -> bool {
+        self.state.own_of_a_route
+    }
+
+    /// Whether both are the same pool, of this snapshot or another.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// The same backends, chosen in another way, with turns of their own.
+    pub(super) fn with_strategy(&self, strategy: StrategyConfig, state: Arc<PoolState>) -> Self {
+        let config = PoolConfig {
+            strategy,
+            ..PoolConfig::clone(&self.config)
+        };
+        Self::new(
+            Arc::clone(&self.name),
+            Arc::new(config),
+            self.members.to_vec(),
+            state,
+        )
     }
 
     pub(super) fn state(&self) -> &Arc<PoolState> {

@@ -6,13 +6,28 @@ use super::{Member, Pool, Snapshot};
 use crate::{
     config::AllDown,
     live::seconds_until,
-    status::{BackendStatus, HealthStatus, PoolStatus, ProbeStatus},
+    status::{BackendStatus, HealthStatus, PoolStatus, ProbeStatus, RouteStatus},
 };
 
 impl Snapshot {
     /// Every pool with its backends, in the order of the file.
     pub fn status(&self, now: Instant) -> Vec<PoolStatus> {
         self.pools().iter().map(|pool| pool.status(now)).collect()
+    }
+}
+
+impl Snapshot {
+    /// Every route with its count, in the order of the file; none where there is nothing to decide.
+    pub fn route_status(&self) -> Vec<RouteStatus> {
+        let decided = self.plain_route().is_none();
+        let routes = self.routes().iter().filter(|_| decided);
+        routes
+            .map(|route| RouteStatus {
+                when: route.config().when.to_string(),
+                then: route.config().then.to_string(),
+                requests: route.requests(),
+            })
+            .collect()
     }
 }
 

@@ -1,13 +1,14 @@
 //! All that the request path reads, in one immutable value: the registry builds a new one for each change and
 //! publishes it whole, so no request ever sees half of a reload.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use super::{Ask, Backend, Lease, NoBackend, Pool};
+use super::{Ask, Backend, Lease, NoBackend, Pool, Route, route};
 use crate::{
-    config::{BackendConfig, BackendUrl, Config, Priority, Weight},
+    config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, Weight},
     health::Health,
     live::Live,
+    route::{Matcher, Request},
 };
 
 /// One backend's place in a pool.
@@ -51,21 +52,14 @@ impl Member {
     }
 }
 
-/// Which pool serves a request. For now there is one route, which matches all.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// The pool.
-    pub pool: Arc<Pool>,
-}
-
 /// The published state.
 #[derive(Debug)]
 pub struct Snapshot {
     generation: u64,
     config: Arc<Config>,
     pools: Vec<Arc<Pool>>,
+    matcher: Arc<Matcher>,
     routes: Vec<Route>,
-    by_authority: HashMap<Box<str>, Arc<Backend>>,
 }
 
 impl Snapshot {
@@ -90,20 +84,15 @@ impl Snapshot {
                 Arc::new(Pool::new(Arc::clone(name), settings, members(name), state))
             })
             .collect();
-        let routes = config.routes.iter().filter_map(|route| {
-            let pool = pools.iter().find(|pool| *pool.name() == route.pool)?;
-            Some(Route {
-                pool: Arc::clone(pool),
-            })
-        });
-        let by_authority = pools
-            .iter()
-            .flat_map(|pool| pool.members())
-            .map(|member| (member.backend.authority().into(), Arc::clone(&member.backend)));
+        let routes = route::build(&config.routes, &pools, previous);
+        let matcher = match previous {
+            Some(previous) if Arc::ptr_eq(&previous.config, &config) => Arc::clone(&previous.matcher),
+            _ => Arc::new(Matcher::new(&config.routes)),
+        };
         Self {
             generation,
-            routes: routes.collect(),
-            by_authority: by_authority.collect(),
+            matcher,
+            routes,
             config,
             pools,
         }
@@ -129,14 +118,45 @@ impl Snapshot {
         self.pools.iter().find(|pool| **pool.name() == *name)
     }
 
-    /// The pool that serves a request.
-    pub fn route(&self) -> Option<&Arc<Pool>> {
-        self.routes.first().map(|route| &route.pool)
+    /// All routes, in the order written.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
-    /// A backend by its `host:port`, for those who connect.
-    pub fn backend_by_authority(&self, authority: &str) -> Option<&Arc<Backend>> {
-        self.by_authority.get(authority)
+    /// The route that every request takes as it is, if there is nothing to decide.
+    #[inline]
+    pub fn plain_route(&self) -> Option<&Route> {
+        if self.matcher.is_plain() {
+            self.routes.first()
+        } else {
+            None
+        }
+    }
+
+    /// The route of a request; `None` if there is none for it.
+    pub fn route(&self, request: &Request<'_>) -> Option<&Route> {
+        self.routes.get(self.matcher.find(request)?)
+    }
+
+    /// Whether a route speaks of paths, so that ambiguous ones are refused.
+    pub fn has_path_routes(&self) -> bool {
+        self.matcher.has_paths()
+    }
+
+    /// The pool of those for whom no route is known: `default`, or the first.
+    pub fn default_pool(&self) -> Option<&Arc<Pool>> {
+        self.pool(DEFAULT_POOL).or_else(|| self.pools.first())
+    }
+
+    /// A pool of another snapshot as this one has it; `None` if it is gone.
+    pub fn newest(&self, pool: &Pool) -> Option<&Arc<Pool>> {
+        if !pool.is_own_of_a_route() {
+            return self.pools.iter().find(|newest| newest.is_same(pool));
+        }
+        let destinations = self.routes.iter().flat_map(|route| route.destinations());
+        destinations
+            .map(|destination| destination.pool())
+            .find(|newest| newest.is_same(pool))
     }
 
     /// A backend by its identity.
@@ -147,11 +167,20 @@ impl Snapshot {
             .find(|member| member.backend.url() == url)
     }
 
-    /// Chooses a backend of the pool that serves the request. The one function through which everybody asks.
+    /// Chooses a backend of the default pool.
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
     pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
-        self.route().ok_or(NoBackend::NoneEligible)?.pick(ask)
+        self.default_pool().ok_or(NoBackend::NoneEligible)?.pick(ask)
+    }
+
+    /// Chooses a backend of a pool as this snapshot has it; where it is gone, as it was: who was sent there before it was
+    /// removed still gets an answer.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when there is none.
+    pub fn pick_from(&self, pool: &Pool, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
+        self.newest(pool).map_or(pool, |newest| newest).pick(ask)
     }
 }

@@ -13,7 +13,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct PoolState {
     pub(super) cursors: Cursors,
-    pub(super) retry_budget: RetryBudget,
+    pub(super) retry_budget: Arc<RetryBudget>,
+    /// Whether it belongs to a route with a strategy of its own.
+    pub(super) own_of_a_route: bool,
     /// Requests in flight, counted only for strategies that want to know.
     pub(super) held: Arc<AtomicU64>,
     /// The strategies of the last snapshot, one a tier.
@@ -36,6 +38,15 @@ struct Built {
 }
 
 impl PoolState {
+    /// For a route with a strategy of its own: turns of its own, and the pool's budget.
+    pub(super) fn beside(pool: &Self) -> Arc<Self> {
+        Arc::new(Self {
+            retry_budget: Arc::clone(&pool.retry_budget),
+            own_of_a_route: true,
+            ..Self::default()
+        })
+    }
+
     /// A strategy for each tier; built anew only where candidates or weights are others than the last time.
     pub(super) fn strategies(&self, algorithm: Algorithm, tiers: &[Vec<Candidate>]) -> Vec<Arc<Strategy>> {
         let mut last = self.built.lock().unwrap_or_else(PoisonError::into_inner);

@@ -113,5 +113,6 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
         panics: 0,
         actor_restarts: 0,
         pools: vec![pool],
+        routes: Vec::new(),
     }
 }

@@ -52,7 +52,7 @@ impl Scene {
         let file = config.or_else(|| (args.backends.is_none() && here.exists()).then_some(here));
         let (name, pool, title) = match file {
             Some(path) => {
-                let config = load_file(path).map_err(NoScene::Config)?;
+                let config = load_file(path).map_err(NoScene::Config)?.config;
                 let (name, pool) = choose_pool(&config, args.pool.as_deref()).map_err(NoScene::Usage)?;
                 let title = format!("pool {name} of {}", path.display());
                 (name, pool, title)

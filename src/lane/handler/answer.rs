@@ -9,7 +9,7 @@ use std::{
 use actix_http::{
     ConnectionType, StatusCode,
     body::{BodySize, BoxBody, MessageBody},
-    header::{self, HeaderValue},
+    header::{self, HeaderName, HeaderValue},
 };
 use actix_web::HttpResponse;
 use awc::ClientResponse;
@@ -18,7 +18,7 @@ use lb_core::config::Config;
 
 use super::{headers::X_REQUEST_ID, response_body::ResponseBody};
 use crate::{
-    proxy::{ErrorAnswer, ProxyError, RequestId},
+    proxy::{ErrorAnswer, ProxyError, RequestId, RouteAnswer},
     upstream::OMITTED_LENGTH,
 };
 
@@ -99,4 +99,25 @@ pub(super) fn error(
         response.force_close();
     }
     response.body(text.body.to_vec())
+}
+
+/// The answer that a route gives itself.
+pub(super) fn of_route(own: &RouteAnswer, close: bool) -> HttpResponse {
+    let status = StatusCode::from_u16(own.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    for (name, value) in &own.lines {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(value),
+        ) {
+            response.append_header((name, value));
+        }
+    }
+    if close {
+        response.force_close();
+    }
+    match own.status {
+        204 | 304 => response.finish(),
+        _ => response.body(own.body.to_vec()),
+    }
 }

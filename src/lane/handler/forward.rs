@@ -2,15 +2,14 @@
 
 use std::{
     future::Future,
-    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix_http::{
-    Method, Payload, Version,
-    body::{BodySize, BoxBody},
+    Method, Version,
+    body::BoxBody,
     header::{self, HeaderValue},
 };
 use actix_web::{HttpRequest, HttpResponse};
@@ -20,128 +19,42 @@ use awc::{
     http::{Uri, uri},
 };
 use lb_core::{
-    config::PoolConfig,
-    pool::{Backend, Lease, NoBackend, Outcome, Pool, Tried},
+    config::SendHost,
+    pool::{Backend, Lease, NoBackend, Outcome, Pool, Terms, Tried},
     retry::{Progress, Replay},
 };
 
 use super::{
-    answer, hash_key,
-    headers::{self, X_REQUEST_ID},
+    answer,
+    dispatch::host,
+    headers,
     request_body::{self, RequestBody},
     response_body::ResponseBody,
 };
 use crate::{
-    proxy::{
-        Client, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head, wants_json,
-    },
+    proxy::{Client, Passage, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head},
     telemetry::InFlight,
     upstream::Fault,
 };
 
 /// A request on its way.
-struct Exchange {
-    request: HttpRequest,
-    body: RequestBody,
-    worker: Rc<Worker>,
-    client: Client,
-    id: RequestId,
-    by: PickBy,
-    settings: Arc<PoolConfig>,
-    deadline: Option<(Instant, Duration)>,
+pub(super) struct Exchange {
+    pub(super) request: HttpRequest,
+    pub(super) body: RequestBody,
+    pub(super) worker: Rc<Worker>,
+    pub(super) client: Client,
+    pub(super) id: RequestId,
+    pub(super) by: PickBy,
+    pub(super) passage: Passage,
+    pub(super) deadline: Option<(Instant, Duration)>,
 }
 
 /// A failed attempt, and how far it had come.
 struct Failure(Phase, ProxyError);
 
-/// Forwards a request and answers it, whatever happens.
-pub(super) async fn forward(request: HttpRequest, payload: Payload, worker: Rc<Worker>) -> HttpResponse {
-    let in_flight = worker.traffic.enter(worker.index);
-    let started = Instant::now();
-    let sent_id = request.headers().get(X_REQUEST_ID).map(HeaderValue::as_bytes);
-    let random = fastrand::u128(..);
-    let id = RequestId::new(sent_id, random);
-    let (settings, client, key) = {
-        let snapshot = worker.registry.snapshot();
-        let peer = request
-            .peer_addr()
-            .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-        let trusted_proxies = &snapshot.config().trusted_proxies;
-        let client = Client::new(peer, trusted_proxies);
-        let settings = snapshot.route().map(|pool| Arc::clone(pool.config()));
-        let strategy = settings.as_ref().map(|settings| &settings.strategy);
-        let key = strategy.and_then(|strategy| hash_key::of(&request, strategy, (peer, trusted_proxies)));
-        (settings, client, key)
-    };
-    if let Some(error) = not_forwarded(&request, &worker) {
-        return refuse(&request, &worker, &id, &error);
-    }
-    let Some(settings) = settings else {
-        return refuse(&request, &worker, &id, &NoBackend::NoneEligible.into());
-    };
-    let body = RequestBody::new(payload, body_size(&request), settings.timeouts.body_stall);
-    let deadline = settings.timeouts.request.map(|whole| (started + whole, whole));
-    let exchange = Exchange {
-        request,
-        body,
-        worker,
-        client,
-        id,
-        by: PickBy {
-            random: random as u64,
-            key,
-        },
-        settings,
-        deadline,
-    };
-    match exchange.run().await {
-        Ok((lease, answer)) => exchange.deliver(lease, answer, in_flight),
-        Err(error) => refuse(&exchange.request, &exchange.worker, &exchange.id, &error),
-    }
-}
-
-fn refuse(request: &HttpRequest, worker: &Worker, id: &RequestId, error: &ProxyError) -> HttpResponse {
-    let accept = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    // Whatever is left of the body is of no use; the next request begins on a new connection.
-    let unread = !matches!(body_size(request), BodySize::None | BodySize::Sized(0));
-    let close = unread || worker.traffic.is_draining();
-    let config = Arc::clone(worker.registry.snapshot().config());
-    answer::error(&config, error, (id, wants_json(accept)), close)
-}
-
-/// What the balancer does not forward: tunnels, TRACE unless it is allowed, and targets that name no resource of a
-/// server (RFC 9112 section 3.2) or hide a user name in the host.
-fn not_forwarded(request: &HttpRequest, worker: &Worker) -> Option<ProxyError> {
-    let (method, target) = (request.method(), request.uri());
-    if *method == Method::CONNECT {
-        return Some(ProxyError::NotAllowed("CONNECT is not allowed here"));
-    }
-    if *method == Method::TRACE && !worker.registry.snapshot().config().allow_trace {
-        return Some(ProxyError::NotAllowed("TRACE is not allowed here"));
-    }
-    let authority = target.authority()?;
-    let hides_a_user = authority.as_str().contains('@');
-    (hides_a_user || target.scheme().is_none()).then_some(ProxyError::BadTarget)
-}
-
-/// How the body is announced to the backend. actix-http has refused whatever is ambiguous.
-fn body_size(request: &HttpRequest) -> BodySize {
-    let headers = request.headers();
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        return BodySize::Stream;
-    }
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    length.map_or(BodySize::None, BodySize::Sized)
-}
-
 impl Exchange {
     /// Tries one backend after the other until one answers.
-    async fn run(&self) -> Result<(Lease, ClientResponse), ProxyError> {
+    pub(super) async fn run(&self) -> Result<(Lease, ClientResponse), ProxyError> {
         let mut tried = Tried::default();
         let (mut retries, mut second_chance) = (0, true);
         let mut lease = self.pick(&tried).map_err(|none| self.none_there(none))?;
@@ -167,7 +80,7 @@ impl Exchange {
                     None
                 }
             };
-            let next = if retries < self.settings.retries.attempts {
+            let next = if retries < self.terms().retries.attempts {
                 self.next_backend(&error, &mut tried, &mut second_chance)
             } else {
                 None
@@ -197,14 +110,14 @@ impl Exchange {
         if !self.replay().allows(progress) {
             return None;
         }
-        if !self.worker.registry.snapshot().route()?.has_untried(tried) {
+        if !self.worker.has_untried(self.pool(), tried) {
             // The only backend there is may just have closed a kept-alive connection: it gets one more chance.
             if tried.len() > 1 || !error.is_broken_connection() || !std::mem::take(second_chance) {
                 return None;
             }
             *tried = Tried::default();
         }
-        let allowed = progress == Progress::NotSent || self.withdraw_from_budget();
+        let allowed = progress == Progress::NotSent || self.worker.withdraw_retry(self.pool(), self.terms());
         allowed.then(|| self.pick(tried).ok()).flatten()
     }
 
@@ -212,8 +125,17 @@ impl Exchange {
         self.worker.finish(lease, error.outcome(self.body.is_complete()));
     }
 
+    fn pool(&self) -> &Pool {
+        self.passage.destination.pool()
+    }
+
+    fn terms(&self) -> &Terms {
+        self.passage.destination.terms()
+    }
+
     fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
-        self.worker.pick(Instant::now(), tried, self.by)
+        let now = Instant::now();
+        self.worker.pick(self.pool(), tried, PickBy { now, ..self.by })
     }
 
     fn none_there(&self, none: NoBackend) -> ProxyError {
@@ -231,7 +153,7 @@ impl Exchange {
     }
 
     fn is_retried_status(&self, answer: &ClientResponse) -> bool {
-        let statuses = &self.settings.retries.statuses;
+        let statuses = &self.terms().retries.statuses;
         statuses.contains(&answer.status().as_u16()) && self.replay().allows(Progress::Sent)
     }
 
@@ -243,45 +165,62 @@ impl Exchange {
         }
     }
 
-    fn withdraw_from_budget(&self) -> bool {
-        let snapshot = self.worker.registry.snapshot();
-        let Some(pool) = snapshot.route() else {
-            return false;
-        };
-        pool.retry_budget()
-            .withdraw(&self.settings.retries, Pool::requests(pool), Instant::now())
-    }
-
     async fn attempt(&self, lease: &Lease) -> Result<ClientResponse, Failure> {
-        let timeouts = &self.settings.timeouts;
+        let timeouts = &self.terms().timeouts;
         let uri = self.uri(lease)?;
         let client = self.worker.upstream.get(timeouts);
         let mut request = client.request(self.request.method().clone(), uri).no_decompress();
-        let host = self.host();
+        let host = host(&self.request);
         headers::copy_request(
             self.request.headers(),
             host.as_ref(),
             (self.client, &self.id),
             request.headers_mut(),
         );
+        let backend = lease.backend().authority();
+        let host_to_send = match self
+            .passage
+            .destination
+            .forward()
+            .map(|forward| &forward.send_host)
+        {
+            Some(SendHost::Literal(host)) => Some(&**host),
+            Some(SendHost::Backend) => Some(backend),
+            // awc would name the authority of its URI.
+            Some(SendHost::Preserve) | None => host.is_none().then_some(backend),
+        };
+        if let Some(Ok(host)) = host_to_send.map(HeaderValue::from_str) {
+            request.headers_mut().insert(header::HOST, host);
+        }
+        if let Some(edits) = &self.passage.edits {
+            headers::change(&edits.request, request.headers_mut());
+        }
         let body = BoxBody::new(self.body.clone());
         let sending = self.worker.upstream.send(request, body);
         let answer = match self.within_limits(sending).await? {
             Ok(answer) => answer,
             Err(error) => return Err(self.describe(error)),
         };
-        let head = answer_head(answer.status().as_u16(), &self.settings, self.body.is_empty());
+        let head = answer_head(answer.status().as_u16(), self.pool(), self.body.is_empty());
         lease.answered(Instant::now(), head);
         Ok(answer)
     }
 
-    /// Path and query exactly as they came.
+    /// Path and query exactly as they came, unless the route rewrites them.
     fn uri(&self, lease: &Lease) -> Result<Uri, Failure> {
         let backend = lease.backend();
         let mut parts = uri::Parts::default();
         parts.scheme = Some(uri::Scheme::HTTP);
-        parts.authority = backend.authority().parse().ok();
-        parts.path_and_query = self.request.uri().path_and_query().and_then(rooted);
+        parts.authority = self.worker.upstream.authority(backend);
+        let rewritten = self
+            .passage
+            .edits
+            .as_ref()
+            .and_then(|edits| edits.target.as_deref());
+        parts.path_and_query = match rewritten {
+            Some(target) => uri::PathAndQuery::try_from(target).ok(),
+            None => self.request.uri().path_and_query().and_then(rooted),
+        };
         Uri::from_parts(parts).map_err(|error| {
             Failure(
                 Phase::Connecting,
@@ -290,19 +229,11 @@ impl Exchange {
         })
     }
 
-    /// The host that the client asked for: in an absolute target the target's wins (RFC 9112 section 3.2.2).
-    fn host(&self) -> Option<HeaderValue> {
-        match self.request.uri().authority() {
-            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-            None => self.request.headers().get(header::HOST).cloned(),
-        }
-    }
-
     /// Waits for the answer's head as long as the backend may be silent. The time in which the client is to send its
     /// body does not count.
     async fn within_limits<T>(&self, sending: impl Future<Output = T>) -> Result<T, Failure> {
         let mut sending = std::pin::pin!(sending);
-        let idle = self.settings.timeouts.response_idle;
+        let idle = self.terms().timeouts.response_idle;
         let mut silent_since = Instant::now();
         loop {
             let (limit, after, at) = match self.deadline {
@@ -329,7 +260,7 @@ impl Exchange {
         if let Some(client_failure) = self.body.take_failure() {
             return Failure(Phase::Sending, client_failure);
         }
-        let timeout = self.settings.timeouts.connect;
+        let timeout = self.terms().timeouts.connect;
         match error {
             SendRequestError::Connect(ConnectError::Disconnected) => {
                 Failure(Phase::Waiting, ProxyError::Closed)
@@ -341,12 +272,15 @@ impl Exchange {
         }
     }
 
-    fn deliver(self, lease: Lease, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
+    pub(super) fn deliver(self, lease: Lease, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
         // Behind an answer that did not wait for the body nobody reads the rest.
         let close = self.worker.traffic.is_draining() || !self.body.is_complete();
         let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
         let mut response = HttpResponse::new(from.status());
         headers::copy_response(from.headers(), response.headers_mut());
+        if let Some(edits) = &self.passage.edits {
+            headers::change(&edits.response, response.headers_mut());
+        }
         let length = answer::content_length(&from);
         // HTTP/1.0 knows no chunks; only the end of its connection is left to end such a body (RFC 9112 section 6.3).
         let unframed = length.is_none() && self.request.version() == Version::HTTP_10;
@@ -360,7 +294,7 @@ impl Exchange {
             answer: from,
             length,
             received: 0,
-            idle: self.settings.timeouts.response_idle,
+            idle: self.passage.destination.terms().timeouts.response_idle,
             deadline: self.deadline,
             timer: None,
             lease: Some(lease),

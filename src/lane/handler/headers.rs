@@ -7,7 +7,7 @@
 use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    proxy::{Client, RequestId},
+    proxy::{Client, LineChanges, RequestId},
     upstream::OMITTED_LENGTH,
 };
 
@@ -126,6 +126,21 @@ pub(super) fn copy_response(from: &HeaderMap, to: &mut HeaderMap) {
     for (name, value) in from {
         if is_end_to_end(name, &named) && *name != OMITTED_LENGTH {
             to.append(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Changes a head as its route wants. Names and values have been checked; one that is none is left out.
+pub(super) fn change(changes: &LineChanges, headers: &mut HeaderMap) {
+    for name in &*changes.dropped {
+        headers.remove(&**name);
+    }
+    for (name, value) in &changes.added {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(value),
+        ) {
+            headers.append(name, value);
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Its form is the framework's. What that costs is written down in docs/handler-lane.md.
 
 mod answer;
+mod dispatch;
 mod forward;
-mod hash_key;
 mod headers;
 mod request_body;
 mod response_body;
@@ -24,7 +24,7 @@ pub fn configure(worker: Rc<Worker>) -> impl FnOnce(&mut web::ServiceConfig) {
 
 async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     match request.app_data::<Rc<Worker>>().map(Rc::clone) {
-        Some(worker) => forward::forward(request, payload.into_inner(), worker).await,
+        Some(worker) => dispatch::dispatch(request, payload.into_inner(), worker).await,
         None => HttpResponse::InternalServerError().finish(),
     }
 }

@@ -10,15 +10,16 @@ mod pulse;
 use std::{
     io,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use lb_core::{
-    config::{Config, PoolConfig},
-    pool::Lease,
+    config::Config,
+    pool::{Lease, Pool, Terms},
 };
-use lb_wire::RequestHead;
+use lb_wire::{AddedLines, RequestHead};
 
 use self::{answer::Answer, pulse::Pulse};
 use super::{
@@ -66,13 +67,25 @@ pub(super) enum End {
 pub(super) struct Message<'m> {
     pub(super) head: &'m RequestHead,
     pub(super) config: &'m Config,
-    pub(super) settings: &'m PoolConfig,
+    /// Where it goes, for the retry budget.
+    pub(super) pool: &'m Pool,
+    pub(super) terms: &'m Terms,
+    /// What its route changes of the answer.
+    pub(super) answer_edits: Option<&'m AnswerEdits>,
     /// When the whole request must be done, and how long that was from its start.
     pub(super) deadline: Option<(Instant, Duration)>,
     pub(super) outgoing: Outgoing,
     pub(super) body: ClientBody,
     /// The client has been told that its body is wanted.
     pub(super) continued: bool,
+}
+
+/// Changes of an answer's header lines.
+pub(super) struct AnswerEdits {
+    /// Names of lines that are left out.
+    pub(super) dropped: Arc<[Box<str>]>,
+    /// Lines that are added.
+    pub(super) added: AddedLines,
 }
 
 /// One attempt.
@@ -172,7 +185,7 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
             Ok(ask) => ask,
             Err(end) => return Poll::Ready(end),
         };
-        let timeouts = &self.message.settings.timeouts;
+        let timeouts = &self.message.terms.timeouts;
         let begun = self.answer.is_some();
         let upload_is_due = upload == Upload::WaitsForClient && !begun && !self.awaits_continue();
         let (since, limit, after) = if !self.client.out.is_empty() || upload_is_due {

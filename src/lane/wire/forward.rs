@@ -3,30 +3,26 @@
 use std::{
     future::poll_fn,
     rc::Rc,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use lb_core::{
-    pool::{Lease, NoBackend, Outcome, Tried},
+    pool::{Lease, NoBackend, Outcome, Pool, Tried},
     retry::{Progress, Replay},
 };
-use lb_wire::{ForwardContext, Method, RequestHead, Version, write_request_head};
+use lb_wire::Method;
 
 use super::{
     Transport,
     client::Client,
-    client_body::ClientBody,
+    dispatch::{finish, takes_another},
     exchange::{End, Exchange, Message},
-    hash_key,
-    outgoing::Outgoing,
     own_answer,
-    refusal::refusal,
     tunnel::OpenTunnel,
     worker::WireWorker,
 };
 use crate::{
-    proxy::{self, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, wants_json},
+    proxy::{ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict},
     telemetry::InFlight,
     upstream::{UpstreamConnection, connect},
 };
@@ -50,111 +46,20 @@ pub(super) enum Next {
 }
 
 /// What one request is through all its attempts.
-struct Request<'m> {
-    worker: Rc<WireWorker>,
-    id: RequestId,
-    by: PickBy,
-    json: bool,
-    message: Message<'m>,
-}
-
-/// Forwards a request whose head is at the start of what the client sent.
-pub(super) async fn forward<S: Transport>(client: &mut Client<S>, head: RequestHead) -> Next {
-    let worker = Rc::clone(&client.worker);
-    let counted = worker.traffic().enter(worker.shared.index);
-    let started = WireWorker::precise_now();
-    let config = Arc::clone(worker.shared.registry.snapshot().config());
-    let settings = worker
-        .shared
-        .registry
-        .snapshot()
-        .route()
-        .map(|pool| Arc::clone(pool.config()));
-    let trusted = proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
-    let random = fastrand::u128(..);
-    let (id, json) = identify(client, &head, random);
-    // What came with the head is looked at before any backend is asked, and goes on with it in one piece.
-    let mut body = ClientBody::new(head.framing, config.limits.body_size);
-    let with_head = body.take(&client.unused()[head.len..]);
-    let with_head = with_head.map_err(|error| (error.status(), error.reason()));
-    let refused = refusal(client, &head, &config).or(with_head.err());
-    let (Some(settings), Ok(with_head), None) = (settings, with_head, refused) else {
-        client.consume(head.len);
-        let refused = refused.unwrap_or((503, "no backend is ready for requests"));
-        let answer = ErrorAnswer::new(&config, refused, &id, json);
-        own_answer::write(client, &answer, &id, head.method == Method::Head, true);
-        return finish_own(client, false).await;
-    };
-    let by = PickBy {
-        random: random as u64,
-        key: hash_key::of(client, &head, (&settings.strategy, &config)),
-    };
-    let first = worker.shared.pick(started, &Tried::default(), by);
-    let mut out = worker.take_buffer();
-    {
-        let lines = worker.lines();
-        let context = ForwardContext {
-            client: &client.address,
-            secure: false,
-            trusted,
-            forwarded: false,
-            via: config.via.as_deref(),
-            request_id: id.to_be_written(),
-            default_host: first.as_ref().map_or("", |lease| lease.backend().authority()),
-            close: false,
-        };
-        write_request_head(&head.view(client.unused(), &lines), &context, &mut out);
-    }
-    let head_length = out.len();
-    let taken = head.len + with_head;
-    out.extend_from_slice(&client.unused()[head.len..taken]);
-    client.consume(taken);
-    let mut request = Request {
-        worker: Rc::clone(&worker),
-        id,
-        by,
-        json,
-        message: Message {
-            head: &head,
-            config: &config,
-            settings: &settings,
-            deadline: settings.timeouts.request.map(|whole| (started + whole, whole)),
-            outgoing: Outgoing::new(out, head_length, head.method.is_idempotent()),
-            body,
-            continued: false,
-        },
-    };
-    let next = request.run(client, first, counted).await;
-    worker.give_buffer(request.message.outgoing.into_buffer());
-    next
-}
-
-/// The request's id, and whether its sender wants errors as JSON.
-fn identify<S: Transport>(client: &Client<S>, head: &RequestHead, random: u128) -> (RequestId, bool) {
-    let lines = client.worker.lines();
-    let view = head.view(client.unused(), &lines);
-    let id = RequestId::new(view.header("x-request-id").next(), random);
-    let accept = view
-        .header("accept")
-        .next()
-        .filter(|accept| memchr::memmem::find(accept, b"json").is_some());
-    (
-        id,
-        accept.is_some_and(|accept| wants_json(std::str::from_utf8(accept).ok())),
-    )
-}
-
-async fn finish_own<S: Transport>(client: &mut Client<S>, goes_on: bool) -> Next {
-    let stall = client.worker.shared.stall();
-    match client.flush(stall).await {
-        Ok(()) if goes_on => Next::Request,
-        Ok(()) => Next::Close,
-        Err(_) => Next::Drop,
-    }
+pub(super) struct Request<'m> {
+    pub(super) worker: Rc<WireWorker>,
+    pub(super) id: RequestId,
+    pub(super) json: bool,
+    /// The pool as it was when the request came; attempts after the first take the newest.
+    pub(super) pool: &'m Pool,
+    /// Each backend is told its own host.
+    pub(super) sends_own_host: bool,
+    pub(super) by: PickBy,
+    pub(super) message: Message<'m>,
 }
 
 impl Request<'_> {
-    async fn run<S: Transport>(
+    pub(super) async fn run<S: Transport>(
         &mut self,
         client: &mut Client<S>,
         first: Result<Lease, NoBackend>,
@@ -173,7 +78,7 @@ impl Request<'_> {
                 tried.add(lease.backend());
             }
             let retry_statuses =
-                retries < self.message.settings.retries.attempts && self.may_retry_status(&tried);
+                retries < self.message.terms.retries.attempts && self.may_retry_status(&tried);
             let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
             let (phase, error) = match attempt {
                 Attempt::Done(next) => {
@@ -186,7 +91,7 @@ impl Request<'_> {
                         unsent: self.message.outgoing.take_unsent(),
                         lease,
                         counted,
-                        idle: self.worker.shared.tunnel_idle(),
+                        idle: self.message.terms.timeouts.tunnel_idle,
                     }));
                 }
                 Attempt::Gone => return Next::Drop,
@@ -226,11 +131,14 @@ impl Request<'_> {
             if phase == Phase::Connecting {
                 self.worker.shared.registry.connect_failed(lease.backend());
             }
-            let left =
-                retries < self.message.settings.retries.attempts && self.worker.shared.has_untried(&tried);
+            let left = retries < self.message.terms.retries.attempts
+                && self.worker.shared.has_untried(self.pool, &tried);
             let next = if left && self.may_retry(&error) {
-                let now = WireWorker::precise_now();
-                self.worker.shared.pick(now, &tried, self.by).ok()
+                let by = PickBy {
+                    now: WireWorker::precise_now(),
+                    ..self.by
+                };
+                self.worker.shared.pick(self.pool, &tried, by).ok()
             } else {
                 None
             };
@@ -246,6 +154,9 @@ impl Request<'_> {
             match next {
                 Some(next) => {
                     self.message.outgoing.rewind();
+                    if self.sends_own_host {
+                        self.message.outgoing.set_host(next.backend().authority());
+                    }
                     retries += 1;
                     picked = Ok(next);
                 }
@@ -256,7 +167,7 @@ impl Request<'_> {
 
     /// Ends a broken answer: the client gets what came of it, and then sees that it is not whole.
     async fn break_off<S: Transport>(&self, client: &mut Client<S>) -> Next {
-        match client.flush(self.message.settings.timeouts.body_stall).await {
+        match client.flush(self.message.terms.timeouts.body_stall).await {
             Ok(()) => Next::Drop,
             Err(_) => Next::Reset,
         }
@@ -277,7 +188,9 @@ impl Request<'_> {
             body_intact: self.message.outgoing.is_whole(),
         }
         .allows(progress);
-        allowed && (progress == Progress::NotSent || self.worker.shared.withdraw_retry(self.message.settings))
+        allowed
+            && (progress == Progress::NotSent
+                || self.worker.shared.withdraw_retry(self.pool, self.message.terms))
     }
 
     /// Answers with an error. The connection goes on if all of the request has been read.
@@ -286,33 +199,28 @@ impl Request<'_> {
             let failures = &self.worker.shared.failures;
             failures.write(&self.id, None, (Phase::Connecting, error), Verdict::GaveUp);
         }
-        let unread = !self.message.body.is_done() && !self.message.head.framing.is_empty();
-        // HTTP/1.0 would have to be told that it goes on (RFC 9112 section 9.3); an error is not worth it.
-        let modern = self.message.head.version == Version::Http11;
-        let goes_on =
-            self.message.head.keep_alive && modern && !unread && !self.worker.traffic().is_draining();
+        let head = self.message.head;
+        let goes_on = takes_another(
+            client,
+            head,
+            self.message.body.is_done() || head.framing.is_empty(),
+        );
         let answer = ErrorAnswer::new(
             self.message.config,
             (error.status(), error.reason()),
             &self.id,
             self.json,
         );
-        own_answer::write(
-            client,
-            &answer,
-            &self.id,
-            self.message.head.method == Method::Head,
-            !goes_on,
-        );
-        finish_own(client, goes_on).await
+        own_answer::write(client, &answer, &self.id, head.method == Method::Head, !goes_on);
+        finish(client, goes_on).await
     }
 
     /// Whether an answer could be thrown away for another backend's.
     fn may_retry_status(&self, tried: &Tried) -> bool {
-        !self.message.settings.retries.statuses.is_empty()
+        !self.message.terms.retries.statuses.is_empty()
             && self.message.head.method.is_safe()
             && self.message.head.framing.is_empty()
-            && self.worker.shared.has_untried(tried)
+            && self.worker.shared.has_untried(self.pool, tried)
     }
 
     async fn attempt<S: Transport>(
@@ -363,7 +271,7 @@ impl Request<'_> {
 
     /// An idle connection if there is a good one, else a new one.
     async fn connection(&self, lease: &Lease, reuse: bool) -> Result<UpstreamConnection, ProxyError> {
-        let timeouts = &self.message.settings.timeouts;
+        let timeouts = &self.message.terms.timeouts;
         let now = self.worker.timers.now();
         let fresh = (!self.message.head.method.is_idempotent()).then_some(FRESH);
         if reuse && let Some(idle) = self.worker.idle.take(lease.backend().id(), timeouts, now, fresh) {

@@ -8,9 +8,9 @@
 mod backlog;
 mod client;
 mod client_body;
+mod dispatch;
 mod exchange;
 mod forward;
-mod hash_key;
 mod outgoing;
 mod own_answer;
 mod refusal;

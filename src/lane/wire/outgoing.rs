@@ -59,6 +59,14 @@ impl Outgoing {
         self.touched = false;
     }
 
+    /// Puts another `Host` into the head, before any of it has gone out in this attempt.
+    pub(super) fn set_host(&mut self, host: &str) {
+        let before = self.bytes.len();
+        if self.whole && self.sent == 0 && lb_wire::replace_host(&mut self.bytes, host.as_bytes()) {
+            self.most = (self.most + self.bytes.len()).saturating_sub(before);
+        }
+    }
+
     /// Whether all that is there has gone out.
     pub(super) fn is_flushed(&self) -> bool {
         self.sent == self.bytes.len()

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use lb_wire::RequestError;
+use lb_wire::{AddedLines, RequestError};
 
 use super::{Transport, client::Client};
-use crate::proxy::{ErrorAnswer, RequestId};
+use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer, reason_phrase};
 
 /// What we pass on: 405 and the answer to OPTIONS have to say it (RFC 9110 sections 9.3.7 and 15.5.6).
 const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n";
@@ -39,6 +39,40 @@ pub(super) fn write<S: Transport>(
     );
     let out = client.out.buffer();
     out.extend_from_slice(text.as_bytes());
+    if !head {
+        out.extend_from_slice(&answer.body);
+    }
+}
+
+/// Writes an answer that a route gives itself.
+pub(super) fn write_route<S: Transport>(
+    client: &mut Client<S>,
+    answer: &RouteAnswer,
+    head: bool,
+    close: bool,
+) {
+    let date = client.worker.date();
+    let out = client.out.buffer();
+    let start = format!("HTTP/1.1 {} {}\r\n", answer.status, reason_phrase(answer.status));
+    out.extend_from_slice(start.as_bytes());
+    let mut lines = AddedLines::default();
+    for (name, value) in &answer.lines {
+        lines.push(name, value);
+    }
+    out.extend_from_slice(lines.as_bytes());
+    // RFC 9110 section 8.6: none in 204; in 304 it would be that of another answer.
+    if !matches!(answer.status, 204 | 304) {
+        out.extend_from_slice(format!("Content-Length: {}\r\n", answer.body.len()).as_bytes());
+    }
+    for part in [
+        &b"Date: "[..],
+        &date,
+        b"\r\n",
+        if close { b"Connection: close\r\n" } else { b"" },
+        b"\r\n",
+    ] {
+        out.extend_from_slice(part);
+    }
     if !head {
         out.extend_from_slice(&answer.body);
     }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use super::{
     Transport,
     client::{Client, NoRequest},
-    forward::{self, Next},
+    dispatch::dispatch,
+    forward::Next,
     own_answer, tunnel,
     worker::WireWorker,
 };
@@ -48,7 +49,7 @@ async fn serve<S: Transport>(mut client: Client<S>) {
             Err(NoRequest::Refused(error)) => return own_answer::refuse_head(client, &error).await,
         };
         first = false;
-        match forward::forward(&mut client, head).await {
+        match dispatch(&mut client, head).await {
             Next::Request => {}
             Next::Close => return client.close_gently().await,
             Next::Drop => return,

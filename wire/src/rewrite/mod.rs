@@ -6,11 +6,13 @@
 
 mod client;
 mod copier;
+mod edits;
 mod request;
 mod response;
 #[cfg(test)]
 mod tests;
 
 pub use client::ClientAddress;
+pub use edits::{AddedLines, LineEdits, RequestEdits, replace_host};
 pub use request::{ForwardContext, write_request_head};
 pub use response::{AnswerContext, BodyPlan, write_response_head};

@@ -1,7 +1,7 @@
 //! Request heads towards a backend.
 
 use super::{
-    ClientAddress,
+    ClientAddress, RequestEdits,
     copier::{Copier, canonical, is_named_away, write_connection, write_line, write_via},
 };
 use crate::{
@@ -33,6 +33,8 @@ pub struct ForwardContext<'a> {
     pub default_host: &'a str,
     /// Ask the backend to close after its answer.
     pub close: bool,
+    /// What is changed beyond the table; `None`: nothing.
+    pub edits: Option<&'a RequestEdits<'a>>,
 }
 
 /// Writes the head for the backend, to the empty line; the body follows raw. `out` is appended to.
@@ -41,6 +43,13 @@ pub fn write_request_head(view: &RequestView<'_>, context: &ForwardContext<'_>, 
     let mut writer = Writer::new(view, context, out);
     writer.start_line();
     for line in view.lines.as_slice() {
+        if context
+            .edits
+            .is_some_and(|edits| edits.lines.drops_line(line, view.buf))
+        {
+            writer.copier.skip(line);
+            continue;
+        }
         match line.kind.on_request() {
             Action::Keep if writer.is_named_away(line) => writer.copier.skip(line),
             Action::Keep => {}
@@ -73,18 +82,19 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(view: &'a RequestView<'a>, context: &'a ForwardContext<'a>, out: &'a mut Vec<u8>) -> Self {
+        let drops = |name| context.edits.is_some_and(|edits| edits.lines.drops(name));
         Self {
             view,
             context,
             copier: Copier::new(view.buf, out, view.head.line.start),
-            for_written: false,
-            proto_written: false,
-            host_written: view.head.host.is_empty(),
-            id_written: context.request_id.is_none(),
-            forwarded: if context.forwarded {
-                Ours::Wanted
-            } else {
-                Ours::Unwanted
+            for_written: drops("x-forwarded-for"),
+            proto_written: drops("x-forwarded-proto"),
+            host_written: view.head.host.is_empty() || drops("x-forwarded-host"),
+            id_written: context.request_id.is_none() || drops("x-request-id"),
+            forwarded: match context.forwarded {
+                _ if drops("forwarded") => Ours::Written,
+                true => Ours::Wanted,
+                false => Ours::Unwanted,
             },
         }
     }
@@ -93,9 +103,11 @@ impl<'a> Writer<'a> {
     fn start_line(&mut self) {
         let head = self.view.head;
         let next = head.line.end + 2;
-        if !head.line_copyable {
+        let edited = self.context.edits.and_then(|edits| edits.target());
+        if !head.line_copyable || edited.is_some() {
             self.copier.jump(head.line.start, next);
             let target: [&[u8]; 2] = match (head.form, head.path.of(self.view.buf)) {
+                _ if edited.is_some() => [edited.unwrap_or_default(), b""],
                 // RFC 9112 section 3.2.4: OPTIONS of a URI without path and query is OPTIONS of the server.
                 (TargetForm::Absolute, []) if head.method == crate::Method::Options => [b"*", b""],
                 (TargetForm::Absolute, path) if path.first() != Some(&b'/') => [b"/", path],
@@ -109,8 +121,12 @@ impl<'a> Writer<'a> {
         if !head.has_host_line {
             self.copier.jump(next, next);
             let host = self.view.host().unwrap_or(self.context.default_host.as_bytes());
-            write_line("Host", host, self.copier.out);
+            write_line("Host", self.edited_host().unwrap_or(host), self.copier.out);
         }
+    }
+
+    fn edited_host(&self) -> Option<&'a [u8]> {
+        self.context.edits?.host()
     }
 
     #[inline]
@@ -125,7 +141,10 @@ impl<'a> Writer<'a> {
         let value = line.value.of(self.view.buf);
         let trusted = self.context.trusted;
         let keep = match line.kind {
-            Name::Host => return self.copier.replace(line, head.host.of(self.view.buf)),
+            Name::Host => {
+                let host = self.edited_host().unwrap_or(head.host.of(self.view.buf));
+                return self.copier.replace(line, host);
+            }
             Name::ContentLength => return self.copier.replace(line, canonical(value)),
             Name::TransferEncoding => return self.copier.replace(line, b"chunked"),
             Name::MaxForwards => return self.max_forwards(line),
@@ -222,6 +241,9 @@ impl<'a> Writer<'a> {
         }
         if let (Some(id), false) = (self.context.request_id, self.id_written) {
             write_line("X-Request-Id", id.as_bytes(), out);
+        }
+        if let Some(edits) = self.context.edits {
+            out.extend_from_slice(edits.lines.added.as_bytes());
         }
         if let Some(pseudonym) = self.context.via {
             write_via(head.version, pseudonym, out);

@@ -1,6 +1,9 @@
 //! Heads of answers towards a client.
 
-use super::copier::{Copier, canonical, is_named_away, write_connection, write_line, write_via};
+use super::{
+    LineEdits,
+    copier::{Copier, canonical, is_named_away, write_connection, write_line, write_via},
+};
 use crate::{
     Framing, Name, ResponseView, Version,
     rules::{Action, Line},
@@ -56,6 +59,8 @@ pub struct AnswerContext<'a> {
     pub date: Option<&'a str>,
     /// Pseudonym for `Via`; `None` writes none.
     pub via: Option<&'a str>,
+    /// What is changed of final answers beyond the table; `None`: nothing.
+    pub edits: Option<LineEdits<'a>>,
 }
 
 /// Writes the head for the client, to the empty line; `out` is appended to. Interim answers get neither framing, `Date` nor
@@ -73,7 +78,12 @@ pub fn write_response_head(view: &ResponseView<'_>, context: &AnswerContext<'_>,
         }
         copier.jump(0, head.line.end + 2);
     }
+    let edits = context.edits.filter(|_| !head.is_interim());
     for line in view.lines.as_slice() {
+        if edits.is_some_and(|edits| edits.drops_line(line, view.buf)) {
+            copier.skip(line);
+            continue;
+        }
         match line.kind.on_response() {
             Action::Keep if head.names_headers && line.kind.is_free() => {
                 if is_named_away(view.lines, view.buf, line.name.of(view.buf)) {
@@ -144,6 +154,9 @@ fn finish(view: &ResponseView<'_>, context: &AnswerContext<'_>, out: &mut Vec<u8
         );
         if let (Some(date), false) = (context.date, head.has_date) {
             write_line("Date", date.as_bytes(), out);
+        }
+        if let Some(edits) = context.edits {
+            out.extend_from_slice(edits.added.as_bytes());
         }
     }
     if let Some(pseudonym) = context.via {

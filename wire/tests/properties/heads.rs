@@ -20,6 +20,7 @@ pub(crate) fn forward(bytes: &[u8], trusted: bool) -> Option<(RequestHead, Vec<u
     };
     let client = ClientAddress::new([192, 0, 2, 9].into());
     let context = ForwardContext {
+        edits: None,
         client: &client,
         secure: false,
         trusted,
@@ -264,7 +265,7 @@ proptest! {
         let Ok(Parsed::Complete(head)) = parsed else { return Ok(()) };
         let body = BodyPlan::choose(head.framing, client);
         let context =
-            AnswerContext { client, keep_alive: true, body, length_without_body: true, date: Some("now"), via: None };
+            AnswerContext { edits: None, client, keep_alive: true, body, length_without_body: true, date: Some("now"), via: None };
         let goes_on = write_response_head(&head.view(&bytes, &lines), &context, &mut out);
         let shown = format!("{} -> {}", bytes.escape_ascii(), out.escape_ascii());
         let before = naive::read(&bytes).ok_or_else(|| TestCaseError::fail(shown.clone()));

@@ -14,7 +14,7 @@ use crate::config::{model::*, size::ByteSize, units::format_duration};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Setting {
     Port(Vec<Listener>),
-    Routes(Vec<RouteConfig>),
+    Routes(Vec<Arc<RouteConfig>>),
     TrustedProxies(Vec<IpNet>),
     Workers(Option<usize>),
     ShutdownTimeout(Duration),
@@ -170,7 +170,7 @@ impl fmt::Display for Setting {
                 [only] => only.fmt(f),
                 several => list(f, several),
             },
-            Self::Routes(routes) => list(f, routes.iter().map(|route| &route.pool)),
+            Self::Routes(routes) => list(f, routes.iter().map(|route| &route.then)),
             Self::TrustedProxies(networks) => list(f, networks),
             Self::Workers(None) => f.write_str("auto"),
             Self::Workers(Some(workers)) => workers.fmt(f),

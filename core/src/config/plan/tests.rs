@@ -489,7 +489,7 @@ prop_compose! {
         let pools: std::collections::BTreeMap<Arc<str>, _> = named.chain([(DEFAULT_POOL.into(), default)]).collect();
         Config {
             listeners: ports.into_iter().map(|port| Listener { host: None, port }).collect(),
-            routes: pools.keys().map(|pool| RouteConfig { pool: pool.clone() }).collect(),
+            routes: pools.keys().map(|pool| RouteConfig::everything_to(pool.clone()).into()).collect(),
             pools,
             trusted_proxies: networks.iter().map(|network| network.parse().unwrap()).collect(),
             workers,

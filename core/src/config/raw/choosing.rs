@@ -4,7 +4,7 @@ use super::fields::{Fields, Key, Written};
 use crate::config::problem::Problems;
 
 /// `strategy` as a name, or as a mapping.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::config) struct RawStrategy {
     pub(in crate::config) name: Option<Written>,
     pub(in crate::config) key: Option<Written>,
@@ -13,10 +13,38 @@ pub(in crate::config) struct RawStrategy {
 }
 
 /// `failover` as a mode, or as a mapping.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::config) struct RawFailover {
     pub(in crate::config) mode: Option<Written>,
     pub(in crate::config) overprovisioning: Option<Written>,
+}
+
+impl RawStrategy {
+    /// Options belong to their name, so a pool that says something says all of it.
+    pub(super) fn over(self, defaults: &Self) -> Self {
+        let Self {
+            name,
+            key,
+            bounded_load,
+            decay,
+        } = &self;
+        let written = [name, key, bounded_load, decay]
+            .iter()
+            .any(|written| written.is_some());
+        if written { self } else { defaults.clone() }
+    }
+}
+
+impl RawFailover {
+    /// As with strategies.
+    pub(super) fn over(self, defaults: &Self) -> Self {
+        let Self {
+            mode,
+            overprovisioning,
+        } = &self;
+        let written = [mode, overprovisioning].iter().any(|written| written.is_some());
+        if written { self } else { defaults.clone() }
+    }
 }
 
 const STRATEGY: &[Key] = &[
@@ -26,6 +54,7 @@ const STRATEGY: &[Key] = &[
     ("decay", "a duration"),
 ];
 const FAILOVER: &[Key] = &[("mode", "whole or gradual"), ("overprovisioning", "a factor")];
+
 pub(super) fn strategy(fields: &Fields<'_>, problems: &mut Problems) -> RawStrategy {
     let Some(fields) = fields.mapping("strategy", (STRATEGY, &[]), problems) else {
         return RawStrategy {

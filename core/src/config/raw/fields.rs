@@ -225,11 +225,41 @@ impl<'n> Fields<'n> {
         None
     }
 
+    /// Whether a setting is there, in whatever shape.
+    pub(in crate::config) fn is_written(&self, key: &str) -> bool {
+        self.nodes.contains_key(key)
+    }
+
+    /// Whether a key that is not known may have been meant as one that is.
+    pub(in crate::config) fn has_misspelt(&self) -> bool {
+        !self.misspelt.is_empty()
+    }
+
+    /// Refuses the mapping as a whole.
+    pub(in crate::config) fn refuse(&self, rule: &str, problems: &mut Problems) {
+        problems.add(self.position, &self.path, Refusal::new(rule), None);
+    }
+
+    /// The path of one of its settings.
+    pub(in crate::config) fn path_of(&self, key: &str) -> String {
+        key_path(&self.path, key)
+    }
+
     fn expected(&self, key: &str) -> &'static str {
         self.known
             .iter()
             .find(|(name, _)| *name == key)
             .map_or("a single value", |(_, expected)| expected)
+    }
+}
+
+/// A key that is a value as well: a name, a status code.
+pub(in crate::config) fn key(entry: &Entry, path: &str) -> Written {
+    Written {
+        field: path.to_owned(),
+        position: entry.position,
+        written: entry.key.clone(),
+        value: Scalar::Text(entry.key.clone()),
     }
 }
 

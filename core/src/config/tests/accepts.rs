@@ -46,9 +46,7 @@ fn three_keys_are_enough() {
     );
     assert_eq!(
         config.routes,
-        [RouteConfig {
-            pool: DEFAULT_POOL.into()
-        }]
+        [RouteConfig::everything_to(DEFAULT_POOL.into()).into()]
     );
     assert_eq!((config.workers, config.log), (None, LogLevel::Info));
     assert_eq!(config.shutdown_timeout, Duration::from_secs(30));

@@ -6,7 +6,7 @@ use super::{Checker, duration, place_of, strategy::slow_start, timeout, whole};
 use crate::config::{
     model::*,
     problem::Refusal,
-    raw::{RawBackend, RawConfig, RawHealthCheck, RawProbe, RawRetries, RawTimeouts, Written},
+    raw::{RawBackend, RawHealthCheck, RawPool, RawProbe, RawRetries, RawTimeouts, Written},
     units::{format_duration, parse_share, parse_statuses},
 };
 
@@ -24,7 +24,8 @@ const MAX_CONNECTIONS: u32 = 100_000_000;
 const MAX_PATH: usize = 2048;
 
 impl Checker<'_> {
-    pub(super) fn pool(&mut self, raw: &RawConfig) -> PoolConfig {
+    /// Every pool: the one at the top of the file, also where it is but the defaults of others, and those below `pools`.
+    pub(super) fn pool(&mut self, raw: &RawPool) -> PoolConfig {
         let probed = !matches!(raw.health_check, Some(RawHealthCheck::Off));
         PoolConfig {
             strategy: self.strategy(&raw.strategy),
@@ -32,10 +33,10 @@ impl Checker<'_> {
             slow_start: self
                 .value(&raw.slow_start, slow_start)
                 .unwrap_or(DEFAULT_SLOW_START),
-            backends: self.backends(&raw.backends, probed),
+            backends: self.backends(raw.backends.as_deref().unwrap_or_default(), probed),
             health_check: match &raw.health_check {
                 Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
-                Some(RawHealthCheck::Off) | None => HealthCheck::default(),
+                Some(RawHealthCheck::Off | RawHealthCheck::On) | None => HealthCheck::default(),
             },
             ejection: Some(EjectionRules::default()),
             all_down: AllDown::default(),
@@ -157,18 +158,9 @@ impl Checker<'_> {
 
     fn retries(&mut self, raw: &RawRetries) -> Retries {
         let default = Retries::default();
-        let mut statuses: Vec<u16> = self
-            .all(&raw.statuses, |status| parse_statuses(status.text(), (400, 599)))
-            .concat()
-            .into_iter()
-            .flat_map(|(first, last)| first..=last)
-            .collect();
-        statuses.sort_unstable();
-        statuses.dedup();
         Retries {
-            attempts: self
-                .value(&raw.attempts, |tries| whole(tries, 0, MAX_ATTEMPTS))
-                .unwrap_or(default.attempts),
+            statuses: self.retried_statuses(raw.statuses.as_deref().unwrap_or_default()),
+            attempts: self.value(&raw.attempts, attempts).unwrap_or(default.attempts),
             budget: self
                 .value(&raw.budget, |budget| parse_share(budget.text(), 100))
                 .unwrap_or(default.budget),
@@ -177,9 +169,12 @@ impl Checker<'_> {
                     whole(least, 0, MAX_RETRIES_PER_SECOND)
                 })
                 .unwrap_or(default.min_per_second),
-            statuses,
         }
     }
+}
+
+pub(super) fn attempts(written: &Written) -> Result<u32, Refusal> {
+    whole(written, 0, MAX_ATTEMPTS)
 }
 
 fn weight(written: &Written) -> Result<Weight, Refusal> {
@@ -266,7 +261,7 @@ fn probe_path(written: &Written) -> Result<Arc<str>, Refusal> {
     Ok(path.into())
 }
 
-fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {
+pub(super) fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {
     match (written.text(), duration(written)) {
         ("none", _) => Ok(None),
         ("0", _) | (_, Ok(Duration::ZERO)) => {

@@ -9,8 +9,8 @@ use std::{
 
 use lb_core::config::Config;
 use lb_wire::{
-    AnswerContext, Asked, BodyError, BodyPlan, BodyTracker, CHUNK_END, Framing, LAST_CHUNK, Lines, Parsed,
-    ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
+    AnswerContext, Asked, BodyError, BodyPlan, BodyTracker, CHUNK_END, Framing, LAST_CHUNK, LineEdits, Lines,
+    Parsed, ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -159,6 +159,10 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
             length_without_body: true,
             date,
             via: config.via.as_deref(),
+            edits: self.message.answer_edits.map(|edits| LineEdits {
+                dropped: &edits.dropped,
+                added: &edits.added,
+            }),
         }
     }
 
@@ -172,13 +176,18 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
     ) -> Result<(), End> {
         let said = answer_head(
             head.status,
-            self.message.settings,
+            self.message.pool,
             self.message.head.framing.is_empty(),
         );
         self.lease.answered(WireWorker::precise_now(), said);
-        let retried = self.retry_statuses && self.message.settings.retries.statuses.contains(&head.status);
+        let retried = self.retry_statuses && self.message.terms.retries.statuses.contains(&head.status);
         // Within the budget only: the client is better off with this answer than with none.
-        if retried && self.worker.shared.withdraw_retry(self.message.settings) {
+        if retried
+            && self
+                .worker
+                .shared
+                .withdraw_retry(self.message.pool, self.message.terms)
+        {
             return Err(End::Failed(
                 Phase::Waiting,
                 ProxyError::RetriedStatus(head.status),

@@ -1,4 +1,5 @@
 //! What comes out for what went in, byte by byte.
 
+mod edits;
 mod request;
 mod response;

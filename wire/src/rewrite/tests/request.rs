@@ -12,6 +12,7 @@ const ADDED: &str = "X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: http\r\nX-
 
 fn plain(client: &ClientAddress) -> ForwardContext<'_> {
     ForwardContext {
+        edits: None,
         client,
         secure: false,
         trusted: false,

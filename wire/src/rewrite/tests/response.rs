@@ -21,6 +21,7 @@ fn answered(text: &str, asked: Method, client: Version) -> (String, bool) {
         panic!("{parsed:?}: {text:?}")
     };
     let context = AnswerContext {
+        edits: None,
         client,
         keep_alive: true,
         body: BodyPlan::choose(head.framing, client),
@@ -153,6 +154,7 @@ fn a_length_without_a_body_goes_where_it_would_be_waited_for() {
         panic!()
     };
     let context = AnswerContext {
+        edits: None,
         client: Http11,
         keep_alive: false,
         body: BodyPlan::Copy,

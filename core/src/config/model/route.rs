@@ -1,0 +1,401 @@
+//! Routes, checked: which requests they mean, and what becomes of those.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{Retries, StrategyConfig, UpstreamTimeouts};
+use crate::{
+    config::units::format_duration,
+    route::{
+        Pattern, Template, ambiguity::Allowed, headers::HeaderChanges, rewrite::Rewrite, split::SplitBy,
+    },
+};
+
+/// One route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteConfig {
+    /// Which requests it means. Its text is the route's identity: a route with the same conditions stays itself.
+    pub when: Conditions,
+    /// What becomes of them.
+    pub then: RouteAction,
+    /// Changes of the answers that come of it, its own among them, but not of error messages.
+    pub response_headers: HeaderChanges,
+    /// Which ambiguous paths it takes.
+    pub allowed: Allowed,
+}
+
+impl RouteConfig {
+    /// The route of everything to one pool, which is there where none is written.
+    pub fn everything_to(pool: Arc<str>) -> Self {
+        Self {
+            when: Conditions::default(),
+            then: RouteAction::Forward(Box::new(Forward::to(pool))),
+            response_headers: HeaderChanges::default(),
+            allowed: Allowed::default(),
+        }
+    }
+
+    /// Where it forwards to, if it does.
+    pub fn forward(&self) -> Option<&Forward> {
+        match &self.then {
+            RouteAction::Forward(forward) => Some(forward),
+            RouteAction::Redirect(_) | RouteAction::Respond(_) => None,
+        }
+    }
+
+    /// Whether it takes all requests to one pool and changes nothing: then there is nothing to decide.
+    pub fn is_plain(&self) -> bool {
+        let plain = |forward: &Forward| forward.is_plain();
+        self.when == Conditions::default()
+            && self.response_headers.is_empty()
+            && self.forward().is_some_and(plain)
+    }
+
+    /// What is set, by key, for a person: the action first, then what is not as it is by default.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut all = self.then.settings();
+        if !self.response_headers.is_empty() {
+            all.push(("response_headers", self.response_headers.describe()));
+        }
+        if self.allowed.dot_segments {
+            all.push(("allow_dot_segments", "true".to_owned()));
+        }
+        if self.allowed.encoded_slashes {
+            all.push(("allow_encoded_slashes", "true".to_owned()));
+        }
+        all
+    }
+}
+
+/// What a request must be like; all of it. Nothing written: every request.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Conditions {
+    /// The host, one of these; none: any.
+    pub hosts: Vec<HostPattern>,
+    /// The path.
+    pub path: PathPattern,
+    /// The method, one of these; none: any.
+    pub methods: Vec<Arc<str>>,
+    /// Header lines.
+    pub headers: Vec<FieldTest>,
+    /// Query parameters.
+    pub query: Vec<FieldTest>,
+    /// The client's address, in one of these; none: any.
+    pub clients: Vec<IpNet>,
+}
+
+/// Which hosts are meant. In lower case, without port and without a dot at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// `*`: any, also none.
+    Any,
+    /// This one.
+    Exact(Arc<str>),
+    /// All that end so, with at least one label before; begins with a dot.
+    Wildcard(Arc<str>),
+}
+
+/// Which paths are meant, byte by byte.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PathPattern {
+    /// Any.
+    #[default]
+    Any,
+    /// This one and all below it; without a slash at its end.
+    Prefix(Arc<str>),
+    /// This one.
+    Exact(Arc<str>),
+    /// Those in which it is found.
+    Regex(Pattern),
+}
+
+impl PathPattern {
+    /// The regular expression, if it is one.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::Regex(pattern) => Some(pattern),
+            Self::Any | Self::Prefix(_) | Self::Exact(_) => None,
+        }
+    }
+}
+
+/// A condition on a header or a query parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldTest {
+    /// Its name; of a header in lower case, of a parameter as it is in the raw query.
+    pub name: Arc<str>,
+    /// What is asked of its value.
+    pub test: ValueTest,
+}
+
+/// What is asked of a value. Where a name comes several times, one of its values is enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueTest {
+    /// It is there.
+    Present,
+    /// It is not there.
+    Absent,
+    /// It is this.
+    Exact(Arc<str>),
+    /// It is found in it.
+    Regex(Pattern),
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RouteAction {
+    /// It goes to a backend.
+    Forward(Box<Forward>),
+    /// The client is sent elsewhere.
+    Redirect(Redirect),
+    /// It is answered here.
+    Respond(Respond),
+}
+
+/// How requests go to backends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forward {
+    /// The pools and their weights, at least one, the sum above 0; in the order written. Pools exist.
+    pub split: Vec<(Arc<str>, u32)>,
+    /// What a client is known by where there are several.
+    pub split_by: SplitBy,
+    /// How the next backend is chosen, if not as the pool has it: a choice of the route's own, over the same backends.
+    pub strategy: Option<StrategyConfig>,
+    /// Timeouts that differ from the pool's.
+    pub timeouts: TimeoutOverrides,
+    /// Retries that differ from the pool's.
+    pub retries: RetryOverrides,
+    /// Changes of the request.
+    pub request_headers: HeaderChanges,
+    /// What the backend is told as the host.
+    pub send_host: SendHost,
+    /// Another path.
+    pub rewrite: Option<Rewrite>,
+}
+
+impl Forward {
+    /// All to one pool, as it is.
+    pub fn to(pool: Arc<str>) -> Self {
+        Self {
+            split: vec![(pool, 1)],
+            split_by: SplitBy::default(),
+            strategy: None,
+            timeouts: TimeoutOverrides::default(),
+            retries: RetryOverrides::default(),
+            request_headers: HeaderChanges::default(),
+            send_host: SendHost::Preserve,
+            rewrite: None,
+        }
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(&self.split[..], [(pool, _)] if *self == Self { split: vec![(pool.clone(), self.split[0].1)], ..Self::to(pool.clone()) })
+    }
+
+    /// Whether a request to a pool is under other terms than the pool's.
+    pub fn has_own_terms(&self) -> bool {
+        self.timeouts != TimeoutOverrides::default() || self.retries != RetryOverrides::default()
+    }
+}
+
+/// Timeouts of a route; `None`: as the pool has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeoutOverrides {
+    /// `connect`
+    pub connect: Option<Duration>,
+    /// `response_idle`
+    pub response_idle: Option<Duration>,
+    /// `body_stall`
+    pub body_stall: Option<Duration>,
+    /// `tunnel_idle`
+    pub tunnel_idle: Option<Duration>,
+    /// `request`, which may be none.
+    pub request: Option<Option<Duration>>,
+}
+
+impl TimeoutOverrides {
+    /// The pool's timeouts with these in their place.
+    pub fn over(&self, pool: &UpstreamTimeouts) -> UpstreamTimeouts {
+        UpstreamTimeouts {
+            connect: self.connect.unwrap_or(pool.connect),
+            response_idle: self.response_idle.unwrap_or(pool.response_idle),
+            body_stall: self.body_stall.unwrap_or(pool.body_stall),
+            tunnel_idle: self.tunnel_idle.unwrap_or(pool.tunnel_idle),
+            request: self.request.unwrap_or(pool.request),
+            ..*pool
+        }
+    }
+}
+
+/// Retries of a route; `None`: as the pool has it. The budget is the pool's own, which it protects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RetryOverrides {
+    /// `attempts`
+    pub attempts: Option<u32>,
+    /// `statuses`
+    pub statuses: Option<Vec<u16>>,
+}
+
+impl RetryOverrides {
+    /// The pool's retries with these in their place.
+    pub fn over(&self, pool: &Retries) -> Retries {
+        Retries {
+            attempts: self.attempts.unwrap_or(pool.attempts),
+            statuses: self.statuses.clone().unwrap_or_else(|| pool.statuses.clone()),
+            ..pool.clone()
+        }
+    }
+}
+
+/// The `Host` that a backend gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendHost {
+    /// As the client sent it.
+    Preserve,
+    /// The backend's own `host:port`.
+    Backend,
+    /// This.
+    Literal(Arc<str>),
+}
+
+/// An answer that sends the client elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// Where to, with groups of the route's path.
+    pub to: Template,
+}
+
+/// A fixed answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Respond {
+    /// 200 to 599.
+    pub status: u16,
+    /// Its body.
+    pub body: Arc<[u8]>,
+    /// The value of `Content-Type`; meaningless without a body.
+    pub content_type: Arc<str>,
+}
+
+impl RouteAction {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Forward(forward) => forward.settings(),
+            Self::Redirect(Redirect { status, to }) => vec![("redirect", format!("{status} {to}"))],
+            Self::Respond(Respond {
+                status,
+                body,
+                content_type,
+            }) if body.is_empty() => {
+                let _ = content_type;
+                vec![("respond", status.to_string())]
+            }
+            Self::Respond(Respond {
+                status,
+                body,
+                content_type,
+            }) => {
+                vec![(
+                    "respond",
+                    format!("{status} {content_type}, {} bytes", body.len()),
+                )]
+            }
+        }
+    }
+}
+
+impl Forward {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            split,
+            split_by,
+            strategy,
+            timeouts,
+            retries,
+            request_headers,
+            send_host,
+            rewrite,
+        } = self;
+        let mut all = match split.as_slice() {
+            [(pool, _)] => vec![("pool", pool.to_string())],
+            several => {
+                let shares: Vec<_> = several
+                    .iter()
+                    .map(|(pool, weight)| format!("{pool} {weight}"))
+                    .collect();
+                vec![("split", shares.join(", ")), ("split_by", split_by.to_string())]
+            }
+        };
+        let mut add = |key, value: Option<String>| all.extend(value.map(|value| (key, value)));
+        let TimeoutOverrides {
+            connect,
+            response_idle,
+            body_stall,
+            tunnel_idle,
+            request,
+        } = *timeouts;
+        add("strategy", strategy.as_ref().map(ToString::to_string));
+        add("timeouts.connect", connect.map(format_duration));
+        add("timeouts.response_idle", response_idle.map(format_duration));
+        add("timeouts.body_stall", body_stall.map(format_duration));
+        add("timeouts.tunnel_idle", tunnel_idle.map(format_duration));
+        add(
+            "timeouts.request",
+            request.map(|cap| cap.map_or("none".to_owned(), format_duration)),
+        );
+        add(
+            "retries.attempts",
+            retries.attempts.map(|attempts| attempts.to_string()),
+        );
+        let statuses = |statuses: &Vec<u16>| {
+            let texts: Vec<_> = statuses.iter().map(u16::to_string).collect();
+            if texts.is_empty() {
+                "none".to_owned()
+            } else {
+                texts.join(", ")
+            }
+        };
+        add("retries.statuses", retries.statuses.as_ref().map(statuses));
+        add(
+            "request_headers",
+            (!request_headers.is_empty()).then(|| request_headers.describe()),
+        );
+        add(
+            "send_host",
+            (*send_host != SendHost::Preserve).then(|| send_host.to_string()),
+        );
+        add("rewrite", rewrite.as_ref().map(ToString::to_string));
+        all
+    }
+}
+
+impl fmt::Display for SendHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Preserve => "preserve",
+            Self::Backend => "backend",
+            Self::Literal(host) => host,
+        })
+    }
+}
+
+impl fmt::Display for RouteAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forward(forward) => match forward.split.as_slice() {
+                [(pool, _)] => f.write_str(pool),
+                several => {
+                    let shares: Vec<_> = several
+                        .iter()
+                        .map(|(pool, weight)| format!("{pool} {weight}"))
+                        .collect();
+                    f.write_str(&shares.join(", "))
+                }
+            },
+            Self::Redirect(Redirect { status, to }) => write!(f, "redirect {status} {to}"),
+            Self::Respond(Respond { status, .. }) => write!(f, "respond {status}"),
+        }
+    }
+}

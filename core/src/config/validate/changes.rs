@@ -1,0 +1,280 @@
+//! What routes change of requests and answers: headers, paths, redirects, fixed answers.
+
+use std::sync::Arc;
+
+use super::{Checker, conditions, whole};
+use crate::{
+    config::{
+        model::*,
+        problem::Refusal,
+        raw::{RawChanges, RawRedirect, RawRespond, RawRoute, Written},
+        suggest::closest,
+    },
+    route::{
+        BadTemplate, Pattern, Template, Variable,
+        ambiguity::Allowed,
+        headers::{self, HeaderChanges},
+        rewrite::Rewrite,
+    },
+};
+
+/// What a redirect means if nothing is said: not kept by browsers, so that a mistake can be mended.
+const DEFAULT_REDIRECT: u16 = 302;
+const DEFAULT_CONTENT_TYPE: &str = "text/plain; charset=utf-8";
+/// The longest value of a header, or place, before its variables.
+const MAX_TEMPLATE: usize = 4096;
+
+impl Checker<'_> {
+    pub(super) fn changes(&mut self, raw: &RawChanges) -> HeaderChanges {
+        let remove = self.all(&raw.remove, changeable);
+        let set = self.lines(&raw.set);
+        let add = self.lines(&raw.add);
+        HeaderChanges::new(&remove, set, add)
+    }
+
+    fn lines(&mut self, raw: &[(Written, Vec<Written>)]) -> Vec<(Arc<str>, Template)> {
+        let mut lines = Vec::new();
+        for (name, values) in raw {
+            let name = self.check(name, changeable);
+            let values = self.all(values, |value| {
+                let text = value.text();
+                if text.chars().any(char::is_control) {
+                    return Err(Refusal::new("must be a value without control characters"));
+                }
+                template(text, None)
+            });
+            if let Some(name) = name {
+                lines.extend(values.into_iter().map(|value| (name.clone(), value)));
+            }
+        }
+        lines
+    }
+
+    pub(super) fn rewrite(&mut self, raw: &RawRoute, when: &Conditions) -> Option<Rewrite> {
+        let strip = self.strip_prefix(raw, when);
+        let Some(rewrite) = &raw.rewrite else {
+            return strip;
+        };
+        let refuse = |rule: &str| Refusal::new(rule.to_owned());
+        let problem = match (&rewrite.prefix, &rewrite.regex, &rewrite.to) {
+            _ if strip.is_some() => {
+                Some(refuse("must not stand beside `strip_prefix`").hint("write one of them"))
+            }
+            (Some(_), None, None) | (None, _, Some(_)) => None,
+            _ => Some(refuse("must be a path, or have `to` and mostly `regex`")),
+        };
+        if let Some(refusal) = problem {
+            self.problems.add(rewrite.position, &rewrite.field, refusal, None);
+            return None;
+        }
+        if let Some(prefix) = &rewrite.prefix {
+            return self.check(prefix, |prefix| replaced_prefix(prefix, when));
+        }
+        let from = match &rewrite.regex {
+            Some(regex) => self.check(regex, conditions::pattern)?,
+            None => match &when.path {
+                PathPattern::Regex(pattern) => pattern.clone(),
+                _ => {
+                    let refusal = refuse("must have `regex`, as the route's path has none");
+                    self.problems.add(rewrite.position, &rewrite.field, refusal, None);
+                    return None;
+                }
+            },
+        };
+        let to = self.value(&rewrite.to, |to| {
+            let template = template(to.text(), Some(&from))?;
+            if template.texts().all(is_path_text) {
+                return Ok(template);
+            }
+            let refusal = Refusal::new("must be a path of visible ASCII characters without `?` and `#`");
+            Err(refusal.hint("the query stays as it came"))
+        })?;
+        Some(Rewrite::Pattern { from, to })
+    }
+
+    fn strip_prefix(&mut self, raw: &RawRoute, when: &Conditions) -> Option<Rewrite> {
+        let stripped = self.value(&raw.strip_prefix, |strip| {
+            if let Some(strip) = strip.as_bool() {
+                return match (&when.path, strip) {
+                    (_, false) => Ok(None),
+                    (PathPattern::Prefix(prefix), true) => Ok(Some(prefix.clone())),
+                    (_, true) => Err(Refusal::new("must be a path, as the route's own is no prefix")
+                        .hint("write for example `path: /v1`, or `strip_prefix: /v1`")),
+                };
+            }
+            let path = conditions::path(strip, ALL)?;
+            match path.strip_suffix('/').unwrap_or(&path) {
+                "" => Err(Refusal::new(
+                    "must be more than `/`, which every path begins with",
+                )),
+                path => Ok(Some(path.into())),
+            }
+        });
+        let to = Arc::from("");
+        stripped.flatten().map(|from| Rewrite::Prefix { from, to })
+    }
+
+    pub(super) fn redirect(&mut self, raw: &RawRedirect, when: &Conditions) -> RouteAction {
+        let pattern = match &when.path {
+            PathPattern::Regex(pattern) => Some(pattern),
+            _ => None,
+        };
+        let to = self.value(&raw.to, |to| location(to, pattern));
+        let status = self.value(&raw.status, |status| {
+            let refused = || Refusal::new("must be 301, 302, 303, 307 or 308");
+            let status = whole(status, 301, 308).map_err(|_| refused())?;
+            let status = u16::try_from(status).map_err(|_| refused())?;
+            if matches!(status, 304..=306) {
+                Err(refused())
+            } else {
+                Ok(status)
+            }
+        });
+        RouteAction::Redirect(Redirect {
+            status: status.unwrap_or(DEFAULT_REDIRECT),
+            to: to.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn respond(&mut self, raw: &RawRespond) -> RouteAction {
+        let status = self.value(&raw.status, |status| {
+            let refused = || Refusal::new("must be a status code from 200 to 599");
+            u16::try_from(whole(status, 200, 599).map_err(|_| refused())?).map_err(|_| refused())
+        });
+        let status = status.unwrap_or(200);
+        let body = self.value(&raw.body, |body| {
+            if matches!(status, 204 | 205 | 304) && !body.text().is_empty() {
+                return Err(Refusal::new(format!(
+                    "must be empty: an answer with {status} has no body"
+                )));
+            }
+            Ok(Arc::<[u8]>::from(body.text().as_bytes()))
+        });
+        let content_type = self.value(&raw.content_type, |content_type| {
+            let text = content_type.text();
+            let legal =
+                text.contains('/') && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+            match legal && text.trim() == text {
+                true => Ok(Arc::<str>::from(text)),
+                false => Err(Refusal::new(
+                    "must be a media type such as text/html; charset=utf-8",
+                )),
+            }
+        });
+        RouteAction::Respond(Respond {
+            status,
+            body: body.unwrap_or_default(),
+            content_type: content_type.unwrap_or_else(|| DEFAULT_CONTENT_TYPE.into()),
+        })
+    }
+}
+
+/// For paths that nobody asks for.
+const ALL: Allowed = Allowed {
+    dot_segments: true,
+    encoded_slashes: true,
+};
+
+fn changeable(written: &Written) -> Result<Arc<str>, Refusal> {
+    let name = written.text();
+    if !headers::is_name(name) {
+        return Err(Refusal::new(
+            "must be named as a header is: letters, digits and !#$%&'*+-.^_`|~",
+        ));
+    }
+    match headers::unchangeable(name) {
+        Some(instead) => Err(Refusal::new("must not be changed by a route").hint(instead)),
+        None => Ok(name.into()),
+    }
+}
+
+fn template(text: &str, pattern: Option<&Pattern>) -> Result<Template, Refusal> {
+    if text.len() > MAX_TEMPLATE {
+        return Err(Refusal::new(format!("must be at most {MAX_TEMPLATE} bytes long")));
+    }
+    Template::parse(text, pattern).map_err(|bad| {
+        let refusal = Refusal::new(bad.to_string());
+        let names = || Variable::ALL.iter().map(|(name, _)| *name);
+        match bad {
+            BadTemplate::Unclosed => refusal.hint("write {{ and }} for braces"),
+            BadTemplate::NoGroup(_) if pattern.is_none() => refusal
+                .hint("groups are there where the route's path is a regular expression, and in its rewrite"),
+            BadTemplate::NoGroup(_) => refusal,
+            BadTemplate::Unknown(name) => match closest(&name, names()) {
+                Some(meant) => refusal.did_you_mean(Some(format!("{{{meant}}}"))),
+                None => refusal.hint(format!("there are: {}", names().collect::<Vec<_>>().join(", "))),
+            },
+        }
+    })
+}
+
+fn is_path_text(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
+}
+
+/// What a route's path matched, replaced by another.
+fn replaced_prefix(written: &Written, when: &Conditions) -> Result<Rewrite, Refusal> {
+    let from = match &when.path {
+        PathPattern::Any => "".into(),
+        PathPattern::Prefix(path) | PathPattern::Exact(path) => path.clone(),
+        PathPattern::Regex(_) => {
+            let refusal = Refusal::new("must have `to`, as the route's path is a regular expression");
+            return Err(refusal.hint("write for example `rewrite: {to: \"/new/{1}\"}`"));
+        }
+    };
+    let to = conditions::path(written, ALL)?;
+    let to = to.strip_suffix('/').unwrap_or(&to).into();
+    Ok(Rewrite::Prefix { from, to })
+}
+
+/// Where a redirect leads: to a host that the file names, or the one that was asked for; never to one that a part of the
+/// path or query could make.
+fn location(written: &Written, pattern: Option<&Pattern>) -> Result<Template, Refusal> {
+    let text = written.text();
+    let template = template(text, pattern)?;
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let refusal = Refusal::new("must be a URL of visible ASCII characters");
+        return Err(refusal.hint("write others in their percent-encoded form"));
+    }
+    if text.starts_with('/') && !text.starts_with("//") {
+        return Ok(template);
+    }
+    let schemes = ["https://", "http://", "{scheme}://"];
+    let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+        let refusal = Refusal::new("must begin with `https://`, `http://`, `{scheme}://` or one `/`");
+        return Err(refusal.hint("for another scheme write for example `https://{host}{target}`"));
+    };
+    if ends_in_path(rest) {
+        return Ok(template);
+    }
+    let refusal = Refusal::new(
+        "must name its host by letters, {host} or {authority}, and then go on with `/`, {path} or {target}",
+    );
+    Err(refusal.hint("else a client could make it another host"))
+}
+
+/// Whether a text begins with a host that no request can change but by `Host`, and ends there or goes on as a path.
+fn ends_in_path(mut rest: &str) -> bool {
+    let mut named = false;
+    loop {
+        if rest.is_empty()
+            || rest.starts_with(['/', '?'])
+            || rest.starts_with("{path}")
+            || rest.starts_with("{target}")
+        {
+            return named;
+        }
+        rest = match ["{host}", "{authority}"]
+            .iter()
+            .find_map(|host| rest.strip_prefix(host))
+        {
+            Some(behind) => behind,
+            None => match rest.strip_prefix(|c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c)) {
+                Some(behind) => behind,
+                None => return false,
+            },
+        };
+        named = true;
+    }
+}

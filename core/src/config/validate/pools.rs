@@ -1,0 +1,70 @@
+//! The pools of a file: their names, their defaults, and where requests go that no route speaks of.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::Checker;
+use crate::config::{
+    model::*,
+    problem::Refusal,
+    raw::{RawConfig, Written},
+};
+
+/// Enough for a host's name; names stand in logs and tables.
+const MAX_POOL_NAME: usize = 64;
+
+impl Checker<'_> {
+    /// All pools by name. Settings at the top of the file are judged in any case: they are the defaults of all.
+    pub(super) fn pools(&mut self, raw: &RawConfig) -> BTreeMap<Arc<str>, PoolConfig> {
+        let mut pools = BTreeMap::new();
+        let top = self.pool(&raw.pool);
+        if raw.pool.backends.is_some() || raw.pools.is_empty() {
+            pools.insert(DEFAULT_POOL.into(), top);
+        }
+        for named in &raw.pools {
+            let pool = self.pool(&named.pool.clone().over(&raw.pool));
+            let Some(name) = self.check(&named.name, pool_name) else {
+                continue;
+            };
+            if *name == *DEFAULT_POOL && raw.pool.backends.is_some() {
+                let refusal =
+                    Refusal::new("must not be there twice: `backends` at the top of the file is this pool");
+                self.refuse(
+                    &named.name,
+                    refusal.hint("give one of them another name, or remove it"),
+                );
+                continue;
+            }
+            pools.insert(name, pool);
+        }
+        pools
+    }
+
+    /// Where everything goes without `routes`: to `default`, or to the only pool there is.
+    pub(super) fn only_pool(&mut self, pools: &BTreeMap<Arc<str>, PoolConfig>, raw: &RawConfig) -> Arc<str> {
+        let mut names = pools.keys();
+        match (pools.get_key_value(DEFAULT_POOL), names.next(), names.next()) {
+            (Some((default, _)), ..) => default.clone(),
+            (None, Some(only), None) => only.clone(),
+            (None, _, several) => {
+                if several.is_some() {
+                    let rule = "is required: there are several pools, and none is called `default`";
+                    let hint = "add for example `routes: [{host: api.example.com, pool: api}]`";
+                    self.problems
+                        .add(raw.position, "routes", Refusal::new(rule).hint(hint), None);
+                }
+                DEFAULT_POOL.into()
+            }
+        }
+    }
+}
+
+fn pool_name(written: &Written) -> Result<Arc<str>, Refusal> {
+    let name = written.text();
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if (1..=MAX_POOL_NAME).contains(&name.len()) && name.bytes().all(legal) {
+        return Ok(name.into());
+    }
+    Err(Refusal::new(format!(
+        "must be named by at most {MAX_POOL_NAME} letters, digits, `-`, `_` and `.`"
+    )))
+}

@@ -1,0 +1,208 @@
+//! What a route asks of a request beside host and path, and all of it as text.
+
+use std::fmt;
+
+use super::Request;
+use crate::config::{Conditions, FieldTest, HostPattern, PathPattern, ValueTest};
+
+impl Conditions {
+    /// How many there are beside host and path.
+    pub fn others(&self) -> usize {
+        usize::from(!self.methods.is_empty())
+            + self.headers.len()
+            + self.query.len()
+            + usize::from(!self.clients.is_empty())
+    }
+
+    /// Whether those beside host and path hold.
+    pub fn others_hold(&self, request: &Request<'_>) -> bool {
+        let client = request.client.to_canonical();
+        (self.methods.is_empty()
+            || self
+                .methods
+                .iter()
+                .any(|method| method.as_bytes() == request.method))
+            && (self.clients.is_empty() || self.clients.iter().any(|network| network.contains(&client)))
+            && self.headers.iter().all(|test| holds_for_headers(test, request))
+            && self.query.iter().all(|test| holds_for_query(test, request.query))
+    }
+}
+
+impl PathPattern {
+    /// Whether a raw path is meant.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => exact.as_bytes() == path,
+            Self::Prefix(prefix) => path
+                .strip_prefix(prefix.as_bytes())
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/'),
+            Self::Regex(pattern) => pattern.is_match(path),
+        }
+    }
+}
+
+impl HostPattern {
+    /// Whether a host is meant: in lower case, without port and without a dot at its end.
+    pub fn matches(&self, host: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => exact.as_bytes() == host,
+            Self::Wildcard(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_bytes()),
+        }
+    }
+}
+
+impl ValueTest {
+    /// Whether a value that is there passes. (`Absent` is for the caller to turn round.)
+    fn passes(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Present | Self::Absent => true,
+            Self::Exact(exact) => exact.as_bytes() == value,
+            Self::Regex(pattern) => pattern.is_match(value),
+        }
+    }
+}
+
+fn holds_for_headers(test: &FieldTest, request: &Request<'_>) -> bool {
+    let found = request
+        .headers
+        .any(&test.name, &mut |value| test.test.passes(value));
+    found != (test.test == ValueTest::Absent)
+}
+
+fn holds_for_query(test: &FieldTest, query: &[u8]) -> bool {
+    let found = query.split(|byte| *byte == b'&').any(|parameter| {
+        let end = parameter
+            .iter()
+            .position(|byte| *byte == b'=')
+            .unwrap_or(parameter.len());
+        let value = parameter.get(end + 1..).unwrap_or_default();
+        &parameter[..end] == test.name.as_bytes() && test.test.passes(value)
+    });
+    found != (test.test == ValueTest::Absent)
+}
+
+/// `host a.example, path /v1, method GET`; `every request` without conditions.
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            hosts,
+            path,
+            methods,
+            headers,
+            query,
+            clients,
+        } = self;
+        let mut parts = Vec::new();
+        if !hosts.is_empty() {
+            parts.push(format!("host {}", joined(hosts)));
+        }
+        match path {
+            PathPattern::Any => {}
+            PathPattern::Prefix(prefix) => parts.push(format!("path {prefix}")),
+            PathPattern::Exact(exact) => parts.push(format!("path = {exact}")),
+            PathPattern::Regex(pattern) => parts.push(format!("path ~ {pattern}")),
+        }
+        if !methods.is_empty() {
+            parts.push(format!("method {}", joined(methods)));
+        }
+        parts.extend(headers.iter().map(|test| described("header", test)));
+        parts.extend(query.iter().map(|test| described("query", test)));
+        if !clients.is_empty() {
+            parts.push(format!("client {}", joined(clients)));
+        }
+        if parts.is_empty() {
+            return f.write_str("every request");
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(host) => f.write_str(host),
+            Self::Wildcard(suffix) => write!(f, "*{suffix}"),
+        }
+    }
+}
+
+fn described(kind: &str, FieldTest { name, test }: &FieldTest) -> String {
+    match test {
+        ValueTest::Present => format!("{kind} {name}"),
+        ValueTest::Absent => format!("no {kind} {name}"),
+        ValueTest::Exact(value) => format!("{kind} {name} = {value}"),
+        ValueTest::Regex(pattern) => format!("{kind} {name} ~ {pattern}"),
+    }
+}
+
+fn joined<T: fmt::Display>(items: &[T]) -> String {
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("|")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::route::Pattern;
+
+    fn test(name: &str, test: ValueTest) -> FieldTest {
+        FieldTest {
+            name: name.into(),
+            test,
+        }
+    }
+
+    #[test]
+    fn a_prefix_matches_by_whole_segments() {
+        let prefix = PathPattern::Prefix("/v1".into());
+        for (path, matches) in [
+            ("/v1", true),
+            ("/v1/", true),
+            ("/v1/x", true),
+            ("/v10", false),
+            ("/V1", false),
+            ("/", false),
+        ] {
+            assert_eq!(prefix.matches(path.as_bytes()), matches, "{path}");
+        }
+    }
+
+    #[test]
+    fn one_of_several_values_is_enough_and_absent_means_none() {
+        let headers = vec![("X-A", "1"), ("x-a", "22")];
+        let request = Request {
+            host: b"",
+            method: b"GET",
+            path: b"/",
+            query: b"debug&a=1&a=2&b=",
+            headers: &headers,
+            client: [127, 0, 0, 1].into(),
+        };
+        let holds = |name, test_of| {
+            let test = test(name, test_of);
+            (
+                holds_for_headers(&test, &request),
+                holds_for_query(&test, request.query),
+            )
+        };
+        assert_eq!(holds("x-a", ValueTest::Exact("22".into())), (true, false));
+        assert_eq!(
+            holds("x-a", ValueTest::Regex(Pattern::new("^2").unwrap())),
+            (true, false)
+        );
+        assert_eq!(holds("x-a", ValueTest::Exact("2".into())), (false, false));
+        assert_eq!(holds("x-a", ValueTest::Absent), (false, true));
+        assert_eq!(holds("a", ValueTest::Exact("2".into())), (false, true));
+        assert_eq!(holds("debug", ValueTest::Present), (false, true));
+        assert_eq!(holds("b", ValueTest::Exact(String::new().into())), (false, true));
+        assert_eq!(holds("debu", ValueTest::Absent), (true, true));
+    }
+}
