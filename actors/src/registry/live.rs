@@ -15,7 +15,11 @@ use lb_core::{
 use log::{info, warn};
 use tokio::time::Instant;
 
-use super::{BackendRegistry, Identity, change_member, judging::DRAIN_SETTLES};
+use super::{
+    BackendRegistry,
+    judging::DRAIN_SETTLES,
+    members::{Identity, change_member},
+};
 use crate::{health_checker::HealthChecker, messages::*};
 
 type Stopping = Vec<Addr<HealthChecker>>;

@@ -224,7 +224,7 @@ async fn a_maintenance_ends_probes_with_its_answer_and_the_backend_is_asked_befo
     plane.prober.set("b", Answer::Bad);
     let status = changed(&plane, "b", Wish::Serve, None).await;
     assert_eq!(status.health, HealthStatus::Pending);
-    plane.pass(MOMENT).await;
+    plane.pass(Duration::from_secs(1)).await;
     assert_eq!(plane.health("b"), Some(HealthStatus::Down), "one probe decides");
     // And a reload while it lasts does not ask it either.
     changed(&plane, "b", Wish::Maintenance, None).await;

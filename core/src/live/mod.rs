@@ -119,19 +119,18 @@ impl Expired {
 impl Live {
     /// A backend of which nothing was changed.
     pub fn of(config: &BackendConfig) -> Self {
-        let mut live = Self::default();
-        live.rewrite(config);
-        live
+        Self::default().rewritten(config)
     }
 
-    /// Takes the word of a new file. A change that says the same now is none any more.
-    pub fn rewrite(&mut self, config: &BackendConfig) {
+    /// The same under the word of a new file. A change that says the same as that is none any more.
+    pub fn rewritten(mut self, config: &BackendConfig) -> Self {
         self.file = Written {
             order: Order::configured(config),
             weight: config.weight,
         };
         self.order = self.order.filter(|change| change.value != self.file.order);
         self.weight = self.weight.filter(|change| change.value != self.file.weight);
+        self
     }
 
     /// Takes a person's wish, which holds until then.

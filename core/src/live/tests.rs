@@ -130,9 +130,9 @@ fn a_file_that_comes_to_say_the_same_ends_the_change() {
     let mut live = Live::of(&backend(1, Order::Serving));
     live.wish(Wish::Weight(weight(10)), now, None);
     live.wish(Wish::Maintenance, now, None);
-    live.rewrite(&backend(2, Order::Serving));
+    live = live.rewritten(&backend(2, Order::Serving));
     assert_eq!((live.weight(), live.order()), (weight(10), Order::Maintenance));
-    live.rewrite(&backend(10, Order::Maintenance));
+    live = live.rewritten(&backend(10, Order::Maintenance));
     assert!(live.is_empty());
     assert_eq!((live.weight(), live.order()), (weight(10), Order::Maintenance));
 }

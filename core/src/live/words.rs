@@ -56,8 +56,7 @@ fn kept(
     (from, to): (&BackendConfig, &BackendConfig),
     now: Instant,
 ) -> impl Iterator<Item = String> {
-    let mut after = *live;
-    after.rewrite(to);
+    let after = live.rewritten(to);
     let orders = (from.drain, from.maintenance) != (to.drain, to.maintenance);
     let order = live.order.filter(|_| orders).map(|change| {
         let stays = after.order.map(|change| change.until);

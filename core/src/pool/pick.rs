@@ -14,15 +14,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Ask, Lease, Member, NoBackend, PoolState, Tried,
+    Ask, Backend, Lease, Member, NoBackend, PoolState, Tried,
     lease::Meter,
-    tier::{Candidate, Rules, Taken, Tier},
+    tier::{Candidate, Nobody, Rules, Tier},
 };
 use crate::{
     config::{AllDown, Failover, PoolConfig, Priority, StrategyConfig},
     retry::RetryBudget,
     status::HealthStatus,
-    strategy::{Algorithm, mix},
+    strategy::{Algorithm, Draw, mix},
 };
 
 /// A pool as one snapshot has it.
@@ -150,16 +150,19 @@ impl Pool {
         } else {
             (&cursors.retry, mix(ask.random ^ ask.tried.len() as u64))
         };
-        let ask = &Ask { random, ..*ask };
-        let begin = self.first_tier(ask);
+        let draw = Draw {
+            cursor,
+            random,
+            key: ask.key,
+        };
+        let begin = self.first_tier(random);
         // Whoever a lower tier was meant for comes back to the ones above.
         let (above, from_begin) = self.tiers.split_at(begin);
         let mut full = false;
         for tier in from_begin.iter().chain(above) {
-            match tier.pick(ask, cursor, &self.rules) {
-                Taken::Lease(lease) => return Ok(lease),
-                Taken::Full => full = true,
-                Taken::None => {}
+            match tier.take(ask, draw, &self.rules) {
+                Ok(taken) => return Ok(self.lease(&taken.backend, ask)),
+                Err(nobody) => full |= nobody == Nobody::Free,
             }
         }
         match (full, first) {
@@ -191,19 +194,24 @@ impl Pool {
         };
         let mut none = NoBackend::AllTried;
         for member in self.members.iter().filter(untried) {
-            match candidate(member, true).take(ask, &self.rules.meter) {
-                Some(lease) => return Ok(lease),
-                None => none = NoBackend::Saturated,
+            if member.backend.start(ask.worker, member.max_connections) {
+                return Ok(self.lease(&member.backend, ask));
             }
+            none = NoBackend::Saturated;
         }
         Err(none)
     }
 
-    fn first_tier(&self, ask: &Ask<'_>) -> usize {
+    /// For a request that the backend has counted in.
+    fn lease(&self, backend: &Arc<Backend>, ask: &Ask<'_>) -> Lease {
+        Lease::new(Arc::clone(backend), (ask.worker, ask.now), &self.rules.meter)
+    }
+
+    fn first_tier(&self, random: u64) -> usize {
         if self.parts.is_empty() {
             return 0;
         }
-        let random = (mix(ask.random ^ FAILOVER) >> 32) as u32;
+        let random = (mix(random ^ FAILOVER) >> 32) as u32;
         self.parts.iter().position(|&end| random <= end).unwrap_or(0)
     }
 }
@@ -249,11 +257,7 @@ fn parts(members: &[Member], overprovisioning: f64) -> Box<[u32]> {
         let (up, all) = weights.entry(member.priority).or_default();
         let weight = u64::from(member.weight.get());
         *all += weight;
-        *up += if member.health.status() == HealthStatus::Up {
-            weight
-        } else {
-            0
-        };
+        *up += if member.health.is_up() { weight } else { 0 };
     }
     let tiers = weights.into_values().filter(|(up, _)| *up > 0);
     let able: Vec<f64> = tiers

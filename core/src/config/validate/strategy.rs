@@ -162,7 +162,7 @@ fn strategy_name(written: &Written) -> Result<Name, Refusal> {
     })
 }
 
-fn hash_key(written: &Written) -> Result<HashKey, Refusal> {
+pub(super) fn hash_key(written: &Written) -> Result<HashKey, Refusal> {
     let text = written.text().trim();
     let (kind, name) = text
         .split_once(|c: char| c.is_ascii_whitespace())

@@ -2,6 +2,7 @@
 
 mod choosing;
 mod judged;
+mod routes;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
