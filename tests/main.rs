@@ -40,6 +40,8 @@ mod health;
 mod instances;
 /// Who may know whom.
 mod layering;
+/// Draining, maintenance and weights by command, beside the file.
+mod live;
 /// The short form of `bench/soak`.
 mod memory;
 /// Changing the configuration under load.

@@ -13,6 +13,7 @@ use std::{
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, dev::ToEnvelope};
 use lb_core::{
     config::{self, BackendChange, Config, PoolConfig, Problem, ReloadPlan},
+    live::reload_notes,
     status::{HealthStatus, ReloadReport},
 };
 use log::{error, info, warn};
@@ -266,6 +267,11 @@ impl Shared {
             config: Arc::clone(&next),
             plan: plan.clone(),
         };
+        let live = reload_notes(
+            &self.registry.snapshot(),
+            &plan,
+            tokio::time::Instant::now().into_std(),
+        );
         match timeout(APPLY_TIMEOUT, registry.send(apply)).await {
             Ok(Ok(applied)) => report.generation = applied.generation,
             Ok(Err(_)) | Err(_) => {
@@ -277,6 +283,7 @@ impl Shared {
         }
         (self.on_applied)(&next);
         report.applied = true;
+        report.notes.extend(live);
         report.notes.extend(self.first_results(&next, &plan).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
         // the registry was started again, from a snapshot; the next one lets them go.

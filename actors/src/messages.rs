@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`ApplyPlan`] | ConfigWatcher -> BackendRegistry | the sender gets an error and reports the reload as failed |
 //! | [`RetireRemoved`] | ConfigWatcher -> BackendRegistry | removed backends go when one that stays is up |
+//! | [`ChangeLive`] | control socket -> BackendRegistry | the sender gets an error, and asks `status` |
 //! | [`Pick`] | anybody -> BackendRegistry | the sender gets an error; requests use `RegistryHandle` instead |
 //! | [`GetStatus`] | anybody -> BackendRegistry | the sender gets an error |
 //! | [`ProbeFinished`] | HealthChecker -> BackendRegistry | one result is missing; the next probe brings another |
@@ -21,8 +22,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use actix::Message;
 use lb_core::{
     config::{Config, ReloadPlan},
+    live::Wish,
     pool::{Lease, NoBackend, Tried},
-    status::{PoolStatus, ReloadReport},
+    status::{LiveReport, PoolStatus, ReloadReport},
 };
 
 /// Make `config` the running configuration; `plan` is the way there from the one that runs.
@@ -46,6 +48,20 @@ pub struct Applied {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct RetireRemoved;
+
+/// Change something of a backend beside the file, and tell how it is then.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "LiveReport")]
+pub struct ChangeLive {
+    /// The backend, as it was typed.
+    pub url: String,
+    /// Only in this pool; else in every pool that has it.
+    pub pool: Option<String>,
+    /// What to change; `None`: nothing.
+    pub change: Option<Wish>,
+    /// For how long; `None`: until somebody takes it back.
+    pub lasts: Option<Duration>,
+}
 
 /// Choose a backend, by the same function as [`RegistryHandle::pick`](crate::RegistryHandle::pick).
 #[derive(Debug, Message)]

@@ -6,6 +6,7 @@
 
 mod handlers;
 mod judging;
+mod live;
 mod members;
 
 use std::{
@@ -19,6 +20,7 @@ use actix::{Actor, Addr, AsyncContext, Context};
 use lb_core::{
     config::{Config, ReloadPlan},
     health::Health,
+    live::Live,
     pool::{Member, Snapshot},
 };
 use log::info;
@@ -99,7 +101,7 @@ impl BackendRegistry {
             .map(|(id, member)| (member.backend.id(), id.clone()))
             .collect();
         Self {
-            checks: checks(snapshot.config()),
+            checks: checks(snapshot.config(), &members),
             config: Arc::clone(snapshot.config()),
             generation: snapshot.generation(),
             handle,
@@ -122,10 +124,11 @@ impl BackendRegistry {
         plan: &ReloadPlan,
         ctx: &Context<Self>,
     ) -> Vec<Addr<HealthChecker>> {
-        let now = Instant::now();
+        // Tests can stop tokio's clock.
+        let now = tokio::time::Instant::now().into_std();
         let mut members = HashMap::new();
         let (mut restart, mut returned) = (Vec::new(), Vec::new());
-        let checks = checks(&config);
+        let checks = checks(&config, &self.members);
         for (name, pool) in &config.pools {
             for backend in &pool.backends {
                 let identity = (Arc::clone(name), backend.url.clone());
@@ -151,7 +154,8 @@ impl BackendRegistry {
         let removed = std::mem::replace(&mut self.members, members);
         returned.iter().for_each(|identity| self.warm_up(identity, now));
         let mut ended = restart;
-        for ((pool, _), member) in removed {
+        for ((pool, _), mut member) in removed {
+            member.live = Live::default();
             if config.pools.contains_key(&pool) && member.health.is_up() && !self.any_up(&pool) {
                 self.retiring.push((pool, member));
             } else {

@@ -4,6 +4,7 @@
 
 mod crowds;
 mod judging;
+mod live;
 
 use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 

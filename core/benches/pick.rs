@@ -72,6 +72,7 @@ fn members(config: &Config, limit: Option<u32>) -> Vec<Member> {
         health: Health::at_start(),
         since: now,
         probed: true,
+        live: Default::default(),
     };
     let backends = config.pools[DEFAULT_POOL].backends.iter();
     backends.zip(1..).map(member).collect()

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod health;
+pub mod live;
 pub mod pool;
 pub mod retry;
 pub mod route;

@@ -103,6 +103,36 @@ pub struct BackendStatus {
     /// How many ejections it has against it; good behaviour takes them off again.
     #[serde(default)]
     pub ejections: u32,
+    /// While it drains: how many seconds ago nothing was in flight any more, which is when the drain was done.
+    #[serde(default)]
+    pub drained_seconds: Option<u64>,
+    /// What was changed live and holds instead of the file's word.
+    #[serde(default)]
+    pub live: Vec<LiveStatus>,
+}
+
+/// A live change of a backend. Displays as `draining`, `weight 10`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveStatus {
+    /// `order` or `weight`.
+    pub kind: String,
+    /// What holds: `draining`, `maintenance`, `serving`, or a number.
+    pub value: String,
+    /// What the file says.
+    pub file: String,
+    /// How long it has held, in seconds.
+    pub since_seconds: u64,
+    /// When it ends by itself, in seconds; none: when somebody takes it back.
+    pub until_seconds: Option<u64>,
+}
+
+impl fmt::Display for LiveStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind.as_str() {
+            "order" => f.write_str(&self.value),
+            kind => write!(f, "{kind} {}", self.value),
+        }
+    }
 }
 
 /// A probe's result.
@@ -171,4 +201,27 @@ pub struct StopReport {
     pub finished: u64,
     /// Requests that had to be cut when `shutdown_timeout` was over.
     pub cut: u64,
+}
+
+/// What became of a live change that was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveReport {
+    /// Whether it is in force now.
+    pub applied: bool,
+    /// Why it was refused, line by line; empty when applied.
+    pub problems: Vec<String>,
+    /// The backends that it concerns, as they are now: one a pool.
+    pub backends: Vec<LiveBackend>,
+    /// What a person should know of it.
+    pub warnings: Vec<String>,
+}
+
+/// One backend of a pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveBackend {
+    /// The pool's name.
+    pub pool: String,
+    /// How it is.
+    #[serde(flatten)]
+    pub backend: BackendStatus,
 }

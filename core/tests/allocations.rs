@@ -55,6 +55,7 @@ fn pool(strategy: StrategyConfig, backends: usize, now: Instant) -> Pool {
             health,
             since: now,
             probed: true,
+            live: Default::default(),
         }
     });
     let members = members.collect();

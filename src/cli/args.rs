@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use lb_core::live::Wish;
 
-use super::simulate::{self, SimulateArgs};
+use super::{
+    live::{self, Order, OutArgs, Target, WeightArgs},
+    simulate::{self, SimulateArgs},
+};
 
 /// The configuration file, unless one is named.
 pub(super) const DEFAULT_CONFIG: &str = "config.yaml";
@@ -26,8 +30,8 @@ Exit codes: 0 done; 1 refused, failed or forced; 2 wrong usage; 3 no running ins
 pub(super) struct Args {
     /// The configuration file
     ///
-    /// Without it: config.yaml in the current folder. --reload, --stop and status then fall back to the only
-    /// running instance.
+    /// Without it: config.yaml in the current folder. --reload, --stop, status, drain and the like then fall back
+    /// to the only running instance.
     #[arg(long, short, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
@@ -39,7 +43,7 @@ pub(super) struct Args {
     #[arg(long)]
     stop: bool,
 
-    /// Print JSON (for --reload, --stop, status, check and simulate)
+    /// Print JSON (for --reload, --stop, status, drain and the like, check and simulate)
     #[arg(long, global = true)]
     json: bool,
 
@@ -55,6 +59,18 @@ enum Command {
     /// Show the running instance's backends: health, requests, last probe
     #[command(after_help = "Example:\n  simple-lb status --json")]
     Status,
+    /// Send a backend no new requests; those in flight finish
+    #[command(after_help = live::DRAIN_EXAMPLES)]
+    Drain(OutArgs),
+    /// Send a backend neither requests nor probes; those in flight finish
+    #[command(after_help = live::MAINTENANCE_EXAMPLES)]
+    Maintenance(OutArgs),
+    /// End a drain or a maintenance: the backend is in service again
+    #[command(after_help = live::UNDRAIN_EXAMPLES, visible_alias = "resume")]
+    Undrain(Target),
+    /// Give a backend another weight than the file's
+    #[command(after_help = live::WEIGHT_EXAMPLES)]
+    Weight(WeightArgs),
     /// Three backends and a balancer in one process, with a live table and keys to break things
     #[command(after_help = "Examples:\n  simple-lb demo\n  simple-lb demo --port 8080 --seconds 30")]
     Demo(DemoArgs),
@@ -92,6 +108,11 @@ pub(super) enum Action {
         config: Option<PathBuf>,
         json: bool,
     },
+    Live {
+        order: Order,
+        config: Option<PathBuf>,
+        json: bool,
+    },
     Check {
         config: PathBuf,
         json: bool,
@@ -118,12 +139,17 @@ impl Args {
         }
         let (config, json) = (self.config, self.json);
         let or_default = |config: Option<PathBuf>| config.unwrap_or_else(|| DEFAULT_CONFIG.into());
+        let live = |order, config| Action::Live { order, config, json };
         match self.command {
             Some(Command::Check) => Action::Check {
                 config: or_default(config),
                 json,
             },
             Some(Command::Status) => Action::Status { config, json },
+            Some(Command::Drain(args)) => live(Order::out(Wish::Drain, args), config),
+            Some(Command::Maintenance(args)) => live(Order::out(Wish::Maintenance, args), config),
+            Some(Command::Undrain(target)) => live(Order::serve(target), config),
+            Some(Command::Weight(args)) => live(Order::weight(args), config),
             Some(Command::Demo(demo)) => Action::Demo(demo),
             Some(Command::Simulate(args)) => Action::Simulate { args, config, json },
             None if self.reload => Action::Reload { config, json },
@@ -169,6 +195,27 @@ mod tests {
             action("simple-lb status --json"),
             Some(Action::Status { json: true, .. })
         ));
+        for line in [
+            "simple-lb drain http://a --for 10m --wait",
+            "simple-lb maintenance http://a --pool api",
+            "simple-lb undrain http://a",
+            "simple-lb resume http://a",
+            "simple-lb weight http://a=10 --for 1h",
+            "simple-lb weight http://a=config --json",
+        ] {
+            assert!(matches!(action(line), Some(Action::Live { .. })), "{line}");
+        }
+        for line in [
+            "simple-lb drain",
+            "simple-lb drain http://a --for 10",
+            "simple-lb drain http://a --for 0s",
+            "simple-lb weight http://a",
+            "simple-lb weight http://a=0",
+            "simple-lb weight http://a=257",
+            "simple-lb weight =1",
+        ] {
+            assert!(action(line).is_none(), "{line}");
+        }
         assert!(action("simple-lb --reload --stop").is_none());
         assert!(action("simple-lb --unknown").is_none());
     }

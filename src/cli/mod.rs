@@ -5,6 +5,7 @@ mod check;
 mod commands;
 mod demo;
 mod effective;
+mod live;
 mod output;
 mod run;
 mod simulate;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Action::Reload { config, json } => commands::reload(config.as_deref(), json),
         Action::Stop { config, json } => commands::stop(config.as_deref(), json),
         Action::Status { config, json } => status::status(config.as_deref(), json),
+        Action::Live { order, config, json } => live::change(&order, config.as_deref(), json),
         Action::Check { config, json } => check::check(&config, json),
         Action::Demo(demo) => demo::demo(&demo),
         Action::Simulate { args, config, json } => simulate::simulate(&args, config.as_deref(), json),

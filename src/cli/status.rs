@@ -7,7 +7,7 @@ use lb_core::status::StatusReport;
 
 use super::{
     commands::{ask, finish, instance},
-    exit,
+    exit, live,
     output::{json as print_json, line},
     table,
 };
@@ -27,6 +27,7 @@ pub(super) fn status(config: Option<&Path>, json: bool) -> u8 {
             table::summary(&report).iter().for_each(line);
             table::backends(&report, None).iter().for_each(line);
             table::routes(&report).iter().for_each(line);
+            live::list(&report).iter().for_each(line);
         }
         Ok(exit::DONE)
     })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lb_core::config::format_seconds;
 use lb_core::status::{BackendStatus, HealthStatus, PoolStatus, RouteStatus, StatusReport};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
@@ -282,14 +283,8 @@ fn last_probe(backend: &BackendStatus) -> String {
 }
 
 /// `42s`, `3m12s`, `5h01m`, `12d03h`
-fn seconds(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{minutes}m{:02}s", seconds % 60),
-        3600..86_400 => format!("{hours}h{:02}m", minutes % 60),
-        _ => format!("{days}d{:02}h", hours % 24),
-    }
+pub(super) fn seconds(seconds: u64) -> String {
+    format_seconds(seconds)
 }
 
 #[cfg(test)]
@@ -328,6 +323,8 @@ mod tests {
             reason: None,
             until_seconds: None,
             ejections: 0,
+            drained_seconds: None,
+            live: Vec::new(),
         };
         let other = BackendStatus {
             url: "http://127.0.0.1:40002".to_owned(),

@@ -1,4 +1,4 @@
-//! The other end of the control socket, for `--reload`, `--stop` and `status`.
+//! The other end of the control socket, for `--reload`, `--stop`, `status`, `drain` and the like.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,10 +8,10 @@ use std::{
 use actix_service::fn_service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::{
-    Client, Connector,
+    Client, Connector, SendClientRequest,
     http::{Method, Uri},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 /// A status report of ten thousand backends is some 4 MB.
@@ -70,17 +70,35 @@ impl ControlClient {
         path: &str,
         timeout: Duration,
     ) -> Result<T, ControlError> {
+        let request = self.client.request(method, format!("http://control{path}"));
+        self.exchange(request.send(), timeout).await
+    }
+
+    /// Posts a value as JSON.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn tell<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<T, ControlError> {
+        let request = self.client.request(Method::POST, format!("http://control{path}"));
+        self.exchange(request.send_json(value), timeout).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        request: SendClientRequest,
+        timeout: Duration,
+    ) -> Result<T, ControlError> {
         let no_answer = |reason: String| ControlError::NoAnswer {
             socket: self.socket.clone(),
             reason,
         };
         let exchange = async {
-            let mut answer = self
-                .client
-                .request(method, format!("http://control{path}"))
-                .send()
-                .await
-                .map_err(|error| no_answer(error.to_string()))?;
+            let mut answer = request.await.map_err(|error| no_answer(error.to_string()))?;
             if !answer.status().is_success() {
                 return Err(ControlError::NotUnderstood(answer.status().to_string()));
             }

@@ -1,6 +1,6 @@
 //! The control socket's server: HTTP and JSON, on a server of its own, so that it answers while the balancer drains.
 //!
-//! `GET /status`, `POST /reload`, `POST /stop`. Who may connect is decided by the runtime folder's mode, 0700.
+//! `GET /status`, `POST /reload`, `POST /stop`, and `POST /live` with a [`LiveRequest`]. Who may connect is decided by the runtime folder's mode, 0700.
 
 use std::{
     io,
@@ -11,14 +11,23 @@ use std::{
 };
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
-use lb_actors::{RegistryHandle, config_watcher::WatcherHandle};
-use lb_core::status::{StatusReport, StopReport};
+use lb_actors::{RegistryHandle, config_watcher::WatcherHandle, messages::ChangeLive};
+use lb_core::{
+    live::LiveRequest,
+    status::{LiveReport, StatusReport, StopReport},
+};
 use tokio::sync::watch;
 
 use crate::telemetry::{Traffic, count_panics};
 
 /// For answers that are under way when the process ends.
 const STOP_TIMEOUT_SECONDS: u64 = 3;
+
+/// A URL, a name, a word and a duration.
+const LARGEST_REQUEST: usize = 16 * 1024;
+
+/// For a registry that is being started again.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the control socket tells and commands.
 pub struct ControlState {
@@ -89,6 +98,8 @@ impl ControlServer {
                 .route("/status", web::get().to(status))
                 .route("/reload", web::post().to(reload))
                 .route("/stop", web::post().to(stop))
+                .app_data(web::JsonConfig::default().limit(LARGEST_REQUEST))
+                .route("/live", web::post().to(live))
         })
         .workers(1)
         .disable_signals()
@@ -122,4 +133,37 @@ async fn stop(state: web::Data<ControlState>) -> HttpResponse {
         Ok(report) => HttpResponse::Ok().json(report.as_ref()),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }
+}
+
+async fn live(state: web::Data<ControlState>, request: web::Json<LiveRequest>) -> HttpResponse {
+    let report = change_live(&state.registry, request.into_inner()).await;
+    HttpResponse::Ok().json(report.unwrap_or_else(|problem| LiveReport {
+        applied: false,
+        problems: vec![problem],
+        backends: Vec::new(),
+        warnings: Vec::new(),
+    }))
+}
+
+async fn change_live(registry: &RegistryHandle, request: LiveRequest) -> Result<LiveReport, String> {
+    let lasts = request.duration().map_err(|refusal| format!("for: {refusal}"))?;
+    let change = ChangeLive {
+        url: request.url,
+        pool: request.pool,
+        change: request.change,
+        lasts,
+    };
+    let sent = async {
+        let registry = loop {
+            match registry.registry() {
+                Some(registry) if registry.connected() => break registry,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        registry.send(change).await
+    };
+    let answer = tokio::time::timeout(REGISTRY_TIMEOUT, sent).await;
+    answer.ok().and_then(Result::ok).ok_or_else(|| {
+        "the registry did not answer; whether it is in force shows `simple-lb status`".to_owned()
+    })
 }

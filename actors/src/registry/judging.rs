@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use actix::{AsyncContext, Context};
 use lb_core::{
     config::{AllDown, format_duration},
-    health::{Admin, Judge, Return, Ruling, Thresholds},
+    health::{Judge, Return, Ruling, Thresholds},
     pool::{Member, ProbeRecord, judge},
     status::HealthStatus,
 };
@@ -22,11 +22,16 @@ use crate::messages::*;
 /// takes a millisecond.
 const TICK: Duration = Duration::from_millis(500);
 
+/// A worker may have looked at the snapshot before, and take its lease a moment after a drain has begun: so much later no
+/// longer, and nothing in flight means that nothing will be.
+pub(super) const DRAIN_SETTLES: Duration = Duration::from_millis(100);
+
 impl BackendRegistry {
     pub(super) fn start_ticking(&self, ctx: &mut Context<Self>) {
         ctx.run_interval(TICK, |this, ctx| {
             this.judge(None, ctx);
             this.watch_drains(ctx);
+            this.expire_live(ctx);
         });
     }
 
@@ -74,14 +79,13 @@ impl BackendRegistry {
     }
 
     /// Notes whose drain has come to its end.
-    fn watch_drains(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn watch_drains(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now().into_std();
         let mut ended = false;
         for ((_, url), member) in &mut self.members {
             let mut admin = member.health.admin();
-            if !matches!(admin, Admin::Draining(_)) {
-                continue;
-            }
-            if admin.observe(member.backend.counts().in_flight) {
+            let settled = now.saturating_duration_since(member.since) >= DRAIN_SETTLES;
+            if settled && admin.observe(member.backend.in_flight(), now) {
                 member.health.set_admin(admin, member.probed);
                 info!("backend {url} is drained: nothing is in flight");
                 ended = true;

@@ -13,15 +13,18 @@ use crate::{RegistryHandle, probe::literal_address};
 pub(super) type Identity = (Arc<str>, BackendUrl);
 pub(super) type Checks = HashMap<Identity, Arc<HealthCheck>>;
 
-/// How each backend is probed, of those that are.
-pub(super) fn checks(config: &Config) -> Checks {
+/// How each backend is probed, of those that are; what was changed of it live counts as if the file said it.
+pub(super) fn checks(config: &Config, members: &HashMap<Identity, Member>) -> Checks {
     let mut checks = Checks::new();
     for (name, pool) in &config.pools {
         let shared = Arc::new(pool.health_check.clone());
         for backend in &pool.backends {
-            if backend.check(&shared).is_some() {
+            let identity = (Arc::clone(name), backend.url.clone());
+            let live = members.get(&identity).map(|member| member.live);
+            let live = live.unwrap_or_default().rewritten(backend);
+            if live.over(backend).check(&shared).is_some() {
                 let check = backend.own_check.as_ref().unwrap_or(&shared);
-                checks.insert((Arc::clone(name), backend.url.clone()), Arc::clone(check));
+                checks.insert(identity, Arc::clone(check));
             }
         }
     }
@@ -48,13 +51,15 @@ pub(super) fn new_member(
     }
 }
 
-/// Takes over what a new configuration says of a backend that stays; what is known of it stays, too. `true` if it serves
-/// again with that.
+/// Takes over what a configuration says of a backend that stays, under what was changed of it live; what is known of it
+/// stays, too. `true` if it serves again with that.
 pub(super) fn change_member(
     member: &mut Member,
     (pool, config): (&PoolConfig, &BackendConfig),
     now: Instant,
 ) -> bool {
+    member.live = member.live.rewritten(config);
+    let config = &member.live.over(config);
     let before = member.health.status();
     let probed = config.check(&pool.health_check).is_some();
     let (was, admin) = (

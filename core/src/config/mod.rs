@@ -24,7 +24,9 @@ mod tests;
 
 pub use model::*;
 pub use plan::{BackendChange, ReloadPlan};
+pub(crate) use problem::shown;
 pub use problem::{ConfigError, Position, Problem, Refusal};
 pub use size::{ByteSize, MAX_SIZE, parse_size};
-pub use units::{MAX_DURATION, format_duration, parse_duration};
+pub(crate) use suggest::closest;
+pub use units::{MAX_DURATION, format_duration, format_seconds, parse_duration};
 pub use validate::{load, load_with_warnings};

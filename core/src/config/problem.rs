@@ -125,7 +125,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(rule: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: impl Into<String>) -> Self {
         Self {
             rule: rule.into(),
             hint: None,
@@ -214,7 +214,7 @@ impl Problems {
 }
 
 /// What a message repeats of a text from the file: short, on one line, without passwords.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     safe(&without_userinfo(text), SHOWN_CHARS)
 }
 

@@ -5,7 +5,7 @@ const LONGEST_WORD: usize = 32;
 
 /// The candidate that `word` was probably meant to be; `None` if none is close. A third of the letters may be
 /// wrong: fewer misses `helthchek`, more finds likenesses that are none.
-pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     if word.len() > LONGEST_WORD {
         return None;

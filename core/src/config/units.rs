@@ -111,6 +111,17 @@ pub fn format_duration(duration: Duration) -> String {
     format!("{}{name}", millis / u128::from(*unit))
 }
 
+/// Seconds for a person who wants to know about how long: `42s`, `3m12s`, `5h01m`, `12d03h`.
+pub fn format_seconds(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{minutes}m{:02}s", seconds % 60),
+        3600..86_400 => format!("{hours}h{:02}m", minutes % 60),
+        _ => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
 /// Reads `10%`, a whole percentage of at most `max_percent`.
 pub(super) fn parse_share(text: &str, max_percent: u8) -> Result<Share, Refusal> {
     let refused = || Refusal::new(format!("must be a percentage from 0% to {max_percent}%"));

@@ -17,10 +17,9 @@ pub enum Admin {
 /// A backend on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drain {
-    /// When the order expires by itself; `None`: when somebody takes it back.
-    pub until: Option<Instant>,
-    /// Nothing was in flight any more when somebody last looked.
-    pub done: bool,
+    /// When somebody looked and found nothing in flight any more: that is its end, and whatever was still let through to
+    /// this backend (a client that a cookie ties to it) goes elsewhere from then on.
+    pub done: Option<Instant>,
 }
 
 impl Admin {
@@ -35,19 +34,26 @@ impl Admin {
 
     /// Whether it is the same order, however far it has come.
     pub fn is_same_order(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Draining(this), Self::Draining(that)) => this.until == that.until,
-            (this, that) => this == that,
-        }
+        std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
     /// Notes how much is in flight. `true` when a drain has come to its end with it.
-    pub fn observe(&mut self, in_flight: u64) -> bool {
+    pub fn observe(&mut self, in_flight: u64, now: Instant) -> bool {
         let Self::Draining(drain) = self else {
             return false;
         };
-        let ends = in_flight == 0 && !drain.done;
-        drain.done |= in_flight == 0;
+        let ends = in_flight == 0 && drain.done.is_none();
+        if ends {
+            drain.done = Some(now);
+        }
         ends
+    }
+
+    /// When a drain came to its end.
+    pub fn drained(&self) -> Option<Instant> {
+        match self {
+            Self::Draining(drain) => drain.done,
+            Self::Serving | Self::Maintenance => None,
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::{Member, Pool, Snapshot};
 use crate::{
-    health::Admin,
+    config::AllDown,
+    live::seconds_until,
     status::{BackendStatus, HealthStatus, PoolStatus, ProbeStatus, RouteStatus},
 };
 
@@ -31,6 +32,21 @@ impl Snapshot {
 }
 
 impl Pool {
+    /// What requests meet while no backend is up; `None` while one is.
+    pub fn trouble(&self) -> Option<String> {
+        if self.members().iter().any(|member| member.health.is_up()) {
+            return None;
+        }
+        let tries = self.config().all_down == AllDown::Try;
+        let may_be_tried = |member: &&Member| tries && member.health.may_be_tried();
+        let what = match self.members().iter().filter(may_be_tried).count() {
+            0 => "requests are answered with 503 until one is".to_owned(),
+            1 => "requests are tried at the one that is not".to_owned(),
+            some => format!("requests are tried at the {some} that are not"),
+        };
+        Some(format!("no backend of pool {} is up: {what}", self.name()))
+    }
+
     fn status(&self, now: Instant) -> PoolStatus {
         PoolStatus {
             name: self.name().to_string(),
@@ -42,7 +58,8 @@ impl Pool {
 }
 
 impl Member {
-    fn status(&self, now: Instant) -> BackendStatus {
+    /// The backend as the status report shows it.
+    pub fn status(&self, now: Instant) -> BackendStatus {
         let counts = self.backend.counts();
         let seconds_since = |then: Instant| now.saturating_duration_since(then).as_secs();
         BackendStatus {
@@ -62,29 +79,29 @@ impl Member {
                 ago_seconds: seconds_since(probe.at),
             }),
             reason: self.reason(counts.in_flight),
-            until_seconds: self.until().map(|until| {
-                // A part of a second is a second: nobody shall read that nothing is left.
-                let left = until.saturating_duration_since(now);
-                left.as_secs() + u64::from(left.subsec_nanos() > 0)
-            }),
+            until_seconds: self.until().map(|until| seconds_until(until, now)),
             ejections: self.health.ejection().count(),
+            drained_seconds: self.health.admin().drained().map(seconds_since),
+            live: self.live.status(now),
         }
     }
 
     fn reason(&self, in_flight: u64) -> Option<String> {
         match self.health.status() {
             HealthStatus::Ejected => self.health.ejection().term().map(|term| term.why.to_string()),
-            HealthStatus::Draining if in_flight == 0 => Some("drained: nothing is in flight".to_owned()),
+            HealthStatus::Draining if in_flight == 0 && self.health.admin().drained().is_some() => {
+                Some("drained: nothing is in flight".to_owned())
+            }
             HealthStatus::Draining => Some(format!("{in_flight} in flight")),
             HealthStatus::Up | HealthStatus::Down | HealthStatus::Pending | HealthStatus::Maintenance => None,
         }
     }
 
     fn until(&self) -> Option<Instant> {
-        match (self.health.status(), self.health.admin()) {
-            (HealthStatus::Ejected, _) => self.health.ejection().term().map(|term| term.until),
-            (_, Admin::Draining(drain)) => drain.until,
-            _ => None,
+        match self.health.status() {
+            HealthStatus::Ejected => self.health.ejection().term().map(|term| term.until),
+            HealthStatus::Draining | HealthStatus::Maintenance => self.live.order_until(),
+            HealthStatus::Up | HealthStatus::Down | HealthStatus::Pending => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{Ask, Backend, Lease, NoBackend, Pool, Route, route};
 use crate::{
     config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, Weight},
     health::Health,
+    live::Live,
     route::{Matcher, Request},
 };
 
@@ -30,6 +31,8 @@ pub struct Member {
     pub since: Instant,
     /// Whether it is probed.
     pub probed: bool,
+    /// What was changed of it live; weight and health are as it has them.
+    pub live: Live,
 }
 
 impl Member {
@@ -44,6 +47,7 @@ impl Member {
             health,
             since: now,
             probed: config.probed,
+            live: Live::of(config),
         }
     }
 }

@@ -88,6 +88,8 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
             reason: None,
             until_seconds: None,
             ejections: 0,
+            drained_seconds: None,
+            live: Vec::new(),
         });
     let pool = PoolStatus {
         name: "default".to_owned(),

@@ -169,10 +169,26 @@ fn after_a_maintenance_a_backend_is_as_good_as_new() {
 #[test]
 fn a_drain_ends_once_when_nothing_is_in_flight() {
     let mut admin = Admin::configured(true, false);
-    assert!(!admin.observe(2));
-    assert!(admin.observe(0));
-    assert!(!admin.observe(0));
+    let now = Instant::now();
+    assert!(!admin.observe(2, now));
+    assert!(admin.observe(0, now));
+    assert!(!admin.observe(0, now + seconds(1)));
+    assert_eq!(admin.drained(), Some(now));
     assert!(admin.is_same_order(&Admin::configured(true, false)));
     assert!(!admin.is_same_order(&Admin::Serving));
-    assert!(!Admin::Serving.observe(0));
+    assert!(!Admin::Serving.observe(0, now));
+}
+
+#[test]
+fn clients_that_belong_to_a_backend_stay_until_its_drain_is_done() {
+    let mut health = Health::unprobed();
+    assert!(health.keeps_its_clients());
+    let mut admin = Admin::configured(true, false);
+    health.set_admin(admin, true);
+    assert!(health.keeps_its_clients() && !health.is_up());
+    admin.observe(0, Instant::now());
+    health.set_admin(admin, true);
+    assert!(!health.keeps_its_clients());
+    health.set_admin(Admin::Maintenance, true);
+    assert!(!health.keeps_its_clients());
 }

@@ -55,6 +55,7 @@ fn snapshot(backends: &[(&str, u16, Health)], previous: Option<&Snapshot>) -> Sn
                 health: *health,
                 since: Instant::now(),
                 probed: true,
+                live: Default::default(),
             }
         })
         .collect()

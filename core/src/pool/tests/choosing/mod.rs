@@ -100,6 +100,7 @@ fn pool_with(ones: &[One], change: impl FnOnce(&mut PoolConfig)) -> Pool {
         health: one.health,
         since: Instant::now(),
         probed: true,
+        live: Default::default(),
     });
     let members = members.collect();
     Pool::new("default".into(), Arc::new(config), members, Arc::default())

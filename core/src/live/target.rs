@@ -1,0 +1,100 @@
+//! Which backends a person means, by the URL and perhaps the pool that were typed.
+
+use std::{fmt, sync::Arc};
+
+use crate::config::{BackendUrl, closest, shown};
+
+/// Of ten thousand backends nobody reads a list.
+const MOST_LISTED: usize = 20;
+
+/// What was typed is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownTarget {
+    typed: String,
+    what: &'static str,
+    meant: Option<String>,
+    known: Vec<String>,
+    count: usize,
+}
+
+/// The pools in which the backend is, of all that there are: pairs of a pool's name and a backend.
+///
+/// # Errors
+/// [`UnknownTarget`] when there is none; it lists those that there are.
+pub fn find(
+    url: &str,
+    pool: Option<&str>,
+    all: &[(Arc<str>, BackendUrl)],
+) -> Result<Vec<(Arc<str>, BackendUrl)>, UnknownTarget> {
+    let wanted = |name: &str| pool.is_none_or(|pool| pool == name);
+    let here: Vec<&(Arc<str>, BackendUrl)> = all.iter().filter(|(name, _)| wanted(name)).collect();
+    if let (Some(pool), true) = (pool, here.is_empty()) {
+        let mut pools: Vec<String> = all.iter().map(|(name, _)| name.to_string()).collect();
+        pools.sort_unstable();
+        pools.dedup();
+        return Err(unknown("pool", (pool, pool), pools));
+    }
+    let parsed: Option<BackendUrl> = url.parse().ok();
+    let in_full = parsed.as_ref().map(ToString::to_string);
+    let found = |(_, known): &&&(Arc<str>, BackendUrl)| Some(known) == parsed.as_ref();
+    let found: Vec<_> = here.iter().filter(found).map(|&target| target.clone()).collect();
+    if found.is_empty() {
+        let mut urls: Vec<String> = here.iter().map(|(_, known)| known.to_string()).collect();
+        urls.sort_unstable();
+        urls.dedup();
+        return Err(unknown("backend", (url, in_full.as_deref().unwrap_or(url)), urls));
+    }
+    Ok(found)
+}
+
+/// `full` is what was typed with what it leaves out, as the known ones have it.
+fn unknown(what: &'static str, (typed, full): (&str, &str), mut known: Vec<String>) -> UnknownTarget {
+    let meant = closest(
+        without_scheme(full),
+        known.iter().map(|known| without_scheme(known)),
+    );
+    let meant = known
+        .iter()
+        .find(|known| meant.is_some_and(|meant| without_scheme(known) == meant));
+    let (meant, count) = (meant.cloned(), known.len());
+    known.truncate(MOST_LISTED);
+    UnknownTarget {
+        typed: shown(typed),
+        what,
+        meant,
+        known,
+        count,
+    }
+}
+
+/// What all have in common makes nothing similar.
+fn without_scheme(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.split(['/', '?']).next().unwrap_or(rest)
+}
+
+impl UnknownTarget {
+    /// For a person, line by line: what is wrong, and what there is.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.to_string(), format!("the {}s are:", self.what)];
+        lines.extend(self.known.iter().map(|known| format!("  {known}")));
+        let more = self.count - self.known.len();
+        lines.extend((more > 0).then(|| format!("  and {more} more; `simple-lb status` shows them")));
+        lines
+    }
+}
+
+impl fmt::Display for UnknownTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            typed, what, meant, ..
+        } = self;
+        write!(f, "there is no {what} {typed}")?;
+        match meant {
+            Some(meant) => write!(f, "; did you mean `{meant}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for UnknownTarget {}

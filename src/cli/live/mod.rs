@@ -1,0 +1,60 @@
+//! `simple-lb drain`, `maintenance`, `undrain` and `weight`: changes of single backends beside the file.
+
+mod args;
+mod list;
+mod wait;
+mod words;
+
+use std::{path::Path, time::Duration};
+
+use lb_core::status::LiveReport;
+
+pub(super) use self::{
+    args::{
+        DRAIN_EXAMPLES, MAINTENANCE_EXAMPLES, Order, OutArgs, Target, UNDRAIN_EXAMPLES, WEIGHT_EXAMPLES,
+        WeightArgs,
+    },
+    list::list,
+};
+
+use super::{
+    commands::{ask, finish, instance},
+    exit,
+    output::{error_line, json as print_json, line},
+};
+
+/// Longer than the instance itself waits for its registry.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where the instance takes live changes.
+const PATH: &str = "/live";
+
+pub(super) fn change(order: &Order, config: Option<&Path>, json: bool) -> u8 {
+    finish(|| {
+        let info = instance(config)?;
+        let request = &order.request;
+        let report: LiveReport = ask(&info, |client| async move {
+            client.tell(PATH, request, TIMEOUT).await
+        })?;
+        if !report.applied {
+            if json {
+                print_json(&report);
+            } else {
+                report.problems.iter().for_each(error_line);
+            }
+            return Ok(exit::FAILED);
+        }
+        if !json {
+            words::changed(order, &report).iter().for_each(line);
+            let warnings = report.warnings.iter();
+            warnings.for_each(|warning| error_line(format_args!("warning: {warning}")));
+        }
+        if order.wait {
+            return ask(&info, |client| wait::until_drained(client, order, json));
+        }
+        if json {
+            print_json(&report);
+        }
+        Ok(exit::DONE)
+    })
+}
