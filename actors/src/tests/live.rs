@@ -47,6 +47,7 @@ fn held(plane: &Plane, count: usize) -> Vec<Lease> {
             now,
             random: 0,
             key: None,
+            sticky: None,
             tried: &tried,
         };
         plane.registry.pick(&ask).unwrap()
