@@ -12,7 +12,7 @@ use std::{
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, dev::ToEnvelope};
 use lb_core::{
-    config::{self, BackendChange, Config, Problem, ReloadPlan},
+    config::{self, BackendChange, Config, PoolConfig, Problem, ReloadPlan},
     status::{HealthStatus, ReloadReport},
 };
 use log::{error, info, warn};
@@ -304,22 +304,18 @@ impl Shared {
                 _ => None,
             })
             .collect();
-        let longest = config
-            .pools
-            .values()
-            .map(|pool| pool.health_check.timeout)
-            .max()
-            .unwrap_or_default();
+        let longest = config.pools.values().map(PoolConfig::longest_probe).max();
         let decided = self.registry.wait_until(|snapshot| {
             let mut members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
             members.all(|member| member.health.is_decided())
         });
         // Not decided in time is a state like any other, and is reported below.
-        let _in_time = timeout(longest + PROBE_GRACE, decided).await;
+        let _in_time = timeout(longest.unwrap_or_default() + PROBE_GRACE, decided).await;
         let snapshot = self.registry.snapshot();
         let members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
         members
-            .filter(|member| member.health.status() != HealthStatus::Up)
+            // Who was ordered to get nothing is no surprise.
+            .filter(|member| member.health.may_be_tried() && member.health.status() != HealthStatus::Up)
             .map(|member| {
                 let why = member
                     .backend

@@ -96,6 +96,17 @@ pub struct PoolConfig {
     pub retries: Retries,
 }
 
+impl PoolConfig {
+    /// How long a probe of one of its backends may take.
+    pub fn longest_probe(&self) -> Duration {
+        let checks = self
+            .backends
+            .iter()
+            .filter_map(|backend| backend.check(&self.health_check));
+        checks.map(|check| check.timeout).max().unwrap_or_default()
+    }
+}
+
 /// One backend as configured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BackendConfig {

@@ -6,6 +6,7 @@
 
 mod choosing;
 mod fields;
+mod health;
 mod pool;
 mod routes;
 
@@ -13,6 +14,7 @@ use self::fields::{Fields, Key};
 pub(super) use self::{
     choosing::{RawFailover, RawStrategy},
     fields::{Scalar, Written},
+    health::{RawBody, RawEjection, RawHeader, RawHealthCheck, RawOutliers, RawProbe, switched},
     pool::*,
     routes::*,
 };
@@ -67,6 +69,8 @@ const CONFIG: &[Key] = &[
     ("slow_start", "a duration"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
+    ("ejection", "a whole number, a mapping or off"),
+    ("all_down", "try or fail"),
     ("timeouts", "a mapping or a duration"),
     ("retries", "a mapping or a whole number"),
     ("pools", "a mapping of names to pools"),
@@ -82,7 +86,7 @@ const CONFIG: &[Key] = &[
     ("error_pages", "a mapping of status codes to files"),
 ];
 /// What the design has and this version has not, so that nobody looks for a spelling.
-const CONFIG_LATER: &[&str] = &["ejection", "admin", "tls", "state_dir"];
+const CONFIG_LATER: &[&str] = &["admin", "tls", "state_dir"];
 const LIMITS: &[Key] = &[
     ("header_size", "a size"),
     ("header_count", "a whole number"),

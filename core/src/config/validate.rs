@@ -5,6 +5,7 @@
 
 mod changes;
 mod conditions;
+mod health;
 mod http;
 mod pool;
 mod pools;

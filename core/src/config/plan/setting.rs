@@ -226,9 +226,10 @@ impl PoolSetting {
             failover,
             slow_start,
             backends: _,
-            health_check,
-            ejection,
-            all_down,
+            // Of `HealthSetting`.
+            health_check: _,
+            ejection: _,
+            all_down: _,
             timeouts,
             retries,
         } = pool;
@@ -252,10 +253,7 @@ impl PoolSetting {
             Self::Failover(*failover),
             Self::SlowStart(*slow_start),
         ];
-        let health = HealthSetting::of_check(health_check)
-            .into_iter()
-            .chain(HealthSetting::of_traffic(ejection.as_ref(), *all_down));
-        all.extend(health.map(Self::Health));
+        all.extend(HealthSetting::all(pool).into_iter().map(Self::Health));
         all.extend([
             Self::Connect(connect),
             Self::ResponseIdle(response_idle),
@@ -354,7 +352,7 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<It
     f.write_str("]")
 }
 
-pub(super) fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: Option<&T>) -> fmt::Result {
+fn or_none<T: fmt::Display>(f: &mut fmt::Formatter<'_>, value: Option<&T>) -> fmt::Result {
     match value {
         Some(value) => value.fmt(f),
         None => f.write_str("none"),

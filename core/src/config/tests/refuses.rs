@@ -79,14 +79,14 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [{url: http://a, cost: 1}]\n",
         &[
-            "2:28: backends[0].cost: is not a known key; known here: url, weight, priority, backup, max_connections, health_check",
+            "2:28: backends[0].cost: is not a known key; known here: url, weight, priority, backup, max_connections, health_check, drain, maintenance",
         ],
     ),
     (
-        "port: 1\nbackends: [{url: http://a, resolve: all}]\nejection: {}\n",
+        "port: 1\nbackends: [{url: http://a, resolve: all}]\nadmin: {}\n",
         &[
             "2:28: backends[0].resolve: is not available in this version",
-            "3:1: ejection: is not available in this version",
+            "3:1: admin: is not available in this version",
         ],
     ),
     (
@@ -100,7 +100,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
         &[
-            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
+            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
             "4:1: has a key that is not text but null",
             "5:1: has a key that is not text but a list",
         ],
@@ -204,10 +204,10 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "port: 1\nbackends: [{url: http://a, health_check: \"false\"}, {url: http://b, health_check: /x}]\n",
+        "port: 1\nbackends: [{url: http://a, health_check: \"false\"}, {url: http://b, health_check: [/x]}]\n",
         &[
-            "2:42: backends[0].health_check: must be true or false, got \"false\"; did you mean false without quotes?",
-            "2:82: backends[1].health_check: must be true or false, got \"/x\"",
+            "2:42: backends[0].health_check: must be a path that begins with `/`, got \"false\"; did you mean false without quotes?",
+            "2:82: backends[1].health_check: must be a path, a mapping or false, not a list",
         ],
     ),
     (
@@ -366,7 +366,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
         &[
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
-            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
         ],
     ),
 ];
