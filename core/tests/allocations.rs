@@ -11,6 +11,7 @@ use lb_core::{
     config::{self, HashConfig, HashKey, LeastTimeConfig, LoadFactor, Priority, StrategyConfig},
     health::{Health, Thresholds},
     pool::{AnswerHead, AnswerKind, Ask, Backend, Member, Outcome, Pool, Tried},
+    route::{Matcher, Request},
     strategy::mix,
 };
 
@@ -75,6 +76,7 @@ fn a_pick_allocates_nothing_under_any_strategy() {
                         now,
                         random: mix(step),
                         key: Some(mix(!step)),
+                        sticky: None,
                         tried: &tried,
                     };
                     if let Ok(lease) = pool.pick(&ask) {
@@ -96,4 +98,40 @@ fn a_pick_allocates_nothing_under_any_strategy() {
         allocation_counter::measure(|| drop(vec![1u8; 10])).count_total > 0,
         "allocations are counted at all"
     );
+}
+
+#[test]
+fn finding_a_route_allocates_nothing() {
+    let text = "port: 0\nbackends: [http://a]\nroutes:
+  - {host: api.example.com, path: /v1, method: GET, header: {X-Beta: {present: true}}, pool: default}
+  - {host: \"*.example.com\", path: {exact: /x}, query: {a: \"1\"}, pool: default}
+  - {host: \"::1\", client: 10.0.0.0/8, pool: default}
+  - {path: {regex: \"^/user/[0-9]+$\"}, pool: default}
+  - {path: /v1/deep, pool: default}\n";
+    let matcher = Matcher::new(&config::load(text, "config.yaml", &|_| None).unwrap().routes);
+    let headers = vec![("x-beta", "1")];
+    let find = |host: &str, path: &str| {
+        matcher.find(&Request {
+            host: host.as_bytes(),
+            method: b"GET",
+            path: path.as_bytes(),
+            query: b"b=2&a=1",
+            headers: &headers,
+            client: [10, 0, 0, 1].into(),
+        })
+    };
+    let requests = [
+        ("API.example.com.", "/v1/x", Some(0)),
+        ("www.example.com", "/x", Some(1)),
+        ("[0::1]", "/", Some(2)),
+        ("other", "/user/17", Some(3)),
+        ("other", "/v1/deep/er", Some(4)),
+        ("other", "/nowhere", None),
+    ];
+    for (host, path, expected) in requests {
+        // A regular expression makes the cache of a thread at its first use.
+        assert_eq!(find(host, path), expected, "{host}{path}");
+        let counted = allocation_counter::measure(|| assert_eq!(find(host, path), expected));
+        assert_eq!(counted.count_total, 0, "{host}{path}");
+    }
 }

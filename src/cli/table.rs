@@ -36,7 +36,7 @@ pub(super) fn summary(report: &StatusReport) -> Vec<String> {
 }
 
 /// Columns that a narrow terminal can do without, the least telling first.
-const DISPENSABLE: [&str; 7] = [
+const DISPENSABLE: [&str; 10] = [
     "POOL",
     "WEIGHT",
     "LAST PROBE",
@@ -44,6 +44,9 @@ const DISPENSABLE: [&str; 7] = [
     "IN FLIGHT",
     "REQ/S",
     "FAILED",
+    "SHARE",
+    "LATENCY",
+    "REQUESTS",
 ];
 
 /// Room for the longest usual content, so that the columns of a live table neither jump nor come and go.
@@ -350,6 +353,7 @@ mod tests {
             pools: vec![PoolStatus {
                 name: "default".to_owned(),
                 strategy: String::new(),
+                waiting: 0,
                 backends,
             }],
             routes: Vec::new(),
@@ -393,5 +397,10 @@ mod tests {
         let heading = |width| backends_within(&now, Some(&window), width).remove(0);
         assert!(heading(200).starts_with("POOL ") && heading(200).ends_with("LAST PROBE"));
         assert!(!heading(60).contains("REQ/S"));
+        assert_eq!(
+            heading(45).trim_end(),
+            "BACKEND                 HEALTH   REQUESTS"
+        );
+        assert_eq!(heading(36).trim_end(), "BACKEND                 HEALTH");
     }
 }

@@ -6,13 +6,19 @@
 use std::sync::Arc;
 
 use lb_core::{
-    config::{Redirect, Respond, RouteAction, RouteConfig},
+    config::{HashKey, Redirect, Respond, RouteAction, RouteConfig},
     pool::{Destination, Snapshot},
-    route::{Headers, Request, Values, ambiguity, headers::HeaderChanges, rewrite::location, split::point},
+    route::{
+        Headers, Request, Values, ambiguity,
+        headers::HeaderChanges,
+        rewrite::location,
+        split::{SplitBy, point},
+    },
+    sticky::StickyId,
 };
 use lb_wire::Authority;
 
-use super::{Client, ProxyError, RequestId, context::client_address, hash_key::hash_key};
+use super::{Client, ProxyError, RequestId, context::client_address, hash_key::hash_key, sticky};
 
 /// A request's head.
 pub struct Incoming<'a> {
@@ -48,6 +54,8 @@ pub struct Passage {
     pub edits: Option<Box<Edits>>,
     /// What the pool's strategy tells requests apart by, if it does.
     pub key: Option<u64>,
+    /// The backend that the client was told to come back to.
+    pub sticky: Option<StickyId>,
 }
 
 /// What is changed of one request and its answer, with all variables filled in.
@@ -85,11 +93,13 @@ impl Passage {
     /// Where every request of a snapshot goes that takes no decision: nothing has to be known of it.
     pub fn undecided(snapshot: &Snapshot) -> Option<Self> {
         let destination = snapshot.plain_route()?.destination(|| 0)?;
-        let keyless = destination.pool().config().strategy.hash_key().is_none();
+        let config = destination.pool().config();
+        let keyless = config.strategy.hash_key().is_none() && config.sticky.is_none();
         keyless.then(|| Self {
             destination: Arc::clone(destination),
             edits: None,
             key: None,
+            sticky: None,
         })
     }
 }
@@ -140,14 +150,24 @@ pub fn route(
         RouteAction::Redirect(redirect) => redirected(redirect, config, &values).map(Routed::Answer),
         RouteAction::Respond(respond) => Ok(Routed::Answer(responded(respond, config, &values))),
         RouteAction::Forward(forward) => {
-            let destination = route.destination(|| point(&forward.split_by, &request, random));
+            let destination = route.destination(|| match &forward.split_by {
+                SplitBy::Random => random,
+                SplitBy::Key(source) => {
+                    let key = hash_key(source, incoming, request.client);
+                    // Who has no such thing is known by the address, which everybody has.
+                    let key = key.or_else(|| hash_key(&HashKey::Client, incoming, request.client));
+                    point(key.unwrap_or(random))
+                }
+            });
             let destination = Arc::clone(destination.ok_or(ProxyError::NoRoute)?);
             let source = destination.pool().config().strategy.hash_key();
             let key = source.and_then(|source| hash_key(source, incoming, request.client));
+            let sticky = sticky::asked_for(destination.pool(), incoming);
             Ok(Routed::Forward(Passage {
                 destination,
                 edits: edits(config, &values)?,
                 key,
+                sticky,
             }))
         }
     }
@@ -244,4 +264,27 @@ fn scheme(incoming: &Incoming<'_>) -> &'static str {
         });
     }
     scheme
+}
+
+#[cfg(test)]
+mod tests {
+    use lb_core::route::headers::{UNCHANGEABLE, unchangeable};
+    use lb_wire::{AddedLines, rules::RULES};
+
+    /// What the configuration refuses and what the wire never writes are two lists, since neither package knows the other.
+    #[test]
+    fn what_the_wire_lane_would_not_write_is_refused_in_the_configuration() {
+        let writes = |name: &str| AddedLines::default().push(name, b"1");
+        for rule in RULES {
+            assert_eq!(
+                writes(rule.name),
+                unchangeable(rule.name).is_none(),
+                "{}",
+                rule.name
+            );
+        }
+        for (name, _) in UNCHANGEABLE {
+            assert!(!writes(name), "{name}");
+        }
+    }
 }

@@ -70,8 +70,8 @@ fn a_route_with_a_strategy_of_its_own_takes_turns_of_its_own() {
 fn a_split_keeps_each_client_where_it_is() {
     let [a, b] = backends();
     let routes = "{path: /by-address, split: {a: 50, b: 50}}
-        {path: /by-cookie, split: {a: 50, b: 50}, split_by: {cookie: uid}}
-        {path: /by-header, split: {a: 90, b: 10}, split_by: {header: X-User}}
+        {path: /by-cookie, split: {a: 50, b: 50}, split_by: cookie uid}
+        {path: /by-header, split: {a: 90, b: 10}, split_by: header X-User}
         {path: /random, split: {a: 1, b: 1}, split_by: random}
         {path: /none, split: {a: 0, b: 1}}";
     let balancer = in_front_of(&[&a, &b], routes);

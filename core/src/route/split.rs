@@ -4,55 +4,35 @@
 //! other, as long as their weights. So two pools keep whom they have when the second one's share grows: those that go
 //! over come from the first. The hash means the same for good, so that every worker, balancer and restart agrees.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::fmt;
 
-use super::Request;
-use crate::strategy::{hash_bytes, mix};
+use crate::{config::HashKey, strategy::mix};
 
 /// The largest weight of a pool in a split: a hundredth of a percent can be said.
 pub const MAX_WEIGHT: u32 = 10_000;
 
-/// Tells the place in a split from the place that a strategy finds by the same bytes: else each pool of a split would see
+/// Tells the place in a split from the place that a strategy finds by the same key: else each pool of a split would see
 /// its clients on one side of its own choice.
 const SPLIT: u64 = 0x5B11_7000_0000_0001;
 
-/// What a client is known by.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What a client is known by. Displays as it is written in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SplitBy {
-    /// Its address.
-    #[default]
-    Client,
-    /// The value of a cookie; the address where it is missing.
-    Cookie(Arc<str>),
-    /// The value of a header; the address where it is missing.
-    Header(Arc<str>),
+    /// A part of the request; the client's address where the request has nothing of the kind.
+    Key(HashKey),
     /// Nothing: each request is a new choice.
     Random,
 }
 
-/// The point of a request on the line, from 0 to `u64::MAX`. `random` is used where nothing is to be remembered.
-pub fn point(by: &SplitBy, request: &Request<'_>, random: u64) -> u64 {
-    let mut found = None;
-    match by {
-        SplitBy::Client => {}
-        SplitBy::Random => return random,
-        SplitBy::Header(name) => {
-            request.headers.any(name, &mut |value| {
-                found = Some(hash_of(value));
-                true
-            });
-        }
-        SplitBy::Cookie(name) => {
-            request.headers.any("cookie", &mut |value| {
-                found = cookie(value, name.as_bytes()).map(hash_of);
-                found.is_some()
-            });
-        }
+impl Default for SplitBy {
+    fn default() -> Self {
+        Self::Key(HashKey::Client)
     }
-    found.unwrap_or_else(|| match request.client {
-        IpAddr::V4(address) => hash_of(&address.octets()),
-        IpAddr::V6(address) => hash_of(&address.octets()),
-    })
+}
+
+/// The point on the line of a client that is known by this number.
+pub fn point(key: u64) -> u64 {
+    mix(key ^ SPLIT)
 }
 
 /// Which of the shares holds a point; `upto[i]` is the sum of the weights up to share `i`, the last one is above 0.
@@ -64,25 +44,10 @@ pub fn share_at(upto: &[u64], point: u64) -> usize {
         .min(upto.len().saturating_sub(1))
 }
 
-/// The value of a cookie in a `Cookie` line (RFC 6265 section 4.2.1).
-pub fn cookie<'v>(line: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
-    line.split(|byte| *byte == b';').find_map(|pair| {
-        let pair = pair.trim_ascii();
-        let value = pair.strip_prefix(name)?.strip_prefix(b"=")?;
-        Some(value)
-    })
-}
-
-fn hash_of(bytes: &[u8]) -> u64 {
-    mix(hash_bytes(bytes) ^ SPLIT)
-}
-
 impl fmt::Display for SplitBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Client => f.write_str("client"),
-            Self::Cookie(name) => write!(f, "cookie {name}"),
-            Self::Header(name) => write!(f, "header {name}"),
+            Self::Key(key) => key.fmt(f),
             Self::Random => f.write_str("random"),
         }
     }
@@ -93,26 +58,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::route::NoHeaders;
-
-    fn request<'a>(headers: &'a dyn super::super::Headers, client: IpAddr) -> Request<'a> {
-        Request {
-            host: b"",
-            method: b"GET",
-            path: b"/",
-            query: b"",
-            headers,
-            client,
-        }
-    }
+    use crate::strategy::hash_bytes;
 
     /// How many of 10,000 clients go to each pool.
     fn shares(weights: &[u64]) -> Vec<usize> {
         let upto = sums(weights);
         let mut counts = vec![0; weights.len()];
         for client in 0..10_000_u32 {
-            let request = request(&NoHeaders, IpAddr::from((0x0a00_0000 + client).to_be_bytes()));
-            counts[share_at(&upto, point(&SplitBy::Client, &request, 0))] += 1;
+            let address = (0x0a00_0000 + client).to_be_bytes();
+            counts[share_at(&upto, point(hash_bytes(&address)))] += 1;
         }
         counts
     }
@@ -135,30 +89,6 @@ mod tests {
             "{counts:?}"
         );
         assert_eq!(shares(&[0, 7, 0]), [0, 10_000, 0]);
-    }
-
-    #[test]
-    fn a_cookie_or_a_header_says_who_it_is_and_the_address_where_it_is_missing() {
-        let client = IpAddr::from([192, 0, 2, 1]);
-        let by = SplitBy::Cookie("uid".into());
-        let at = |headers: Vec<(&str, &str)>, by: &SplitBy| point(by, &request(&headers, client), 7);
-        assert_eq!(
-            at(vec![("Cookie", "a=1; uid=x"), ("cookie", "uid=y")], &by),
-            hash_of(b"x")
-        );
-        assert_eq!(
-            at(vec![("Cookie", "a=1"), ("cookie", "b=2; uid=y")], &by),
-            hash_of(b"y")
-        );
-        assert_eq!(
-            at(vec![("Cookie", "xuid=1; uidx=2")], &by),
-            hash_of(&[192, 0, 2, 1])
-        );
-        assert_eq!(
-            at(vec![("X-User", "u")], &SplitBy::Header("x-user".into())),
-            hash_of(b"u")
-        );
-        assert_eq!(at(vec![], &SplitBy::Random), 7);
     }
 
     proptest! {

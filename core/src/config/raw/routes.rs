@@ -25,7 +25,7 @@ pub(in crate::config) struct RawRoute {
     pub(in crate::config) pool: Option<Written>,
     /// In the order written.
     pub(in crate::config) split: Option<RawSplit>,
-    pub(in crate::config) split_by: Option<RawSplitBy>,
+    pub(in crate::config) split_by: Option<Written>,
     pub(in crate::config) strategy: RawStrategy,
     pub(in crate::config) timeouts: RawTimeouts,
     pub(in crate::config) retries: RawRetries,
@@ -57,13 +57,6 @@ pub(in crate::config) struct RawTest {
     pub(in crate::config) exact: Option<Written>,
     pub(in crate::config) regex: Option<Written>,
     pub(in crate::config) present: Option<Written>,
-}
-
-#[derive(Debug)]
-pub(in crate::config) enum RawSplitBy {
-    Kind(Written),
-    Cookie(Written),
-    Header(Written),
 }
 
 /// Changes of headers: names with values, and names.
@@ -105,10 +98,7 @@ const ROUTE: &[Key] = &[
     ("client", "a network or a list of networks"),
     ("pool", "the name of a pool"),
     ("split", "a mapping of pools to weights"),
-    (
-        "split_by",
-        "client, random, or a mapping with `cookie` or `header`",
-    ),
+    ("split_by", "a part of the request, such as client"),
     ("redirect", "a URL or a mapping with `to`"),
     ("respond", "a status code or a mapping with `status`"),
     ("strategy", "the name of a strategy or a mapping"),
@@ -143,7 +133,6 @@ const TEST: &[Key] = &[
     ("regex", "a regular expression"),
     ("present", "true or false"),
 ];
-const SPLIT_BY: &[Key] = &[("cookie", "a cookie's name"), ("header", "a header's name")];
 const CHANGES: &[Key] = &[
     ("set", "a mapping of headers to values"),
     ("add", "a mapping of headers to values"),
@@ -217,7 +206,7 @@ fn route(item: &Node, path: &str, problems: &mut Problems) -> RawRoute {
         client: fields.list("client", true, problems),
         pool: fields.scalar("pool", problems),
         split: split(&fields, problems),
-        split_by: split_by(&fields, problems),
+        split_by: fields.scalar("split_by", problems),
         strategy: choosing::strategy(&fields, problems),
         timeouts: pool::timeouts(&fields, TIMEOUTS, problems),
         retries: pool::retries(&fields, RETRIES, problems),
@@ -311,15 +300,6 @@ fn split(fields: &Fields<'_>, problems: &mut Problems) -> Option<RawSplit> {
         (fields::key(entry, &path), weight)
     };
     Some((position, entries.iter().map(share).collect()))
-}
-
-fn split_by(fields: &Fields<'_>, problems: &mut Problems) -> Option<RawSplitBy> {
-    fields.node("split_by")?;
-    let Some(by) = one_of(fields, "split_by", (SPLIT_BY, &[]), problems) else {
-        return fields.scalar("split_by", problems).map(RawSplitBy::Kind);
-    };
-    let cookie = by.scalar("cookie", problems).map(RawSplitBy::Cookie);
-    cookie.or_else(|| by.scalar("header", problems).map(RawSplitBy::Header))
 }
 
 fn changes(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> RawChanges {

@@ -72,7 +72,7 @@ fn actions_and_settings_are_scalars_or_mappings() {
             "split default 95, canary 5; split_by client",
         ),
         (
-            "{split: {default: 0, canary: 5}, split_by: {cookie: uid}}",
+            "{split: {default: 0, canary: 5}, split_by: cookie uid}",
             "split default 0, canary 5; split_by cookie uid",
         ),
         (
@@ -316,9 +316,9 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
         &["split_by: has no effect without `split`; remove it"],
     ),
     (
-        "{split: {api: 1}, split_by: cookie}",
+        "{split: {api: 1}, split_by: cookies}",
         &[
-            "split_by: must be one of client, random, got \"cookie\"; or write `{cookie: NAME}` or `{header: NAME}`",
+            "split_by: must be client, uri, header NAME, cookie NAME or query NAME, or random, got \"cookies\"; did you mean `cookie`?",
         ],
     ),
     (

@@ -2,18 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Checker, one_of, place, pool, timeout, whole};
+use super::{Checker, place, pool, strategy::hash_key, timeout, whole};
 use crate::{
     config::{
         model::*,
         problem::Refusal,
-        raw::{RawConfig, RawRetries, RawRoute, RawSplitBy, RawTimeouts, Written},
+        raw::{RawConfig, RawRetries, RawRoute, RawTimeouts, Written},
         suggest::closest,
         units::parse_statuses,
     },
     route::{
         ambiguity::Allowed,
-        headers,
         shadow::never_matching,
         split::{MAX_WEIGHT, SplitBy},
     },
@@ -113,7 +112,7 @@ impl Checker<'_> {
         }
         RouteAction::Forward(Box::new(Forward {
             split: self.split(raw, pools),
-            split_by: self.split_by(&raw.split_by),
+            split_by: self.value(&raw.split_by, split_by).unwrap_or_default(),
             strategy: raw.strategy.name.is_some().then(|| self.strategy(&raw.strategy)),
             timeouts: self.timeout_overrides(&raw.timeouts),
             retries: self.retry_overrides(&raw.retries),
@@ -144,32 +143,6 @@ impl Checker<'_> {
                 .add(*position, &format!("{}.split", raw.field), refusal, None);
         }
         split
-    }
-
-    fn split_by(&mut self, raw: &Option<RawSplitBy>) -> SplitBy {
-        let name = |written: &Written| match headers::is_name(written.text()) {
-            true => Ok(Arc::<str>::from(written.text())),
-            false => Err(Refusal::new(
-                "must be a name of letters, digits and !#$%&'*+-.^_`|~",
-            )),
-        };
-        let by = match raw {
-            None => None,
-            Some(RawSplitBy::Cookie(cookie)) => self.check(cookie, name).map(SplitBy::Cookie),
-            Some(RawSplitBy::Header(header)) => self.check(header, name).map(SplitBy::Header),
-            Some(RawSplitBy::Kind(kind)) => {
-                let kinds = [("client", false), ("random", true)];
-                let random = self.check(kind, |kind| {
-                    let hint = "or write `{cookie: NAME}` or `{header: NAME}`";
-                    one_of(kind.text(), kinds).map_err(|refusal| match refusal.hint {
-                        None => refusal.hint(hint),
-                        Some(_) => refusal,
-                    })
-                });
-                random.map(|random| if random { SplitBy::Random } else { SplitBy::Client })
-            }
-        };
-        by.unwrap_or_default()
     }
 
     fn timeout_overrides(&mut self, raw: &RawTimeouts) -> TimeoutOverrides {
@@ -229,6 +202,16 @@ pub(super) fn yes_or_no(written: &Written) -> Result<bool, Refusal> {
             text @ ("true" | "false") => refusal.hint(format!("did you mean {text} without quotes?")),
             _ => refusal,
         }
+    })
+}
+
+fn split_by(written: &Written) -> Result<SplitBy, Refusal> {
+    if written.text() == "random" {
+        return Ok(SplitBy::Random);
+    }
+    hash_key(written).map(SplitBy::Key).map_err(|refusal| Refusal {
+        rule: format!("{}, or random", refusal.rule),
+        ..refusal
     })
 }
 

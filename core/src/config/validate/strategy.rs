@@ -162,7 +162,7 @@ fn strategy_name(written: &Written) -> Result<Name, Refusal> {
     })
 }
 
-fn hash_key(written: &Written) -> Result<HashKey, Refusal> {
+pub(super) fn hash_key(written: &Written) -> Result<HashKey, Refusal> {
     let text = written.text().trim();
     let (kind, name) = text
         .split_once(|c: char| c.is_ascii_whitespace())
@@ -194,7 +194,7 @@ fn hash_key(written: &Written) -> Result<HashKey, Refusal> {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

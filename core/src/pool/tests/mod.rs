@@ -2,6 +2,7 @@
 
 mod choosing;
 mod judged;
+mod routes;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -67,6 +68,7 @@ fn pick(snapshot: &Snapshot, tried: &Tried) -> Result<Lease, NoBackend> {
         now: Instant::now(),
         random: 0,
         key: None,
+        sticky: None,
         tried,
     })
 }
