@@ -78,16 +78,22 @@ fn wrong_usage_is_said_with_what_to_write_and_ends_with_2() {
             "--slow b9=2x",
             "--slow b9: is no backend of the pool; write b1 to b3, all, or one of http://a:1, http://b:2, http://c:3",
         ),
-        (
-            "--kill b1@90s",
-            "begins after the end of the simulation at 60.000s",
-        ),
+        ("--kill b1@90s", "begins after the end of the simulation at 60s"),
         ("--duration 300d", "more than 200000000"),
         ("--pool api", "there is no pool \"api\""),
         ("--backends 5 --config config.yaml", "cannot be used with"),
         ("--backends 0", "1..=100000"),
+        ("--service 1d", "not one request would come in 60s"),
         ("--service soon", "\"soon\" is no time such as"),
         ("--traffic 2", "x2@30s"),
+        (
+            "--requests 5 --rate 0.0000001",
+            "3 backends are simulated for 6666667s at most",
+        ),
+        (
+            "--duration 10d --rate 10/s --flap all=50ms/50ms",
+            "--flap all: that would be 25920000 turns",
+        ),
     ];
     for (arguments, said) in wrong {
         let usage = place.run(&format!("simulate {arguments}"));

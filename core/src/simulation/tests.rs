@@ -312,6 +312,39 @@ fn never_more_than_the_set_share_is_ejected() {
     }
 }
 
+#[test]
+fn where_every_backend_is_full_requests_wait_in_the_pools_queue_and_in_its_order() {
+    let limited = |settings: &str| {
+        let pool = pool(&format!(
+            "backends: [{{url: \"http://a\", max_connections: 1}}, {{url: \"http://b\", max_connections: 3}}]\n{settings}"
+        ));
+        let mut scenario = scenario(pool, 1, (1.0, SECOND * 200));
+        // Both work on as many as they may have: together they are one server with a queue of its own.
+        scenario.backends[0].slots = 1;
+        scenario.backends[1].slots = 3;
+        scenario.load.rate = 300.0;
+        scenario
+    };
+    for name in ["round-robin", "least-connections", "first"] {
+        let report = run(
+            &limited("queue: {size: 100000, timeout: 60s}"),
+            &named(name),
+            Instant::now(),
+        );
+        // M/M/4 at 75 %, by Erlang's formula C, whoever chooses: nobody is idle while somebody waits.
+        assert_near(report.latency.mean_micros, 10_000.0 + 5_094.0, 0.05);
+        assert_eq!(report.errors.all(), 0, "{name}");
+    }
+    let mut refusing = limited("queue: {size: 0}");
+    let report = round_robin(&refusing);
+    // M/M/4/4: Erlang's formula B for 3 Erlangs at 4 servers.
+    assert_near(report.error_share(), 0.2061, 0.05);
+    refusing.pool.queue.size = 100_000;
+    refusing.pool.queue.timeout = Duration::from_millis(1);
+    let impatient = round_robin(&refusing);
+    assert!(impatient.errors.refused > 0 && impatient.errors.all() < report.errors.all());
+}
+
 prop_compose! {
     /// Anything that can happen to a backend, within 10 s.
     fn any_backend()(

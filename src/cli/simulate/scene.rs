@@ -21,6 +21,10 @@ const DURATION: Duration = Duration::from_secs(60);
 const REQUESTS: u64 = 1_000_000;
 /// Backends that are simulated when there is neither a file nor `--backends`.
 const BACKENDS: u32 = 10;
+/// Backends are probed and judged all the time, whether requests come or not: this much takes some ten seconds.
+const MOST_BACKEND_SECONDS: f64 = 2e7;
+/// Times that all flapping backends together may go and come back: tens of megabytes.
+const MOST_TURNS: f64 = 2e6;
 /// How many backends a refusal lists.
 const LISTED: usize = 10;
 
@@ -112,13 +116,14 @@ impl Scene {
         };
         set_duration(&mut scenario, args)?;
         let end = scenario.duration;
+        bound_turns(&troubles, end)?;
         let late = args.troubles().find(|trouble| trouble.span.from >= end);
         if let Some(late) = late {
             return Err(format!(
-                "{} {}: begins after the end of the simulation at {:.3}s; a longer --duration or a lower --rate helps",
+                "{} {}: begins after the end of the simulation at {}; a longer --duration or a lower --rate helps",
                 late.flag,
                 late.backend,
-                end.as_secs_f64()
+                words::seconds(end)
             ));
         }
         Ok(Self {
@@ -172,6 +177,38 @@ fn set_duration(scenario: &mut Scenario, args: &SimulateArgs) -> Result<(), Stri
         ));
     }
     scenario.duration = scenario.load.time_for(most, scenario.seed, longest);
+    if scenario.load.time_for(1, scenario.seed, scenario.duration) == scenario.duration && most > 1 {
+        return Err(format!(
+            "not one request would come in {}: raise --rate, now {}/s, or --duration",
+            words::seconds(scenario.duration),
+            words::rate(scenario.load.rate)
+        ));
+    }
+    let (seconds, backends) = (scenario.duration.as_secs_f64(), scenario.backends.len());
+    let most = MOST_BACKEND_SECONDS / backends as f64;
+    if seconds > most {
+        return Err(format!(
+            "that would be {seconds:.0}s, and {backends} backends are simulated for {most:.0}s at most; shorten --duration, or raise \
+             --rate"
+        ));
+    }
+    Ok(())
+}
+
+/// Backends that come and go too often for the memory.
+fn bound_turns(troubles: &[(Vec<usize>, Trouble)], end: Duration) -> Result<(), String> {
+    for (concerned, trouble) in troubles {
+        let What::Flap(flap) = trouble.what else {
+            continue;
+        };
+        let turns = end.as_secs_f64() / (flap.up + flap.down).as_secs_f64() * concerned.len() as f64;
+        if turns > MOST_TURNS {
+            return Err(format!(
+                "{} {}: that would be {turns:.0} turns, more than {MOST_TURNS}; make them longer, or --duration shorter",
+                trouble.flag, trouble.backend
+            ));
+        }
+    }
     Ok(())
 }
 

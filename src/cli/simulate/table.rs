@@ -52,13 +52,13 @@ pub(super) fn heading(scene: &Scene, reports: &[Report]) -> Vec<String> {
             scene.title,
             thousands(count as u64),
             thousands(slots),
-            thousands(capacity.round() as u64)
+            words::rate(capacity)
         ),
         format!(
-            "load: {} requests/s ({} of that) for {:.3}s, {} requests of {}; seed {}",
-            thousands(rate.round() as u64),
+            "load: {} requests/s ({} of that) for {}, {} requests of {}; seed {}",
+            words::rate(rate),
             percent(rate / capacity, 0),
-            scenario.duration.as_secs_f64(),
+            words::seconds(scenario.duration),
             thousands(requests),
             words::service(&scenario.service),
             scenario.seed

@@ -7,8 +7,10 @@ use lb_core::simulation::{Report, Scenario};
 
 use super::words::{micros, percent};
 
-/// Shares of errors that differ by less are the same: a request in 10,000.
+/// Shares of errors that differ by less are the same: a request in 10,000, …
 const SAME_ERRORS: f64 = 1e-4;
+/// … or this part of them, if there are many.
+const SAME_PART_OF_ERRORS: f64 = 0.02;
 /// Latencies that differ by less are the same.
 const SAME_LATENCY: f64 = 0.05;
 /// A pool that is busier than this, on average, has more to do than it can.
@@ -27,7 +29,8 @@ fn as_good_as_any(reports: &[Report]) -> Vec<&Report> {
         .iter()
         .map(Report::error_share)
         .fold(f64::INFINITY, f64::min);
-    let sound = |report: &&Report| report.error_share() <= fewest + SAME_ERRORS;
+    let most = fewest + SAME_ERRORS.max(fewest * SAME_PART_OF_ERRORS);
+    let sound = |report: &&Report| report.error_share() <= most;
     let p99 = |report: &Report| report.latency.p99_micros as f64;
     let shortest = reports
         .iter()
@@ -47,11 +50,13 @@ pub(super) fn verdict(reports: &[Report], scenario: &Scenario, configured: Optio
     if reports.len() == 1 {
         lines.push(format!("{}: {}.", best.strategy, outcome(best)));
     } else {
-        let others = as_good_as_any(reports);
-        let others = others.iter().filter(|other| other.strategy != best.strategy);
+        let good = as_good_as_any(reports);
+        let others = good.iter().filter(|other| other.strategy != best.strategy);
         let others: Vec<&str> = others.map(|other| &*other.strategy).collect();
         let as_good = if others.is_empty() {
             String::new()
+        } else if good.len() == reports.len() {
+            " (all others as good)".to_owned()
         } else {
             format!(" ({} as good)", others.join(", "))
         };
@@ -85,7 +90,9 @@ fn compared(reports: &[Report], best: &Report, configured: Option<&str>) -> Opti
         Some(other) => (other, ", which is configured"),
         None => (worst(reports)?, ""),
     };
-    let differs = other.strategy != best.strategy;
+    let differs = as_good_as_any(reports)
+        .iter()
+        .all(|good| good.strategy != other.strategy);
     differs.then(|| format!("with {}{role}: {}.", other.strategy, outcome(other)))
 }
 
@@ -189,5 +196,7 @@ mod tests {
         let said = compared(&reports, &reports[0], Some("a")).unwrap_or_default();
         assert!(said.starts_with("with c: "), "the worst: {said}");
         assert_eq!(compared(&reports[..1], &reports[0], Some("a")), None);
+        let alike = [report("a", 0, 10), report("b", 0, 10)];
+        assert_eq!(compared(&alike, &alike[0], None), None);
     }
 }

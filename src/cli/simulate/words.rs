@@ -123,9 +123,24 @@ pub(super) fn micros(micros: f64) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
-/// `30s`, `0.5s`
+/// `30s`, `0.5s`, to a millisecond.
 pub(super) fn seconds(duration: Duration) -> String {
-    format!("{}s", duration.as_secs_f64())
+    format!("{}s", trimmed(duration.as_secs_f64()))
+}
+
+/// Requests a second: `1,440`, `0.25`.
+pub(super) fn rate(per_second: f64) -> String {
+    if per_second < 10.0 {
+        trimmed(per_second)
+    } else {
+        thousands(per_second.round() as u64)
+    }
+}
+
+/// With three decimals, or as many as it needs.
+fn trimmed(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A part of 1 with that many decimals: `33.3%`. What is not 0 is never shown as 0.
@@ -140,8 +155,7 @@ pub(super) fn percent(part: f64, decimals: usize) -> String {
 
 /// As it was typed: `50%`, `0.1%`.
 fn short_percent(part: f64) -> String {
-    let percent = format!("{:.3}", part * 100.0);
-    format!("{}%", percent.trim_end_matches('0').trim_end_matches('.'))
+    format!("{}%", trimmed(part * 100.0))
 }
 
 /// `1,234,567`
@@ -190,6 +204,8 @@ mod tests {
             [percent(1.0 / 3.0, 1), percent(0.0, 2), percent(0.000_01, 2)],
             ["33.3%", "0.00%", "<0.01%"]
         );
+        assert_eq!([rate(0.25), rate(9.9996), rate(1440.4)], ["0.25", "10", "1,440"]);
+        assert_eq!(seconds(Duration::from_micros(60_000_400)), "60s");
         let numbers = [0, 999, 1000, 1_234_567].map(thousands);
         assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
     }
