@@ -20,7 +20,7 @@ use lb_actors::{
     probe::NetworkProber,
 };
 use lb_core::{
-    config::{ClientTimeouts, Config, Lane},
+    config::{ClientTimeouts, Config, Lane, PoolConfig},
     pool::Snapshot,
     status::{StatusReport, StopReport},
 };
@@ -134,12 +134,7 @@ impl Balancer {
         let workers = self.config.workers.unwrap_or_else(default_workers);
         let open_files_limit = raise_open_files_limit();
         let (client_timeouts, lane) = (self.config.client_timeouts, self.config.lane);
-        let longest = self
-            .config
-            .pools
-            .values()
-            .map(|pool| pool.health_check.timeout)
-            .max();
+        let longest = self.config.pools.values().map(PoolConfig::longest_probe).max();
         let first_probes = (longest.unwrap_or_default() + PROBE_GRACE).min(FIRST_PROBES);
         let registry = control_plane::first_snapshot(self.config, workers);
         let watcher = WatcherHandle::new(self.path.clone(), registry.clone(), |config| {

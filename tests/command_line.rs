@@ -61,7 +61,28 @@ fn an_invalid_configuration_is_refused_with_all_its_problems() {
     assert_eq!(check.stderr, format!("{}config.yaml: 4 problems\n", start.stderr));
     let json = place.run("check --json");
     assert_eq!((json.code, json.json()["valid"].as_bool()), (64, Some(false)));
-    assert_eq!(json.json()["problems"].as_array().unwrap().len(), 4);
+    let described = json.json()["problems"].clone();
+    assert_eq!(described.as_array().unwrap().len(), 4);
+    assert_eq!(
+        described[3]["message"],
+        "must be a whole number from 1 to 256, got \"257\""
+    );
+    assert_eq!(
+        (&described[1], &described[0]["line"], &described[0]["column"]),
+        (
+            &serde_json::json!({
+                "file": "config.yaml",
+                "line": 2,
+                "column": 1,
+                "setting": "backend",
+                "message": "is not a known key",
+                "hint": "did you mean `backends`?",
+                "text": problems[1],
+            }),
+            &1.into(),
+            &7.into()
+        )
+    );
 }
 
 #[test]

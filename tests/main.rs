@@ -8,6 +8,8 @@ mod harness;
 
 /// Bodies stream both ways and are never held as a whole.
 mod bodies;
+/// What is taken for alive, what is done when nobody is, and a person's word.
+mod checks;
 /// Strategies, limits, priorities and slow start, as clients and backends see them.
 mod choosing;
 /// What is typed, what is said, and which exit code it ends with.
@@ -20,6 +22,8 @@ mod demo;
 mod distribution;
 /// The dummy servers as people start them.
 mod dummies;
+/// Backends that fail requests while their probes are good.
+mod ejection;
 /// What clients and the log are told when something breaks.
 mod error_answers;
 /// The everyday work of curl, hey, wrk, Python's http.client and Chromium.

@@ -35,7 +35,7 @@ fn without_a_file_ten_equal_backends_are_compared_and_it_says_what_to_try() {
         "10 backends",
         "5,000 requests",
         "seed 1",
-        "Try --slow",
+        "try --slow",
         "round-robin",
         "http://b10",
     ] {

@@ -12,13 +12,13 @@ use std::{
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, dev::ToEnvelope};
 use lb_core::{
-    config::{self, BackendChange, Config, Problem, ReloadPlan},
+    config::{self, BackendChange, Config, PoolConfig, Problem, ReloadPlan},
     status::{HealthStatus, ReloadReport},
 };
 use log::{error, info, warn};
 use tokio::{sync::watch, time::timeout};
 
-use crate::{RegistryHandle, guard::EndGuard, messages::*};
+use crate::{RegistryHandle, guard::EndGuard, messages::*, sticky_key::fill_sticky_keys};
 
 /// Far above any file that a person or a generator would write.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -40,44 +40,47 @@ const PROBE_GRACE: Duration = Duration::from_secs(1);
 pub struct Loaded {
     /// What it says.
     pub config: Config,
-    /// What of it is probably not meant, a line each.
-    pub warnings: Vec<String>,
+    /// What of it is probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Adds what a configuration that is to serve has from elsewhere: the kept key of sticky cookies.
+    pub fn complete(&mut self, path: &Path) {
+        let warning = fill_sticky_keys(&mut self.config);
+        let problem = warning.map(|warning| Problem::of_file(path, warning).field("sticky"));
+        self.warnings.extend(problem);
+    }
 }
 
 /// Reads and checks a configuration file.
 ///
 /// # Errors
-/// All problems, a line each; never empty.
-pub fn load_file(path: &Path) -> Result<Loaded, Vec<String>> {
-    let unreadable = |error: std::io::Error| vec![format!("{}: cannot be read: {error}", path.display())];
+/// All problems; never none.
+pub fn load_file(path: &Path) -> Result<Loaded, Vec<Problem>> {
+    let unreadable = |error: std::io::Error| vec![Problem::of_file(path, format!("cannot be read: {error}"))];
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(LARGEST_FILE + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(vec![format!("{}: is larger than 16 MiB", path.display())]);
+        return Err(vec![Problem::of_file(path, "is larger than 16 MiB")]);
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        vec![format!(
-            "{}: is not UTF-8 text (byte {valid}); save it as UTF-8",
-            path.display()
-        )]
+        let problem = Problem::of_file(path, format!("is not UTF-8 text (byte {valid})"));
+        vec![problem.hint("save it as UTF-8")]
     })?;
     let name = path.display().to_string();
     let loaded = config::load_with_warnings(&text, &name, &|name| std::env::var(name).ok());
-    let lines = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let (mut config, warnings) = loaded.map_err(|error| lines(&error.problems))?;
+    let (mut config, warnings) = loaded.map_err(|error| error.problems)?;
     read_error_pages(&mut config, path)?;
-    Ok(Loaded {
-        config,
-        warnings: lines(&warnings),
-    })
+    Ok(Loaded { config, warnings })
 }
 
 /// Reads the files that replace error messages; one that cannot be read is a problem like any other.
-fn read_error_pages(config: &mut Config, config_path: &Path) -> Result<(), Vec<String>> {
+fn read_error_pages(config: &mut Config, config_path: &Path) -> Result<(), Vec<Problem>> {
     let folder = config_path.parent().unwrap_or(Path::new("."));
     let mut problems = Vec::new();
     for (status, page) in &mut config.error_pages {
@@ -85,13 +88,16 @@ fn read_error_pages(config: &mut Config, config_path: &Path) -> Result<(), Vec<S
         let mut content = Vec::new();
         let read = std::fs::File::open(&path)
             .and_then(|file| file.take(LARGEST_ERROR_PAGE + 1).read_to_end(&mut content));
-        let place = format!("{}: error_pages.{status}", config_path.display());
+        let mut add = |rule: String| {
+            let problem = Problem::of_file(config_path, rule);
+            problems.push(problem.field(format!("error_pages.{status}")));
+        };
         match read {
             Ok(_) if content.len() as u64 > LARGEST_ERROR_PAGE => {
-                problems.push(format!("{place}: {} is larger than 1 MiB", path.display()));
+                add(format!("{} is larger than 1 MiB", path.display()));
             }
             Ok(_) => page.content = content.into(),
-            Err(error) => problems.push(format!("{place}: {} cannot be read: {error}", path.display())),
+            Err(error) => add(format!("{} cannot be read: {error}", path.display())),
         }
     }
     if problems.is_empty() {
@@ -237,7 +243,7 @@ impl Shared {
             Err(problems) => return ReloadReport { problems, ..report },
         };
         let next = Arc::new(next);
-        report.notes = warnings;
+        report.notes = warnings.iter().map(ToString::to_string).collect();
         let plan = ReloadPlan::between(&running, &next);
         report.changes = plan.lines();
         let restart = plan.restart_required();
@@ -280,9 +286,14 @@ impl Shared {
 
     async fn read(&self) -> Result<Loaded, Vec<String>> {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || load_file(&path));
+        let read = tokio::task::spawn_blocking(move || {
+            load_file(&path).map(|mut loaded| {
+                loaded.complete(&path);
+                loaded
+            })
+        });
         match timeout(READ_TIMEOUT, read).await {
-            Ok(Ok(result)) => result,
+            Ok(Ok(result)) => result.map_err(|problems| problems.iter().map(ToString::to_string).collect()),
             Ok(Err(error)) => Err(vec![format!(
                 "{}: the check failed: {error}",
                 self.path.display()
@@ -304,22 +315,18 @@ impl Shared {
                 _ => None,
             })
             .collect();
-        let longest = config
-            .pools
-            .values()
-            .map(|pool| pool.health_check.timeout)
-            .max()
-            .unwrap_or_default();
+        let longest = config.pools.values().map(PoolConfig::longest_probe).max();
         let decided = self.registry.wait_until(|snapshot| {
             let mut members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
             members.all(|member| member.health.is_decided())
         });
         // Not decided in time is a state like any other, and is reported below.
-        let _in_time = timeout(longest + PROBE_GRACE, decided).await;
+        let _in_time = timeout(longest.unwrap_or_default() + PROBE_GRACE, decided).await;
         let snapshot = self.registry.snapshot();
         let members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
         members
-            .filter(|member| member.health.status() != HealthStatus::Up)
+            // Who was ordered to get nothing is no surprise.
+            .filter(|member| member.health.may_be_tried() && member.health.status() != HealthStatus::Up)
             .map(|member| {
                 let why = member
                     .backend

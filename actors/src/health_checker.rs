@@ -86,7 +86,7 @@ impl HealthChecker {
                 let first = this.last.replace(ok).is_none();
                 let pause = match next {
                     // Those that began together shall not go on together.
-                    NextProbe::Usual if first => Some(settings.interval.mul_f64(fastrand::f64())),
+                    NextProbe::Usual if first => Some(between(settings.fast_interval, settings.interval)),
                     NextProbe::Usual => Some(settings.interval),
                     NextProbe::Soon => Some(settings.fast_interval),
                     NextProbe::Never => None,
@@ -120,6 +120,11 @@ impl HealthChecker {
         };
         ctx.spawn(report.into_actor(self));
     }
+}
+
+/// A random time between two, of which the first is not longer.
+fn between(shortest: Duration, longest: Duration) -> Duration {
+    shortest + longest.saturating_sub(shortest).mul_f64(fastrand::f64())
 }
 
 /// `pause`, longer or shorter by a random part of at most `share`.

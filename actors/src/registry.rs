@@ -6,6 +6,7 @@
 
 mod handlers;
 mod judging;
+mod members;
 
 use std::{
     collections::HashMap,
@@ -16,15 +17,18 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context};
 use lb_core::{
-    config::{BackendConfig, BackendUrl, Config, HealthCheck, PoolConfig, ReloadPlan},
-    health::{Admin, Health},
+    config::{Config, ReloadPlan},
+    health::Health,
     pool::{Member, Snapshot},
 };
 use log::info;
 
 pub(crate) use handlers::Shutdown;
 
-use self::judging::Judges;
+use self::{
+    judging::Judges,
+    members::{Checks, Identity, change_member, checks, new_member},
+};
 use crate::{
     RegistryHandle,
     gate::Gate,
@@ -36,9 +40,6 @@ use crate::{
 
 /// Between two snapshots because of probes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-
-type Identity = (Arc<str>, BackendUrl);
-type Checks = HashMap<Identity, Arc<HealthCheck>>;
 
 /// Owns pool state and selection.
 pub struct BackendRegistry {
@@ -123,7 +124,7 @@ impl BackendRegistry {
     ) -> Vec<Addr<HealthChecker>> {
         let now = Instant::now();
         let mut members = HashMap::new();
-        let mut restart = Vec::new();
+        let (mut restart, mut returned) = (Vec::new(), Vec::new());
         let checks = checks(&config);
         for (name, pool) in &config.pools {
             for backend in &pool.backends {
@@ -138,7 +139,9 @@ impl BackendRegistry {
                         if self.checks.get(&identity) != checks.get(&identity) {
                             restart.push(member.backend.id());
                         }
-                        change_member(&mut member, (pool, backend), now);
+                        if change_member(&mut member, (pool, backend), now) {
+                            returned.push(identity.clone());
+                        }
                         member
                     }
                 };
@@ -146,6 +149,7 @@ impl BackendRegistry {
             }
         }
         let removed = std::mem::replace(&mut self.members, members);
+        returned.iter().for_each(|identity| self.warm_up(identity, now));
         let mut ended = restart;
         for ((pool, _), member) in removed {
             if config.pools.contains_key(&pool) && member.health.is_up() && !self.any_up(&pool) {
@@ -286,75 +290,6 @@ impl BackendRegistry {
             self.checkers.insert(id, checker.start());
         }
     }
-}
-
-/// How each backend is probed, of those that are.
-fn checks(config: &Config) -> Checks {
-    let mut checks = Checks::new();
-    for (name, pool) in &config.pools {
-        let shared = Arc::new(pool.health_check.clone());
-        for backend in &pool.backends {
-            if backend.check(&shared).is_some() {
-                let check = backend.own_check.as_ref().unwrap_or(&shared);
-                checks.insert((Arc::clone(name), backend.url.clone()), Arc::clone(check));
-            }
-        }
-    }
-    checks
-}
-
-fn new_member(
-    handle: &RegistryHandle,
-    (pool, config): (&PoolConfig, &BackendConfig),
-    health: Health,
-    now: Instant,
-) -> Member {
-    let backend = handle.new_backend(config.url.clone());
-    backend.set_failures_limit(failures_limit(pool));
-    if let Some(address) = literal_address(&config.url) {
-        backend.set_addresses(&[address]);
-    }
-    let probed = config.check(&pool.health_check).is_some();
-    let mut health = if probed { health } else { Health::unprobed() };
-    health.set_admin(Admin::configured(config.drain, config.maintenance), probed);
-    Member {
-        probed,
-        ..Member::new(backend, config, health, now)
-    }
-}
-
-/// Takes over what a new configuration says of a backend that stays; what is known of it stays, too.
-fn change_member(member: &mut Member, (pool, config): (&PoolConfig, &BackendConfig), now: Instant) {
-    let before = member.health.status();
-    let probed = config.check(&pool.health_check).is_some();
-    let (was, admin) = (
-        member.health.admin(),
-        Admin::configured(config.drain, config.maintenance),
-    );
-    if !was.is_same_order(&admin) {
-        member.health.set_admin(admin, probed);
-    }
-    // A maintenance begins and ends with what is known of probes.
-    let in_service = was != Admin::Maintenance && admin != Admin::Maintenance;
-    if in_service && member.probed != probed {
-        member.health.set_probed(probed);
-    }
-    member.probed = probed;
-    member.weight = config.weight;
-    member.priority = config.priority;
-    member.max_connections = config.max_connections;
-    member.backend.set_failures_limit(failures_limit(pool));
-    if member.health.status() != before {
-        member.since = now;
-    }
-}
-
-/// After how many failures in a row a request says so; 0: never.
-fn failures_limit(pool: &PoolConfig) -> u32 {
-    pool.ejection
-        .as_ref()
-        .and_then(|rules| rules.consecutive)
-        .unwrap_or(0)
 }
 
 /// When the last snapshot was published, and how long it took to build.

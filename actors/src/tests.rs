@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod crowds;
+mod judging;
+
 use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Context, Handler, Message};
@@ -31,6 +34,8 @@ enum Answer {
     Never,
     /// The balancer has no file descriptor left.
     Ours,
+    /// Nothing comes until the probe's time is over.
+    Hangs,
 }
 
 #[derive(Default)]
@@ -39,6 +44,8 @@ struct Probes {
     begun: HashMap<String, usize>,
     running: HashMap<String, usize>,
     overlapped: bool,
+    /// The most at a time.
+    most: usize,
 }
 
 /// Backends are good unless a test says otherwise.
@@ -73,22 +80,27 @@ impl Prober for FakeProber {
         async { Ok(vec![SocketAddr::from(([192, 0, 2, 1], 80))]) }.boxed_local()
     }
 
-    fn probe(&self, url: &BackendUrl, _: &HealthCheck) -> LocalBoxFuture<'static, ProbeReport> {
+    fn probe(&self, url: &BackendUrl, check: &HealthCheck) -> LocalBoxFuture<'static, ProbeReport> {
         let host = url.host().to_owned();
         let answer = {
             let mut probes = self.0.borrow_mut();
             *probes.begun.entry(host.clone()).or_default() += 1;
             *probes.running.entry(host.clone()).or_default() += 1;
             probes.overlapped |= probes.running[&host] > 1;
+            probes.most = probes.most.max(probes.running.values().sum());
             probes.answers.get(&host).copied().unwrap_or(Answer::Good)
         };
-        let running = Running(self.clone(), host);
+        let (running, timeout) = (Running(self.clone(), host), check.timeout);
         async move {
             let _running = running;
             if answer == Answer::Never {
                 std::future::pending::<()>().await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            let takes = match answer {
+                Answer::Hangs => timeout,
+                _ => Duration::from_millis(5),
+            };
+            tokio::time::sleep(takes).await;
             let ok = answer == Answer::Good;
             ProbeReport {
                 ok,
@@ -103,11 +115,18 @@ impl Prober for FakeProber {
 }
 
 fn config_of(hosts: &[&str]) -> Config {
-    let backends: String = hosts
+    let backends: Vec<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
+    config_with(&backends, "")
+}
+
+/// Backends as a file writes them, and more settings.
+fn config_with(backends: &[String], more: &str) -> Config {
+    let backends: String = backends
         .iter()
-        .map(|host| format!("  - \"http://{host}\"\n"))
+        .map(|backend| format!("  - {backend}\n"))
         .collect();
-    let text = format!("port: 0\nhealth_check: {{rise: 2, fall: 3, jitter: 0%}}\nbackends:\n{backends}");
+    let text =
+        format!("port: 0\nhealth_check: {{rise: 2, fall: 3, jitter: 0%}}\nbackends:\n{backends}{more}");
     config::load(&text, "config.yaml", &|_| None).unwrap()
 }
 
@@ -118,8 +137,12 @@ struct Plane {
 }
 
 fn start(hosts: &[&str], prober: FakeProber) -> Plane {
+    start_with(config_of(hosts), prober)
+}
+
+fn start_with(config: Config, prober: FakeProber) -> Plane {
     pause();
-    let registry = first_snapshot(config_of(hosts), 2);
+    let registry = first_snapshot(config, 2);
     let watcher = WatcherHandle::new("config.yaml".into(), registry.clone(), |_| {});
     let plane = ControlPlane::start(registry.clone(), watcher, Rc::new(prober.clone()));
     Plane {
@@ -151,7 +174,11 @@ impl Plane {
     }
 
     async fn apply(&self, hosts: &[&str]) -> Applied {
-        let next = Arc::new(config_of(hosts));
+        self.apply_config(config_of(hosts)).await
+    }
+
+    async fn apply_config(&self, next: Config) -> Applied {
+        let next = Arc::new(next);
         let plan = ReloadPlan::between(self.registry.snapshot().config(), &next);
         self.registry
             .registry()
@@ -169,6 +196,7 @@ impl Plane {
                 now,
                 random: 0,
                 key: None,
+                sticky: None,
                 tried: &Tried::default(),
             };
             self.registry

@@ -76,6 +76,7 @@ fn a_pick_allocates_nothing_under_any_strategy() {
                         now,
                         random: mix(step),
                         key: Some(mix(!step)),
+                        sticky: None,
                         tried: &tried,
                     };
                     if let Ok(lease) = pool.pick(&ask) {

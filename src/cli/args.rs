@@ -172,4 +172,38 @@ mod tests {
         assert!(action("simple-lb --reload --stop").is_none());
         assert!(action("simple-lb --unknown").is_none());
     }
+
+    /// The words of a line as a shell has them; quotes as far as the documents use them.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('\'').enumerate();
+        let words = parts.flat_map(|(index, part)| {
+            let quoted = index % 2 == 1;
+            let words: Vec<&str> = if quoted {
+                vec![part]
+            } else {
+                part.split_whitespace().collect()
+            };
+            words.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        });
+        words.take_while(|word| !word.starts_with('#')).collect()
+    }
+
+    #[test]
+    fn every_simulation_in_the_documents_can_be_typed() {
+        let documents = [
+            include_str!("../../docs/strategies.md"),
+            include_str!("../../README.md"),
+            include_str!("../../README.ko.md"),
+        ];
+        let lines = documents.iter().flat_map(|document| document.lines());
+        let mut typed = 0;
+        for line in lines.filter_map(|line| line.strip_prefix("$ simple-lb simulate")) {
+            let line = words(&format!("simple-lb simulate{line}"));
+            if let Err(error) = Args::try_parse_from(&line) {
+                panic!("{line:?}: {error}");
+            }
+            typed += 1;
+        }
+        assert!(typed >= 10, "{typed}");
+    }
 }

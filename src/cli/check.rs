@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lb_actors::config_watcher::{Loaded, load_file};
+use lb_core::config::Problem;
 use serde_json::json;
 
 use super::{
@@ -19,6 +20,7 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
                     .into_iter()
                     .map(|(key, value)| (key, json!(value)))
                     .collect();
+                let warnings: Vec<_> = warnings.iter().map(described).collect();
                 print_json(
                     &json!({ "valid": true, "problems": [], "warnings": warnings, "settings": settings }),
                 );
@@ -36,6 +38,7 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
         }
         Err(problems) => {
             if json {
+                let problems: Vec<_> = problems.iter().map(described).collect();
                 print_json(&json!({ "valid": false, "problems": problems }));
             } else {
                 problems.iter().for_each(error_line);
@@ -46,4 +49,17 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
             exit::INVALID_CONFIG
         }
     }
+}
+
+/// A problem for programs: an editor that marks the line, a pipeline that comments on it. `text` is what people get.
+fn described(problem: &Problem) -> serde_json::Value {
+    json!({
+        "file": problem.file,
+        "line": problem.position.map(|position| position.line),
+        "column": problem.position.map(|position| position.column),
+        "setting": problem.field,
+        "message": problem.message(),
+        "hint": problem.hint,
+        "text": problem.to_string(),
+    })
 }

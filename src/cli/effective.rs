@@ -1,7 +1,8 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
 use lb_core::config::{
-    Config, DEFAULT_POOL, ErrorPage, Lane, PoolConfig, Priority, format_duration, on_or_off, via_as_written,
+    Config, DEFAULT_POOL, ErrorPage, Lane, Part, PoolConfig, Priority, format_duration, on_or_off,
+    via_as_written,
 };
 
 use crate::{
@@ -55,6 +56,14 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("lane", config.lane.to_string()),
         row("workers", workers.to_string()),
         row("shutdown_timeout", format_duration(config.shutdown_timeout)),
+        row(
+            "state_dir",
+            config
+                .state_dir
+                .as_deref()
+                .unwrap_or("the usual one of system or user")
+                .to_owned(),
+        ),
         row("log", config.log.as_str().to_owned()),
         row(
             "limit: client connections",
@@ -128,9 +137,13 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
         row("strategy", pool.strategy.to_string()),
         row("failover", pool.failover.to_string()),
         row("slow_start", format_duration(pool.slow_start)),
+        row("queue", pool.queue.to_string()),
+        row(
+            "sticky",
+            pool.sticky.as_ref().map_or("off".to_owned(), ToString::to_string),
+        ),
     ];
     for (index, backend) in pool.backends.iter().enumerate() {
-        let probed = if backend.probed { "" } else { ", not probed" };
         let priority = match backend.priority {
             priority if priority == Priority::default() => String::new(),
             Priority::BACKUP => ", backup".to_owned(),
@@ -138,24 +151,40 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
         };
         let most = backend.max_connections;
         let most = most.map_or(String::new(), |most| format!(", at most {most} connections"));
+        let notes = [
+            (!backend.probed, ", not probed"),
+            (backend.own_check.is_some(), ", its own health_check"),
+            (backend.drain, ", draining"),
+            (backend.maintenance, ", in maintenance"),
+        ];
+        let notes: String = notes
+            .iter()
+            .filter(|(true_of_it, _)| *true_of_it)
+            .map(|(_, note)| *note)
+            .collect();
+        let (key, weight) = (format!("backends[{index}]"), backend.weight.get());
         all.push(row(
-            &format!("backends[{index}]"),
-            format!(
-                "{} weight {}{priority}{most}{probed}",
-                backend.url,
-                backend.weight.get()
-            ),
+            &key,
+            format!("{} weight {weight}{priority}{most}{notes}", backend.url),
         ));
+        let own = backend.own_check.iter().flat_map(|own| own.parts());
+        let differs = |part: &(&'static str, String)| !check.parts().contains(part);
+        all.extend(
+            own.filter(differs)
+                .map(|(name, value)| row(&format!("{key}.health_check.{name}"), value)),
+        );
+    }
+    let named = |key: &str, parts: Vec<Part>| -> Vec<(String, String)> {
+        let full = |(name, value): Part| (format!("{key}.{name}"), value);
+        parts.into_iter().map(full).collect()
+    };
+    all.extend(named("health_check", check.parts()));
+    match &pool.ejection {
+        Some(rules) => all.extend(named("ejection", rules.parts())),
+        None => all.push(row("ejection", "off".to_owned())),
     }
     all.extend([
-        row("health_check.path", check.path.to_string()),
-        row("health_check.interval", format_duration(check.interval)),
-        row("health_check.fast_interval", format_duration(check.fast_interval)),
-        row("health_check.timeout", format_duration(check.timeout)),
-        row("health_check.rise", check.rise.to_string()),
-        row("health_check.fall", check.fall.to_string()),
-        row("health_check.status", check.status.to_string()),
-        row("health_check.jitter", check.jitter.to_string()),
+        row("all_down", pool.all_down.to_string()),
         row("timeouts.connect", format_duration(timeouts.connect)),
         row("timeouts.response_idle", format_duration(timeouts.response_idle)),
         row("timeouts.body_stall", format_duration(timeouts.body_stall)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lb_core::status::{BackendStatus, PoolStatus, RouteStatus, StatusReport};
+use lb_core::status::{BackendStatus, HealthStatus, PoolStatus, RouteStatus, StatusReport};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
 pub(super) struct Window<'a> {
@@ -36,7 +36,7 @@ pub(super) fn summary(report: &StatusReport) -> Vec<String> {
 }
 
 /// Columns that a narrow terminal can do without, the least telling first.
-const DISPENSABLE: [&str; 7] = [
+const DISPENSABLE: [&str; 10] = [
     "POOL",
     "WEIGHT",
     "LAST PROBE",
@@ -44,6 +44,9 @@ const DISPENSABLE: [&str; 7] = [
     "IN FLIGHT",
     "REQ/S",
     "FAILED",
+    "SHARE",
+    "LATENCY",
+    "REQUESTS",
 ];
 
 /// Room for the longest usual content, so that the columns of a live table neither jump nor come and go.
@@ -79,7 +82,11 @@ pub(super) fn backends_within(
         "SHARE",
         "IN FLIGHT",
     ];
-    heading.extend(["FAILED", "LATENCY", "LAST PROBE"]);
+    heading.extend(["FAILED", "LATENCY"]);
+    // In a live table columns shall not come and go.
+    let notes = window.is_none() && report.pools.iter().flat_map(|pool| &pool.backends).any(has_note);
+    heading.extend(notes.then_some("WHY"));
+    heading.push("LAST PROBE");
     if window.is_some() {
         heading.insert(6, "REQ/S");
     }
@@ -103,8 +110,9 @@ pub(super) fn backends_within(
                 backend.in_flight.to_string(),
                 backend.failures.to_string(),
                 latency,
-                last_probe(backend),
             ];
+            row.extend(notes.then(|| note(backend)));
+            row.push(last_probe(backend));
             if let Some(window) = window {
                 let rate = requests as f64 / window.elapsed.as_secs_f64().max(0.001);
                 row.insert(6, format!("{rate:.0}"));
@@ -240,6 +248,27 @@ fn latency(backend: &BackendStatus, before: Option<&BackendStatus>) -> String {
     format!("{:.1}ms", micros as f64 / answers as f64 / 1000.0)
 }
 
+fn has_note(backend: &BackendStatus) -> bool {
+    backend.reason.is_some() || backend.until_seconds.is_some()
+}
+
+/// Why a backend has its health, and how long that lasts: `5 failures in a row, 9s left, ejection 2`.
+fn note(backend: &BackendStatus) -> String {
+    let mut parts: Vec<String> = backend.reason.iter().cloned().collect();
+    parts.extend(
+        backend
+            .until_seconds
+            .map(|left| format!("{} left", seconds(left))),
+    );
+    if backend.health == HealthStatus::Ejected {
+        parts.push(format!("ejection {}", backend.ejections));
+    }
+    if parts.is_empty() {
+        return "-".to_owned();
+    }
+    parts.join(", ")
+}
+
 fn last_probe(backend: &BackendStatus) -> String {
     let Some(probe) = &backend.last_probe else {
         return "-".to_owned();
@@ -265,8 +294,6 @@ fn seconds(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lb_core::status::HealthStatus;
-
     use super::*;
 
     #[test]
@@ -326,10 +353,29 @@ mod tests {
             pools: vec![PoolStatus {
                 name: "default".to_owned(),
                 strategy: String::new(),
+                waiting: 0,
                 backends,
             }],
             routes: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_backend_that_is_out_says_why_and_for_how_long() {
+        let mut report = report(1);
+        assert!(!backends(&report, None)[0].contains("WHY"));
+        let out = &mut report.pools[0].backends[0];
+        out.health = HealthStatus::Ejected;
+        out.reason = Some("5 failures in a row".to_owned());
+        (out.until_seconds, out.ejections) = (Some(75), 2);
+        let lines = backends(&report, None);
+        assert!(lines[0].contains("  WHY  "), "{}", lines[0]);
+        assert!(
+            lines[1].contains("  5 failures in a row, 1m15s left, ejection 2  "),
+            "{}",
+            lines[1]
+        );
+        assert!(!lines[2].contains("ejection"), "{}", lines[2]);
     }
 
     #[test]
@@ -351,5 +397,10 @@ mod tests {
         let heading = |width| backends_within(&now, Some(&window), width).remove(0);
         assert!(heading(200).starts_with("POOL ") && heading(200).ends_with("LAST PROBE"));
         assert!(!heading(60).contains("REQ/S"));
+        assert_eq!(
+            heading(45).trim_end(),
+            "BACKEND                 HEALTH   REQUESTS"
+        );
+        assert_eq!(heading(36).trim_end(), "BACKEND                 HEALTH");
     }
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use self::{
-    health_setting::HealthSetting,
+    health_setting::differences,
     setting::{PoolSetting, Setting},
 };
 use super::model::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, PoolConfig};
@@ -302,21 +302,13 @@ impl BackendChange {
 }
 
 /// What is different in the checks that two backends have of their own.
-fn check_lines(from: &BackendConfig, to: &BackendConfig) -> impl Iterator<Item = String> {
-    let (single, lines) = match (&from.own_check, &to.own_check) {
-        (None, Some(_)) => (Some("health_check the pool's -> its own"), Vec::new()),
-        (Some(_), None) => (Some("health_check its own -> the pool's"), Vec::new()),
-        (Some(from), Some(to)) => (
-            None,
-            changes(HealthSetting::of_check(from), HealthSetting::of_check(to)),
-        ),
-        (None, None) => (None, Vec::new()),
-    };
-    let changed = |Change { from, to }: Change<HealthSetting>| format!("{} {from} -> {to}", from.key());
-    single
-        .map(str::to_owned)
-        .into_iter()
-        .chain(lines.into_iter().map(changed))
+fn check_lines(from: &BackendConfig, to: &BackendConfig) -> Vec<String> {
+    match (&from.own_check, &to.own_check) {
+        (None, Some(_)) => vec!["health_check as the pool's -> its own".to_owned()],
+        (Some(_), None) => vec!["health_check its own -> as the pool's".to_owned()],
+        (Some(from), Some(to)) => differences("health_check", &from.parts(), &to.parts()),
+        (None, None) => Vec::new(),
+    }
 }
 
 /// Both lists have the same settings in the same order.

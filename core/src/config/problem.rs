@@ -45,6 +45,40 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// A problem of a file as a whole.
+    pub fn of_file(file: &std::path::Path, rule: impl Into<String>) -> Self {
+        Self {
+            file: file.display().to_string(),
+            position: None,
+            field: String::new(),
+            rule: rule.into(),
+            value: None,
+            hint: None,
+        }
+    }
+
+    /// The same about this setting.
+    pub fn field(self, field: impl Into<String>) -> Self {
+        let field = field.into();
+        Self { field, ..self }
+    }
+
+    /// The same with what to do about it.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        let hint = Some(hint.into());
+        Self { hint, ..self }
+    }
+
+    /// The rule and the value that breaks it, as a sentence without its place.
+    pub fn message(&self) -> String {
+        match &self.value {
+            Some(value) => format!("{}, got \"{value}\"", self.rule),
+            None => self.rule.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
@@ -54,10 +88,7 @@ impl fmt::Display for Problem {
         if !self.field.is_empty() {
             write!(f, ": {}", self.field)?;
         }
-        write!(f, ": {}", self.rule)?;
-        if let Some(value) = &self.value {
-            write!(f, ", got \"{value}\"")?;
-        }
+        write!(f, ": {}", self.message())?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

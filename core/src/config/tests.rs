@@ -4,6 +4,7 @@
 mod accepts;
 mod choosing;
 mod example;
+mod health;
 mod hostile;
 mod pools;
 mod positions;

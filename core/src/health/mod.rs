@@ -80,6 +80,11 @@ impl Health {
         self.admin == Admin::Serving
     }
 
+    /// Whether it serves clients on that it has served before, though it takes no others.
+    pub fn finishes_sessions(&self) -> bool {
+        matches!(self.admin, Admin::Draining(_)) && self.probes.status() == HealthStatus::Up
+    }
+
     /// What its probes say, whatever else is known: up, down or pending.
     pub fn probed(&self) -> HealthStatus {
         self.probes.status()

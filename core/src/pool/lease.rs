@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Backend,
+    Backend, Queue,
     evidence::{AnswerHead, AnswerKind},
 };
 
@@ -51,24 +51,18 @@ pub(super) struct Meter {
     /// What the whole pool holds, if that counts. It is counted from the moment on at which a strategy wants to know
     /// it; what was in flight then is missing until it ends, which makes a bound a little narrower.
     pub(super) held: Option<Arc<AtomicU64>>,
+    /// Who waits for a place, if places are limited.
+    pub(super) queue: Option<Arc<Queue>>,
 }
 
 impl Lease {
-    /// Takes one of the backend's places; `None` when it has no place left.
-    pub(super) fn take(
-        backend: &Arc<Backend>,
-        most: Option<u32>,
-        (worker, now): (usize, Instant),
-        meter: &Meter,
-    ) -> Option<Self> {
-        if !backend.start(worker, most) {
-            return None;
-        }
+    /// For a request that the backend has counted in.
+    pub(super) fn new(backend: Arc<Backend>, (worker, now): (usize, Instant), meter: &Meter) -> Self {
         if let Some(held) = &meter.held {
             held.fetch_add(1, Relaxed);
         }
-        Some(Self {
-            backend: Arc::clone(backend),
+        Self {
+            backend,
             worker,
             started: now,
             meter: meter.clone(),
@@ -77,7 +71,7 @@ impl Lease {
             ended: Cell::new(0),
             reached: Cell::new(false),
             judged: false,
-        })
+        }
     }
 
     /// Where to send the request.
@@ -91,7 +85,15 @@ impl Lease {
         self.backend.answered(self.worker, latency);
         self.head.set(Some(head));
         if let Some(decay) = self.meter.decay {
-            self.backend.latency().observe(latency, now, decay);
+            let smoothed = self.backend.latency();
+            match head.kind {
+                AnswerKind::Good if head.timed => smoothed.observe(latency, now, decay),
+                // How fast a client sends its body says nothing of the backend, but that it works.
+                AnswerKind::Good => smoothed.observe_at_least(Duration::ZERO, now),
+                // An error is no measure of how fast good answers come.
+                AnswerKind::Error => smoothed.observe_at_least(latency, now),
+                AnswerKind::Failing => smoothed.observe_failure(latency, now),
+            }
         }
         match head.kind {
             AnswerKind::Good => {
@@ -105,20 +107,14 @@ impl Lease {
         }
     }
 
-    /// Ends the lease. `now` counts where no answer came: the time until then is a latency, too. Returns the backend's
+    /// Ends the lease. `now` counts where the backend failed: the time until then is a latency, too. Returns the backend's
     /// number if its failures in a row have reached their limit with this request: then somebody should hear of it.
     pub fn finish(mut self, outcome: Outcome, now: Instant) -> Option<u64> {
         self.outcome = outcome;
-        if self.meter.decay.is_some() {
-            let (latency, took) = (
-                self.backend.latency(),
-                now.saturating_duration_since(self.started),
-            );
-            match outcome {
-                Outcome::BackendFailed => latency.observe_failure(took, now),
-                Outcome::Abandoned if self.head.get().is_none() => latency.observe_at_least(took, now),
-                Outcome::Abandoned | Outcome::Answered | Outcome::Rejected => {}
-            }
+        // What a client broke off says nothing: it may have been its own upload that took so long.
+        if self.meter.decay.is_some() && outcome == Outcome::BackendFailed {
+            let took = now.saturating_duration_since(self.started);
+            self.backend.latency().observe_failure(took, now);
         }
         self.judge();
         self.reached.get().then(|| self.backend.id())
@@ -148,6 +144,9 @@ impl Lease {
         self.backend.finished(self.worker, failed);
         if let Some(held) = &self.meter.held {
             held.fetch_sub(1, Relaxed);
+        }
+        if let Some(queue) = &self.meter.queue {
+            queue.call_next();
         }
     }
 }

@@ -20,8 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Ask, Backend, Lease, lease::Meter};
-use crate::strategy::{Algorithm, Alias, Candidates, Cursor, Draw, Strategy, is_lighter, mix};
+use super::{Ask, Backend, lease::Meter};
+use crate::strategy::{Algorithm, Alias, Candidates, Draw, Strategy, is_lighter, mix};
 
 /// What a warming backend begins with: enough to fill its caches.
 const LEAST_PART: f64 = 0.1;
@@ -49,8 +49,9 @@ impl Candidate {
             .is_some_and(|most| self.backend.in_flight() >= u64::from(most))
     }
 
-    pub(super) fn take(&self, ask: &Ask<'_>, meter: &Meter) -> Option<Lease> {
-        Lease::take(&self.backend, self.max_connections, (ask.worker, ask.now), meter)
+    /// Counts a request in, if there is a place for it; who asked has to make a lease of it.
+    pub(super) fn take(&self, worker: usize) -> Option<&Self> {
+        self.backend.start(worker, self.max_connections).then_some(self)
     }
 }
 
@@ -80,14 +81,13 @@ struct Warming {
     all: Alias,
 }
 
-/// What came of asking a tier.
-#[derive(Debug)]
-pub(super) enum Taken {
-    Lease(Lease),
-    /// Some were not tried, and all of those are full.
-    Full,
+/// Why a tier has nobody for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nobody {
     /// All were tried.
-    None,
+    Untried,
+    /// Some were not, and all of those are full.
+    Free,
 }
 
 impl Tier {
@@ -108,27 +108,29 @@ impl Tier {
     }
 
     /// Chooses a candidate and takes one of its places.
-    pub(super) fn pick(&self, ask: &Ask<'_>, cursor: &Cursor, rules: &Rules) -> Taken {
-        let draw = Draw {
-            cursor,
-            random: ask.random,
-            key: ask.key,
-        };
+    pub(super) fn take(&self, ask: &Ask<'_>, draw: Draw<'_>, rules: &Rules) -> Result<&Candidate, Nobody> {
         for _ in 0..MOST_RACES {
             let Some(index) = self.choose(ask, draw, rules) else {
                 break;
             };
-            if let Some(lease) = self.candidates[index].take(ask, &rules.meter) {
-                return Taken::Lease(lease);
+            if let Some(taken) = self.candidates[index].take(ask.worker) {
+                return Ok(taken);
             }
         }
+        self.take_any(ask)
+    }
+
+    /// Whoever has a place, or the certainty that nobody has.
+    #[cold]
+    fn take_any(&self, ask: &Ask<'_>) -> Result<&Candidate, Nobody> {
         let untried = |candidate: &&Candidate| candidate.serves && !ask.tried.contains(&candidate.backend);
         let mut untried = self.candidates.iter().filter(untried).peekable();
         if untried.peek().is_none() {
-            return Taken::None;
+            return Err(Nobody::Untried);
         }
-        let taken = untried.find_map(|candidate| candidate.take(ask, &rules.meter));
-        taken.map_or(Taken::Full, Taken::Lease)
+        untried
+            .find_map(|candidate| candidate.take(ask.worker))
+            .ok_or(Nobody::Free)
     }
 
     fn choose(&self, ask: &Ask<'_>, draw: Draw<'_>, rules: &Rules) -> Option<usize> {

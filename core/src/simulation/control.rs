@@ -1,5 +1,5 @@
 //! The part that the registry and its health checkers have in the real balancer: probes go out on schedule, their results
-//! go to [`Health`], and a change makes a new [`Pool`].
+//! go to [`Health`], what requests met is judged, and a change makes a new [`Pool`].
 
 use std::{
     sync::Arc,
@@ -11,9 +11,9 @@ use super::{
     report::{Event, Happening, Report},
 };
 use crate::{
-    config::{PoolConfig, StrategyConfig},
-    health::{Health, Thresholds},
-    pool::{Backend, Member, Pool, PoolState},
+    config::{BackendConfig, HealthCheck, PoolConfig, StrategyConfig},
+    health::{Admin, Health, Judge, Ruling, Thresholds},
+    pool::{Backend, Member, Pool, PoolState, judge},
 };
 
 pub(super) struct Control {
@@ -21,6 +21,7 @@ pub(super) struct Control {
     name: Arc<str>,
     config: Arc<PoolConfig>,
     members: Vec<Member>,
+    judge: Judge,
     state: Arc<PoolState>,
     pool: Pool,
     /// Whether something changed since the pool was built.
@@ -35,22 +36,9 @@ impl Control {
             strategy,
             ..scenario.pool.clone()
         });
-        let members: Vec<Member> = (1..)
-            .zip(&config.backends)
-            .map(|(id, backend)| Member {
-                backend: Arc::new(Backend::new(id, backend.url.clone(), 1)),
-                weight: backend.weight,
-                priority: backend.priority,
-                max_connections: backend.max_connections,
-                warming_since: None,
-                health: if backend.probed {
-                    Health::at_start()
-                } else {
-                    Health::unprobed()
-                },
-                since: base,
-                probed: backend.probed,
-            })
+        let numbered = (1..).zip(&config.backends);
+        let members: Vec<Member> = numbered
+            .map(|(id, backend)| member(id, (&config, backend), base))
             .collect();
         let state = Arc::<PoolState>::default();
         let name = Arc::clone(&scenario.name);
@@ -65,6 +53,7 @@ impl Control {
             name,
             config,
             members,
+            judge: Judge::default(),
             state,
             changed: false,
             events: Vec::new(),
@@ -100,29 +89,73 @@ impl Control {
         &self.members
     }
 
-    /// Takes the result of a probe; returns when to ask again. `luck`, from 0 to 1, becomes the jitter.
-    pub(super) fn probed(&mut self, now: Nanos, index: usize, ok: bool, luck: f64) -> Duration {
-        let check = &self.config.health_check;
+    /// How a backend is probed; `None`: it is not.
+    pub(super) fn check(&self, index: usize) -> Option<&HealthCheck> {
+        self.config.backends[index].check(&self.config.health_check)
+    }
+
+    /// Takes the result of a probe; returns when to ask again, if at all. `luck`, from 0 to 1, becomes the jitter.
+    pub(super) fn probed(&mut self, now: Nanos, index: usize, (ok, luck): (bool, f64)) -> Option<Duration> {
+        let check = self.check(index)?;
         let thresholds = Thresholds {
             rise: check.rise,
             fall: check.fall,
         };
+        let (interval, fast, jitter) = (check.interval, check.fast_interval, check.jitter.as_fraction());
         let clock = self.clock(now);
         let member = &mut self.members[index];
         if let Some(transition) = member.health.observe(ok, thresholds) {
             member.since = clock;
             self.changed = true;
             self.warm_up(index, clock);
-            let to = transition.to;
-            self.note(now, index, Happening::Health { to });
+            self.note(now, index, Happening::Health { to: transition.to });
         }
-        let check = &self.config.health_check;
         let pause = if self.members[index].health.is_changing() {
-            check.fast_interval
+            fast
         } else {
-            check.interval
+            interval
         };
-        pause.mul_f64(1.0 + check.jitter.as_fraction() * (2.0 * luck - 1.0))
+        Some(pause.mul_f64(1.0 + jitter * (2.0 * luck - 1.0)))
+    }
+
+    /// Whether anybody can be ejected, so that [`Control::judge`] is worth its time.
+    pub(super) fn judges(&self) -> bool {
+        self.config.ejection.is_some()
+    }
+
+    /// Judges the backends by what requests met there.
+    pub(super) fn judge(&mut self, now: Nanos) {
+        let clock = self.clock(now);
+        let mut members: Vec<&mut Member> = self.members.iter_mut().collect();
+        let rulings = judge(
+            &mut self.judge,
+            self.config.ejection.as_ref(),
+            &mut members,
+            clock,
+        );
+        for ruling in rulings {
+            let (Ruling::Ejected { id, .. } | Ruling::Spared { id, .. } | Ruling::Returned { id, .. }) =
+                ruling;
+            let index = id as usize - 1;
+            let what = match ruling {
+                Ruling::Ejected {
+                    why, length, count, ..
+                } => Happening::Ejected {
+                    why: why.to_string(),
+                    seconds: length.as_secs_f64(),
+                    count,
+                },
+                Ruling::Spared { why, .. } => Happening::Spared { why: why.to_string() },
+                Ruling::Returned { after, .. } => {
+                    self.warm_up(index, clock);
+                    Happening::Returned {
+                        after_seconds: after.as_secs_f64(),
+                    }
+                }
+            };
+            self.changed |= !matches!(what, Happening::Spared { .. });
+            self.note(now, index, what);
+        }
     }
 
     /// Begins the slow start of a backend that has just come up beside others that serve.
@@ -144,7 +177,30 @@ impl Control {
     }
 
     /// What happened to the backends' health.
+    pub(super) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The same, at the end.
     pub(super) fn into_events(self) -> Vec<Event> {
         self.events
+    }
+}
+
+/// A backend as it is at a balancer's start.
+fn member(id: u64, (pool, config): (&PoolConfig, &BackendConfig), now: Instant) -> Member {
+    let backend = Backend::new(id, config.url.clone(), 1);
+    let rules = pool.ejection.as_ref();
+    backend.set_failures_limit(rules.and_then(|rules| rules.consecutive).unwrap_or(0));
+    let probed = config.check(&pool.health_check).is_some();
+    let mut health = if probed {
+        Health::at_start()
+    } else {
+        Health::unprobed()
+    };
+    health.set_admin(Admin::configured(config.drain, config.maintenance), probed);
+    Member {
+        probed,
+        ..Member::new(Arc::new(backend), config, health, now)
     }
 }

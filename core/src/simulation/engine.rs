@@ -3,7 +3,7 @@
 //! It does what a worker does with a request: pick, send, and after a failure ask again, by the rules and within the
 //! budget of [`retry`](crate::retry).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
@@ -14,7 +14,7 @@ use super::{
     load::Arrivals,
     nanos,
     random::{Random, unit},
-    report::{BackendReport, Report},
+    report::{BackendReport, Happening, Report},
     station::{Fate, Station, Work},
     tally::{Ended, Tally},
 };
@@ -32,6 +32,9 @@ const CLIENTS: u64 = 4;
 
 /// Tells the random number of an attempt's luck from those of its backend's choice.
 const LUCK: u64 = 0x10C4;
+
+/// How often backends are judged, as in the registry.
+const TICK: Duration = Duration::from_millis(500);
 
 /// The status of a failing backend's answers.
 const FAILING_STATUS: u16 = 503;
@@ -66,6 +69,8 @@ enum Due {
     ProbeBegins(usize),
     /// The probe has its result.
     ProbeEnds(usize, bool),
+    /// What requests met is judged, as the registry does it twice a second.
+    Judgement,
 }
 
 /// How an attempt ends.
@@ -116,6 +121,9 @@ impl<'a> Engine<'a> {
     fn run(mut self) -> Report {
         let scenario = self.scenario;
         self.schedule_probes();
+        if self.control.judges() {
+            self.agenda.note(nanos(TICK), Due::Judgement);
+        }
         for arrival in Arrivals::new(&scenario.load, scenario.seed, scenario.duration) {
             while self.agenda.next_at().is_some_and(|at| at <= arrival) {
                 self.step();
@@ -134,8 +142,13 @@ impl<'a> Engine<'a> {
             Some((now, Due::AttemptEnds(request, end))) => self.attempt_ends(now, request, end),
             Some((now, Due::ProbeBegins(backend))) => self.probe(now, backend),
             Some((now, Due::ProbeEnds(backend, ok))) => {
-                let pause = self.control.probed(now, backend, ok, self.probes.unit());
-                self.agenda.note(now + nanos(pause), Due::ProbeBegins(backend));
+                if let Some(pause) = self.control.probed(now, backend, (ok, self.probes.unit())) {
+                    self.agenda.note(now + nanos(pause), Due::ProbeBegins(backend));
+                }
+            }
+            Some((now, Due::Judgement)) => {
+                self.control.judge(now);
+                self.agenda.note(now + nanos(TICK), Due::Judgement);
             }
             None => {}
         }
@@ -143,17 +156,19 @@ impl<'a> Engine<'a> {
 
     /// The first probes are spread over an interval, as they are some time after a balancer's start.
     fn schedule_probes(&mut self) {
-        let interval = nanos(self.scenario.pool.health_check.interval);
-        for (index, member) in self.control.members().iter().enumerate() {
-            if member.probed {
-                let at = self.probes.below(interval.max(1));
+        for index in 0..self.stations.len() {
+            if let Some(check) = self.control.check(index) {
+                let at = self.probes.below(nanos(check.interval).max(1));
                 self.agenda.note(at, Due::ProbeBegins(index));
             }
         }
     }
 
     fn probe(&mut self, now: Nanos, backend: usize) {
-        let deadline = now + nanos(self.scenario.pool.health_check.timeout);
+        let Some(check) = self.control.check(backend) else {
+            return;
+        };
+        let deadline = now + nanos(check.timeout);
         let answer = self.stations[backend].probe(now);
         let ok = answer.is_some_and(|at| at <= deadline);
         let at = answer.unwrap_or(now).min(deadline);
@@ -188,6 +203,7 @@ impl<'a> Engine<'a> {
             now: clock,
             random: request.random,
             key: Some(request.key),
+            sticky: None,
             tried: &request.tried,
         };
         self.control.pool().pick(&ask).ok()
@@ -215,7 +231,7 @@ impl<'a> Engine<'a> {
                 Fate::Broken { at } => (at, AttemptEnd::Broken),
                 Fate::Refused => {
                     let next = self.next_after(now, index, Progress::NotSent);
-                    lease.finish(Outcome::BackendFailed, self.control.clock(now));
+                    self.finish(now, lease, Outcome::BackendFailed);
                     match next {
                         Some(next) => lease = next,
                         None => return self.end(now, index, Ended::Refused),
@@ -253,29 +269,30 @@ impl<'a> Engine<'a> {
             AttemptEnd::TimedOut if self.is_over(now, index) => None,
             _ => self.next_after(now, index, Progress::Sent),
         };
-        let outcome = match end {
-            AttemptEnd::Answered => Outcome::Answered,
-            // An answer that is thrown away for another backend's is a failure.
-            AttemptEnd::Failed if next.is_none() => Outcome::Answered,
-            _ => Outcome::BackendFailed,
+        let (status, outcome) = match end {
+            AttemptEnd::Answered => (Some(200), Outcome::Answered),
+            AttemptEnd::Failed if next.is_none() => (Some(FAILING_STATUS), Outcome::Answered),
+            AttemptEnd::Failed => (Some(FAILING_STATUS), Outcome::Rejected),
+            AttemptEnd::Broken | AttemptEnd::TimedOut => (None, Outcome::BackendFailed),
         };
-        let clock = self.control.clock(now);
-        if outcome == Outcome::Answered {
-            let status = if matches!(end, AttemptEnd::Answered) {
-                200
-            } else {
-                FAILING_STATUS
-            };
+        if let Some(status) = status {
             let kind = AnswerKind::of(status, self.scenario.pool.ejection.as_ref());
-            lease.answered(clock, AnswerHead { kind, timed: true });
+            lease.answered(self.control.clock(now), AnswerHead { kind, timed: true });
         }
-        lease.finish(outcome, clock);
+        self.finish(now, lease, outcome);
         match (next, end) {
             (Some(next), _) => self.send(now, index, next),
             (None, AttemptEnd::Answered) => self.end(now, index, Ended::Answered),
             (None, AttemptEnd::Failed) => self.end(now, index, Ended::Failed),
             (None, AttemptEnd::Broken) => self.end(now, index, Ended::Broken),
             (None, AttemptEnd::TimedOut) => self.end(now, index, Ended::TimedOut),
+        }
+    }
+
+    /// Ends a lease; who has failed often enough in a row with it is judged at once.
+    fn finish(&mut self, now: Nanos, lease: Lease, outcome: Outcome) {
+        if lease.finish(outcome, self.control.clock(now)).is_some() {
+            self.control.judge(now);
         }
     }
 
@@ -314,7 +331,11 @@ impl<'a> Engine<'a> {
     }
 
     fn report(self) -> Report {
-        let report = |(member, station): (&Member, &Station)| {
+        let mut ejections = vec![0; self.stations.len()];
+        for event in self.control.events() {
+            ejections[event.backend] += u64::from(matches!(event.what, Happening::Ejected { .. }));
+        }
+        let report = |((member, station), ejections): ((&Member, &Station), u64)| {
             let counts = member.backend.counts();
             BackendReport {
                 url: member.backend.url().to_string(),
@@ -323,6 +344,7 @@ impl<'a> Engine<'a> {
                 share: counts.requests as f64 / self.attempts.max(1) as f64,
                 utilisation: station.utilisation(),
                 failures: counts.failures,
+                ejections,
             }
         };
         let backends = self
@@ -330,6 +352,7 @@ impl<'a> Engine<'a> {
             .members()
             .iter()
             .zip(&self.stations)
+            .zip(ejections)
             .map(report)
             .collect();
         let (latency, errors, answered, timeline) = self.tally.finish();

@@ -89,6 +89,8 @@ pub struct BackendReport {
     pub utilisation: f64,
     /// Attempts that failed at it.
     pub failures: u64,
+    /// How often it was ejected.
+    pub ejections: u64,
 }
 
 /// A part of the run.
@@ -127,12 +129,31 @@ pub struct Event {
 }
 
 /// What can happen to a backend's health.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "what")]
 pub enum Happening {
     /// Probes changed its health.
     Health {
         /// To this.
         to: HealthStatus,
+    },
+    /// What requests met there has had it ejected.
+    Ejected {
+        /// What for.
+        why: String,
+        /// For how long.
+        seconds: f64,
+        /// How many ejections it has against it, with this one.
+        count: u32,
+    },
+    /// It deserved that, but too many others were out.
+    Spared {
+        /// What for it would have been.
+        why: String,
+    },
+    /// Its ejection ended.
+    Returned {
+        /// How long it was.
+        after_seconds: f64,
     },
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    config::{self, PoolConfig, StrategyConfig},
+    config::{self, PoolConfig, Share, StrategyConfig},
     status::HealthStatus,
 };
 
@@ -133,16 +133,27 @@ fn a_backend_that_dies_costs_no_client_an_error_and_returns_with_its_probes() {
     let report = round_robin(&scenario);
     assert_eq!(report.errors.all(), 0, "{:?}", report.errors);
     assert!(report.retries > 0);
-    let changes: Vec<(usize, Happening)> = report
-        .events
-        .iter()
-        .map(|event| (event.backend, event.what))
-        .collect();
-    let health = |to| (1, Happening::Health { to });
-    assert_eq!(changes, [health(HealthStatus::Down), health(HealthStatus::Up)]);
-    let (down, up) = (report.events[0].at_seconds, report.events[1].at_seconds);
+    let at = |wanted: fn(&Happening) -> bool| {
+        let found = report
+            .events
+            .iter()
+            .find(|event| event.backend == 1 && wanted(&event.what));
+        found.map_or(0.0, |event| event.at_seconds)
+    };
+    // Five refusals in a row come within milliseconds.
+    let ejected = at(|what| matches!(what, Happening::Ejected { .. }));
+    assert!((20.0..20.1).contains(&ejected), "ejected at {ejected}");
     // Three probes that fail, the later ones a second apart; two that pass.
+    let down = at(|what| {
+        matches!(
+            what,
+            Happening::Health {
+                to: HealthStatus::Down
+            }
+        )
+    });
     assert!((20.0..29.0).contains(&down), "down at {down}");
+    let up = at(|what| matches!(what, Happening::Health { to: HealthStatus::Up }));
     assert!((40.0..48.0).contains(&up), "up at {up}");
 }
 
@@ -164,6 +175,7 @@ fn the_retry_budget_bounds_what_a_failing_backend_costs() {
     let failing = |settings: &str| {
         let pool = pool(&format!("backends: [\"http://a\", \"http://b\"]\n{settings}"));
         let mut scenario = scenario(pool, 8, (0.4, SECOND * 20));
+        scenario.pool.ejection = None;
         scenario.backends[1].failing = vec![(Span::ALWAYS, 1.0)];
         round_robin(&scenario)
     };
@@ -236,6 +248,66 @@ fn with_one_of_ten_backends_ten_times_slower_intelligent_has_a_third_of_round_ro
                 intelligent * 3 <= round_robin,
                 "seed {seed}, load {load}: {intelligent} us against {round_robin} us"
             );
+        }
+    }
+}
+
+#[test]
+fn a_flapping_backend_is_ejected_for_longer_each_time() {
+    for probed in [true, false] {
+        for seed in 1..=5 {
+            let mut scenario = scenario(equal(5), 1, (0.3, SECOND * 300));
+            scenario.pool.backends[2].probed = probed;
+            scenario.backends[2].flap = Some(Flap {
+                up: SECOND * 3,
+                down: SECOND * 3,
+                span: Span::ALWAYS,
+            });
+            scenario.seed = seed;
+            let report = round_robin(&scenario);
+            let length = |event: &Event| match event.what {
+                Happening::Ejected { seconds, .. } => Some(seconds),
+                _ => None,
+            };
+            let lengths: Vec<f64> = report.events.iter().filter_map(length).collect();
+            let longer = lengths.windows(2).all(|pair| pair[0] < pair[1]);
+            assert!(
+                lengths.len() >= 4 && longer,
+                "seed {seed}, probed {probed}: {lengths:?} s"
+            );
+            assert!(
+                report.events.iter().all(|event| event.backend == 2),
+                "seed {seed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn never_more_than_the_set_share_is_ejected() {
+    for (percent, most) in [(10, 1), (30, 3), (50, 5), (100, 9)] {
+        for seed in 1..=5 {
+            let mut scenario = scenario(equal(10), 1, (0.3, SECOND * 60));
+            let rules = scenario.pool.ejection.as_mut();
+            rules.unwrap_or_else(|| panic!("on by default")).max_share =
+                Share::percent(percent).unwrap_or_default();
+            for backend in &mut scenario.backends {
+                backend.failing = vec![(between(5, 40), 1.0)];
+            }
+            scenario.seed = seed;
+            let report = round_robin(&scenario);
+            let (mut out, mut highest) = (0i32, 0);
+            for event in &report.events {
+                match event.what {
+                    Happening::Ejected { .. } => out += 1,
+                    Happening::Returned { .. } => out -= 1,
+                    _ => {}
+                }
+                highest = highest.max(out);
+            }
+            assert_eq!(highest, most, "seed {seed}: out at once, of 10, with {percent}%");
+            let spared = |event: &Event| matches!(event.what, Happening::Spared { .. });
+            assert!(report.events.iter().any(spared), "seed {seed}, {percent}%");
         }
     }
 }

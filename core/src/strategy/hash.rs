@@ -37,9 +37,9 @@ impl Hash {
             Some(factor) => {
                 let share = factor * (candidates.total_in_flight() + 1) as f64
                     / candidates.total_weight().max(1) as f64;
+                // A whole number is below another that was rounded up exactly if it is below it as it was.
                 let within = |index| {
-                    let most = (share * f64::from(candidates.weight(index))).ceil();
-                    (candidates.in_flight(index) as f64) < most
+                    (candidates.in_flight(index) as f64) < share * f64::from(candidates.weight(index))
                 };
                 // Those below their bound may all be full or tried: then a bound is no reason to refuse.
                 self.next(key, candidates, within)
@@ -51,7 +51,8 @@ impl Hash {
     /// The first owner from the key's slot on that is admitted and `fits`.
     fn next(&self, key: u64, candidates: &impl Candidates, fits: impl Fn(usize) -> bool) -> Option<usize> {
         let size = self.table.len();
-        let home = usize::try_from(key % size.max(1) as u64).unwrap_or(0);
+        // In proportion, without a division (D. Lemire: "Fast random integer generation in an interval", 2019).
+        let home = ((u128::from(key) * size as u128) >> 64) as usize;
         let fits = |index: &usize| candidates.admits(*index) && fits(*index);
         let from_home = (0..size.min(MOST_SLOTS))
             .filter_map(|away| self.table.owner((home + away) % size))

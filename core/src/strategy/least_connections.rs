@@ -48,12 +48,11 @@ fn least_of_all(schedule: &Schedule, draw: Draw<'_>, candidates: &impl Candidate
         let this = (candidates.in_flight(index), u64::from(candidates.weight(index)));
         // What is in flight is far from where a weight could make it overflow. The first is less than 1 for nothing.
         let (here, there) = (this.0.wrapping_mul(least.1), least.0 * this.1);
-        if here < there {
-            (least, ties) = (this, 0);
-        }
-        if here <= there {
-            ties |= 1 << index;
-        }
+        // Which way this goes is hard to foretell, so it is no branch.
+        let is_less = here < there;
+        let same = if is_less { 0 } else { ties };
+        ties = same | u64::from(here <= there) << index;
+        least = if is_less { this } else { least };
     }
     match ties.count_ones() {
         0 => None,

@@ -7,8 +7,8 @@
 //! or one that hangs would look better by the second.
 //!
 //! A failure is bad news as well: a candidate that refuses within a moment must not look fast, so a failure doubles the
-//! average, to at least what the failure took and at most ten seconds. What the client broke off took at least as long
-//! as it was.
+//! average, to at least what the failure took and at most ten seconds. An answer that is an error took at least as long
+//! as it did: it can raise the average, and not lower it.
 //!
 //! One word holds average and time, so that workers need no lock. Time is counted in units of 64 µs from the first
 //! measurement; after 76 hours without any it is taken for shorter than it was, which does no harm.
@@ -97,14 +97,10 @@ impl PeakEwma {
         });
     }
 
-    /// A request was broken off by its client after so long.
-    pub fn observe_at_least(&self, waited: Duration, now: Instant) {
-        let waited = micros(waited);
-        self.update(now, |average, _| {
-            average
-                .is_some_and(|average| waited > average.micros)
-                .then_some(waited)
-        });
+    /// An answer that says little took so long. The average stays at least what it is, and does not decay meanwhile.
+    pub fn observe_at_least(&self, took: Duration, now: Instant) {
+        let took = micros(took);
+        self.update(now, |average, _| Some(average?.micros.max(took)));
     }
 
     /// A request failed after so long.
@@ -218,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_broke_off_took_at_least_so_long() {
+    fn an_error_makes_nothing_better_than_it_was() {
         let (average, start) = (PeakEwma::default(), Instant::now());
         average.observe_at_least(ms(50), start);
         assert_eq!(average.estimate(start, DECAY, false), None, "it says too little");

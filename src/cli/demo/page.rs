@@ -14,26 +14,39 @@ use super::{
 /// What stands before a line of the table: `> 2 `.
 const MARGIN: usize = 4;
 
-/// The page for a terminal of that size; the events take the lines that are left.
+/// The page for a terminal of that size. Where it is too small for all, what matters least is left out first: what
+/// can be done, and how backends and clients are, stays longest. Events take the lines that are left.
 pub(super) fn render(state: &State<'_>, size: Size) -> Vec<Line> {
-    let mut lines = vec![
-        Line::of(Style::Strong, "simple-lb demo").then(
-            Style::Plain,
-            "  a load balancer and three backends in one process",
-        ),
-        Line::plain("in another terminal:  ").then(Style::Strong, format!("curl {}", state.url)),
-        Line::default(),
-    ];
-    lines.extend(table(state, size.width.saturating_sub(MARGIN)));
-    lines.push(doings(&state.doings));
-    lines.push(Line::default());
-    lines.extend(clients(state));
-    lines.push(Line::default());
-    lines.push(help());
-    lines.push(Line::default());
-    lines.extend(events(state.events, size.height.saturating_sub(lines.len())));
-    lines.truncate(size.height);
-    lines
+    let [load, sums, note] = clients(state);
+    let title = Line::of(Style::Strong, "simple-lb demo").then(
+        Style::Plain,
+        "  a load balancer and three backends in one process",
+    );
+    let address = Line::plain("in another terminal:  ").then(Style::Strong, format!("curl {}", state.url));
+    let gap = || (GAP, Line::default());
+    let mut lines = vec![(2, title), (4, address), gap()];
+    lines.extend(table(state, size.width.saturating_sub(MARGIN)).map(|line| (0, line)));
+    lines.extend([(3, doings(&state.doings)), gap()]);
+    lines.extend([(2, load), (1, sums), (5, note), gap()]);
+    lines.extend([(0, help(size.width)), gap()]);
+    let lines = the_most_important(lines, size.height);
+    let left = size.height - lines.len();
+    // A heading without an event is worth less than the line it takes.
+    let events = events(state.events, left).take(if left < 2 { 0 } else { left });
+    lines.into_iter().chain(events).collect()
+}
+
+/// How little an empty line matters.
+const GAP: u8 = 6;
+
+/// As many lines as fit, of the smallest numbers; among equals the upper ones.
+fn the_most_important(lines: Vec<(u8, Line)>, height: usize) -> Vec<Line> {
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    order.sort_by_key(|at| lines[*at].0);
+    let last = order.get(height).map(|at| (lines[*at].0, *at));
+    let fits =
+        |(at, (rank, line)): (usize, (u8, Line))| last.is_none_or(|last| (rank, at) < last).then_some(line);
+    lines.into_iter().enumerate().filter_map(fits).collect()
 }
 
 fn table(state: &State<'_>, width: usize) -> impl Iterator<Item = Line> {
@@ -98,7 +111,7 @@ fn clients(state: &State<'_>) -> [Line; 3] {
     ]
 }
 
-fn help() -> Line {
+fn help(width: usize) -> Line {
     let levels = LEVELS.map(|level| {
         if level == 0 {
             "off".to_owned()
@@ -107,19 +120,33 @@ fn help() -> Line {
         }
     });
     let levels = format!("load {}", levels.join("/"));
-    let keys = [
+    let long = [
         ("1 2 3", "select"),
         ("k", "kill"),
         ("r", "revive"),
         ("s", "slow on/off"),
-        ("l", &levels),
+        ("l", levels.as_str()),
         ("q", "quit"),
     ];
-    keys.into_iter()
-        .fold(Line::of(Style::Strong, "keys"), |line, (key, meaning)| {
-            line.then(Style::Strong, format!("  {key}"))
-                .then(Style::Plain, format!(" {meaning}"))
-        })
+    let line = |heading: &str, gap: &str, keys: &[(&str, &str)]| {
+        keys.iter()
+            .fold(Line::of(Style::Strong, heading), |line, (key, meaning)| {
+                line.then(Style::Strong, format!("{gap}{key}"))
+                    .then(Style::Plain, format!(" {meaning}"))
+            })
+    };
+    let long = line("keys", "  ", &long);
+    if long.width() <= width {
+        return long;
+    }
+    let short = [
+        ("k", "kill"),
+        ("r", "revive"),
+        ("s", "slow"),
+        ("l", "load"),
+        ("q", "quit"),
+    ];
+    line("", " ", &short)
 }
 
 fn events(events: &[Event], height: usize) -> impl Iterator<Item = Line> {

@@ -47,6 +47,11 @@ impl Line {
         &self.spans
     }
 
+    /// How many columns it takes.
+    pub(super) fn width(&self) -> usize {
+        self.spans.iter().map(|(_, text)| text.chars().count()).sum()
+    }
+
     /// Its text without styles.
     #[cfg(test)]
     pub(super) fn text(&self) -> String {

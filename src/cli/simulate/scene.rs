@@ -42,7 +42,7 @@ pub(super) enum NoScene {
     /// What was typed makes no sense for this pool.
     Usage(String),
     /// The configuration cannot be read.
-    Config(Vec<String>),
+    Config(Vec<config::Problem>),
 }
 
 impl Scene {
@@ -199,10 +199,10 @@ fn choose_pool(config: &Config, wanted: Option<&str>) -> Result<(Arc<str>, PoolC
 }
 
 /// A pool with every default, as a file with nothing but backends gives it.
-fn equal_backends(count: u32) -> Result<PoolConfig, Vec<String>> {
+fn equal_backends(count: u32) -> Result<PoolConfig, Vec<config::Problem>> {
     let urls: Vec<String> = (1..=count).map(|number| format!("http://b{number}")).collect();
     let one = "port: 0\nbackends: [\"http://b1\"]\n";
-    let config = config::load(one, "simulate", &|_| None).map_err(|error| vec![error.to_string()])?;
+    let config = config::load(one, "simulate", &|_| None).map_err(|error| error.problems)?;
     let mut pool = config.pools.into_values().next().ok_or_else(Vec::new)?;
     let first = pool.backends[0].clone();
     let parsed = urls.iter().filter_map(|url| url.parse::<BackendUrl>().ok());

@@ -15,6 +15,9 @@ const SHOWN_BACKENDS: usize = 12;
 /// Everything that is printed.
 pub(super) fn lines(scene: &Scene, reports: &[Report]) -> Vec<String> {
     let mut lines = heading(scene, reports);
+    if is_quiet(scene) {
+        lines.push("try --slow b1=10x, --kill b1@20s or --traffic x2@30s; --help has more".to_owned());
+    }
     lines.push(String::new());
     lines.extend(strategies(reports));
     let shown = shown(scene);
@@ -75,31 +78,30 @@ pub(super) fn heading(scene: &Scene, reports: &[Report]) -> Vec<String> {
         };
         format!("what if: {who} {}", trouble.in_words())
     }));
-    if scene.troubles.is_empty() && scenario.load.curve.is_empty() {
-        lines.push(
-            "what if nothing goes wrong? Try --slow b1=10x, --kill b1@20s or --traffic x2@30s; see --help"
-                .to_owned(),
-        );
+    if is_quiet(scene) {
+        lines.push("what if: nothing goes wrong".to_owned());
     }
     lines
 }
 
+fn is_quiet(scene: &Scene) -> bool {
+    scene.troubles.is_empty() && scene.scenario.load.curve.is_empty()
+}
+
 fn strategies(reports: &[Report]) -> Vec<String> {
-    let mut rows = vec![
-        [
-            "STRATEGY",
-            "ERRORS",
-            "P50",
-            "P99",
-            "P99.9",
-            "MAX",
-            "RETRIES",
-            "SHARE",
-            "UTILISATION",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+    let heading = [
+        "STRATEGY",
+        "ERRORS",
+        "P50",
+        "P99",
+        "P99.9",
+        "MAX",
+        "RETRIES",
+        "EJECTIONS",
+        "SHARE",
+        "UTILISATION",
     ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for report in reports {
         let latency = &report.latency;
         let time = |value: u64| {
@@ -109,14 +111,16 @@ fn strategies(reports: &[Report]) -> Vec<String> {
                 micros(value as f64)
             }
         };
+        let ejections: u64 = report.backends.iter().map(|backend| backend.ejections).sum();
         rows.push(vec![
-            report.strategy.to_string(),
+            report.strategy.clone(),
             percent(report.error_share(), 2),
             time(latency.p50_micros),
             time(latency.p99_micros),
             time(latency.p999_micros),
             time(latency.max_micros),
             report.retries.to_string(),
+            ejections.to_string(),
             spread(&report.backends, |backend| backend.share),
             spread(&report.backends, |backend| backend.utilisation),
         ]);

@@ -16,23 +16,26 @@ const OVERLOADED: f64 = 0.97;
 
 /// The best strategy; of several that are as good, the configured one, else the first.
 pub(super) fn best<'a>(reports: &'a [Report], configured: Option<&str>) -> Option<&'a Report> {
+    let best = as_good_as_any(reports);
+    let is_configured = |report: &&&Report| Some(&*report.strategy) == configured;
+    best.iter().find(is_configured).or(best.first()).copied()
+}
+
+/// Those that no other is better than.
+fn as_good_as_any(reports: &[Report]) -> Vec<&Report> {
     let fewest = reports
         .iter()
         .map(Report::error_share)
         .fold(f64::INFINITY, f64::min);
-    let sound = || {
-        reports
-            .iter()
-            .filter(|report| report.error_share() <= fewest + SAME_ERRORS)
-    };
-    let shortest = sound().map(|report| report.latency.p99_micros).min()?;
-    let as_good =
-        |report: &&Report| report.latency.p99_micros as f64 <= shortest as f64 * (1.0 + SAME_LATENCY);
-    let is_configured = |report: &&Report| Some(&*report.strategy) == configured;
-    sound()
-        .filter(as_good)
-        .find(is_configured)
-        .or_else(|| sound().find(as_good))
+    let sound = |report: &&Report| report.error_share() <= fewest + SAME_ERRORS;
+    let p99 = |report: &Report| report.latency.p99_micros as f64;
+    let shortest = reports
+        .iter()
+        .filter(sound)
+        .map(p99)
+        .fold(f64::INFINITY, f64::min);
+    let as_good = |report: &&Report| p99(report) <= shortest * (1.0 + SAME_LATENCY);
+    reports.iter().filter(sound).filter(as_good).collect()
 }
 
 /// The last lines of the output.
@@ -44,25 +47,20 @@ pub(super) fn verdict(reports: &[Report], scenario: &Scenario, configured: Optio
     if reports.len() == 1 {
         lines.push(format!("{}: {}.", best.strategy, outcome(best)));
     } else {
+        let others = as_good_as_any(reports);
+        let others = others.iter().filter(|other| other.strategy != best.strategy);
+        let others: Vec<&str> = others.map(|other| &*other.strategy).collect();
+        let as_good = if others.is_empty() {
+            String::new()
+        } else {
+            format!(" ({} as good)", others.join(", "))
+        };
         lines.push(format!(
-            "best by errors and p99: {}. {}.",
+            "best by errors and p99: {}{as_good}. {}.",
             best.strategy,
             capital(&outcome(best))
         ));
-        let other = match configured {
-            Some(configured) if configured == best.strategy => worst(reports),
-            Some(configured) => reports.iter().find(|report| report.strategy == configured),
-            None => worst(reports),
-        };
-        let other = other.filter(|other| other.strategy != best.strategy);
-        if let Some(other) = other {
-            let role = if Some(&*other.strategy) == configured {
-                ", which is configured"
-            } else {
-                ""
-            };
-            lines.push(format!("with {}{role}: {}.", other.strategy, outcome(other)));
-        }
+        lines.extend(compared(reports, best, configured));
         lines.push(match configured {
             Some(configured) if configured == best.strategy => {
                 "It is what is configured: nothing to change.".to_owned()
@@ -76,6 +74,19 @@ pub(super) fn verdict(reports: &[Report], scenario: &Scenario, configured: Optio
         );
     }
     lines
+}
+
+/// The best beside the one that is configured, or else beside the worst.
+fn compared(reports: &[Report], best: &Report, configured: Option<&str>) -> Option<String> {
+    let is_configured = |report: &&Report| Some(&*report.strategy) == configured;
+    let current = reports.iter().find(is_configured);
+    let other = current.filter(|current| current.strategy != best.strategy);
+    let (other, role) = match other {
+        Some(other) => (other, ", which is configured"),
+        None => (worst(reports)?, ""),
+    };
+    let differs = other.strategy != best.strategy;
+    differs.then(|| format!("with {}{role}: {}.", other.strategy, outcome(other)))
 }
 
 /// The one with most errors, or the longest p99 if none has any.
@@ -119,4 +130,64 @@ fn capital(text: &str) -> String {
     letters
         .next()
         .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use lb_core::simulation::{Errors, Latency};
+
+    use super::*;
+
+    fn report(strategy: &str, failed: u64, p99_millis: u64) -> Report {
+        Report {
+            strategy: strategy.to_owned(),
+            requests: 100_000,
+            answered: 100_000 - failed,
+            errors: Errors {
+                failed,
+                ..Errors::default()
+            },
+            retries: 0,
+            latency: Latency {
+                p99_micros: p99_millis * 1000,
+                ..Latency::default()
+            },
+            backends: Vec::new(),
+            timeline: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn best_of(reports: &[Report], configured: Option<&str>) -> String {
+        best(reports, configured).map_or_else(String::new, |best| best.strategy.clone())
+    }
+
+    #[test]
+    fn errors_come_before_latency() {
+        let reports = [report("quick", 500, 10), report("sound", 0, 900)];
+        assert_eq!(best_of(&reports, None), "sound");
+        let reports = [report("quick", 9, 10), report("sound", 0, 900)];
+        assert_eq!(best_of(&reports, None), "quick", "9 of 100,000 are none");
+    }
+
+    #[test]
+    fn of_those_as_good_the_configured_one_stays() {
+        let reports = [report("a", 0, 100), report("b", 0, 104), report("c", 0, 120)];
+        assert_eq!(best_of(&reports, None), "a");
+        assert_eq!(best_of(&reports, Some("b")), "b");
+        assert_eq!(best_of(&reports, Some("c")), "a");
+    }
+
+    #[test]
+    fn the_configured_one_is_compared_with_the_best() {
+        let reports = [report("a", 0, 10), report("b", 1000, 20), report("c", 2000, 5)];
+        let said = compared(&reports, &reports[0], Some("b")).unwrap_or_default();
+        assert_eq!(
+            said,
+            "with b, which is configured: 99 of 100 answers take at most 20.0ms, 1.00% of requests fail."
+        );
+        let said = compared(&reports, &reports[0], Some("a")).unwrap_or_default();
+        assert!(said.starts_with("with c: "), "the worst: {said}");
+        assert_eq!(compared(&reports[..1], &reports[0], Some("a")), None);
+    }
 }

@@ -309,8 +309,54 @@ impl fmt::Display for AllDown {
     }
 }
 
-/// Header lines as a file would have them.
-pub fn shown_headers(headers: &[(Arc<str>, Arc<str>)]) -> String {
+/// A setting of a mapping: its name in the file, and its value as a person reads it.
+pub type Part = (&'static str, String);
+
+impl HealthCheck {
+    /// Its settings in the order of the file.
+    pub fn parts(&self) -> Vec<Part> {
+        let Self {
+            kind,
+            port,
+            method,
+            path,
+            host,
+            headers,
+            interval,
+            fast_interval,
+            timeout,
+            rise,
+            fall,
+            status,
+            body,
+            max_body,
+            jitter,
+        } = self;
+        vec![
+            ("type", kind.to_string()),
+            ("port", shown(port.as_ref(), "the backend's")),
+            ("method", method.to_string()),
+            ("path", path.to_string()),
+            ("host", shown(host.as_ref(), "the backend's")),
+            ("headers", shown_headers(headers)),
+            ("interval", format_duration(*interval)),
+            ("fast_interval", format_duration(*fast_interval)),
+            ("timeout", format_duration(*timeout)),
+            ("rise", rise.to_string()),
+            ("fall", fall.to_string()),
+            ("status", status.to_string()),
+            ("body", shown(body.as_ref(), "any")),
+            ("max_body", max_body.to_string()),
+            ("jitter", jitter.to_string()),
+        ]
+    }
+}
+
+fn shown<T: fmt::Display>(value: Option<&T>, none: &str) -> String {
+    value.map_or(none.to_owned(), ToString::to_string)
+}
+
+fn shown_headers(headers: &[(Arc<str>, Arc<str>)]) -> String {
     if headers.is_empty() {
         return "none".to_owned();
     }
@@ -320,7 +366,7 @@ pub fn shown_headers(headers: &[(Arc<str>, Arc<str>)]) -> String {
 
 impl EjectionRules {
     /// Its settings, each with its name in the file and its value.
-    pub fn parts(&self) -> Vec<(&'static str, String)> {
+    pub fn parts(&self) -> Vec<Part> {
         let Self {
             consecutive,
             statuses,

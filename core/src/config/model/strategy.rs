@@ -29,7 +29,7 @@ pub enum StrategyConfig {
 pub struct LeastTimeConfig {
     /// How long latencies are remembered.
     pub decay: Duration,
-    /// Written as `intelligent`, which stands for this strategy with outlier ejection.
+    /// Written as `intelligent`, which stands for this strategy together with the ejection of outliers, on by default.
     pub intelligent: bool,
 }
 

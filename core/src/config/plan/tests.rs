@@ -10,7 +10,10 @@ use proptest::{
 };
 
 use super::*;
-use crate::config::{load, model::*, size::ByteSize};
+use crate::{
+    config::{load, model::*, size::ByteSize},
+    sticky::StickyKey,
+};
 
 fn config(text: &str) -> Config {
     load(text, "config.yaml", &|_| None).unwrap()
@@ -462,8 +465,29 @@ fn failovers() -> impl Strategy<Value = Failover> {
     ]
 }
 
+fn queues() -> impl Strategy<Value = QueueConfig> {
+    (0..2_u32, seconds()).prop_map(|(size, timeout)| QueueConfig { size, timeout })
+}
+
+fn stickies() -> impl Strategy<Value = StickyConfig> {
+    let same_site = prop_oneof![Just(SameSite::Lax), Just(SameSite::Strict)];
+    let key = option::of("[ab]".prop_map(|secret| StickyKey::from_secret(secret.as_bytes())));
+    let switches = (any::<bool>(), any::<bool>());
+    ("[ab]", switches, same_site, option::of(seconds()), key).prop_map(
+        |(cookie, (secure, http_only), same_site, ttl, key)| StickyConfig {
+            cookie: cookie.into(),
+            secure,
+            http_only,
+            same_site,
+            ttl,
+            key,
+        },
+    )
+}
+
 prop_compose! {
     fn pools()(
+        (queue, sticky) in (queues(), option::of(stickies())),
         (strategy, failover, slow_start) in (strategies(), failovers(), seconds()),
         backends in backends(),
         health_check in health_checks(),
@@ -476,6 +500,8 @@ prop_compose! {
             strategy,
             failover,
             slow_start,
+            queue,
+            sticky,
             backends,
             health_check,
             ejection,
@@ -517,7 +543,7 @@ prop_compose! {
         log in prop_oneof![Just(LogLevel::Off), Just(LogLevel::Info)],
         lane in prop_oneof![Just(Lane::Handler), Just(Lane::Wire)],
         via in option::of("[ab]|simple-lb"),
-        allow_trace in any::<bool>(),
+        (allow_trace, state_dir) in (any::<bool>(), option::of("[ab]".prop_map(Into::into))),
         limits in limits(),
         error_pages in error_pages(),
     ) -> Config {
@@ -530,6 +556,7 @@ prop_compose! {
             trusted_proxies: networks.iter().map(|network| network.parse().unwrap()).collect(),
             workers,
             shutdown_timeout,
+            state_dir,
             log,
             client_timeouts: ClientTimeouts { request_header, client_idle },
             lane,

@@ -91,6 +91,8 @@ pub(in crate::config) struct Fields<'n> {
     position: Option<Position>,
     known: &'static [Key],
     nodes: HashMap<&'n str, &'n Node>,
+    /// Where keys stand whose value is null.
+    empty: HashMap<&'n str, Option<Position>>,
     /// Known keys that unknown ones probably mean.
     misspelt: Vec<&'static str>,
 }
@@ -123,13 +125,16 @@ impl<'n> Fields<'n> {
             problems.add(entry.position, &key_path(path, key), refusal, None);
             misspelt.extend(meant);
         }
-        let written = entries.iter().filter(|entry| entry.value.value != Value::Null);
-        let nodes = written.map(|entry| (entry.key.as_str(), &entry.value)).collect();
+        let (empty, written): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.value.value == Value::Null);
+        let nodes = written.iter().map(|entry| (entry.key.as_str(), &entry.value));
+        let empty = empty.iter().map(|entry| (entry.key.as_str(), entry.position));
         Self {
             path: path.to_owned(),
             position,
             known,
-            nodes,
+            nodes: nodes.collect(),
+            empty: empty.collect(),
             misspelt,
         }
     }
@@ -137,8 +142,9 @@ impl<'n> Fields<'n> {
     /// Reports a setting that is not written, not even with a slip.
     pub(in crate::config) fn require(&self, key: &str, hint: &str, problems: &mut Problems) {
         if !self.nodes.contains_key(key) && !self.misspelt.contains(&key) {
+            let position = self.empty.get(key).copied().unwrap_or(self.position);
             problems.add(
-                self.position,
+                position,
                 &key_path(&self.path, key),
                 Refusal::new("is required").hint(hint),
                 None,

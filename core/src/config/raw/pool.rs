@@ -1,8 +1,9 @@
 //! A pool as written: what stands at the top of the file, or below `pools`.
 
 use super::{
-    choosing::{self, RawFailover, RawStrategy},
+    choosing::{self, RawFailover, RawQueue, RawSticky, RawStrategy},
     fields::{self, Fields, Key, Written},
+    health::{self, RawEjection, RawHealthCheck},
 };
 use crate::config::{
     node::{Entry, Node, Value, item_path, key_path},
@@ -15,9 +16,13 @@ pub(in crate::config) struct RawPool {
     pub(in crate::config) strategy: RawStrategy,
     pub(in crate::config) failover: RawFailover,
     pub(in crate::config) slow_start: Option<Written>,
+    pub(in crate::config) queue: RawQueue,
+    pub(in crate::config) sticky: RawSticky,
     /// `None`: not written.
     pub(in crate::config) backends: Option<Vec<RawBackend>>,
     pub(in crate::config) health_check: Option<RawHealthCheck>,
+    pub(in crate::config) ejection: Option<RawEjection>,
+    pub(in crate::config) all_down: Option<Written>,
     pub(in crate::config) timeouts: RawTimeouts,
     pub(in crate::config) retries: RawRetries,
 }
@@ -31,7 +36,9 @@ pub(in crate::config) struct RawBackend {
     pub(in crate::config) priority: Option<Written>,
     pub(in crate::config) backup: Option<Written>,
     pub(in crate::config) max_connections: Option<Written>,
-    pub(in crate::config) health_check: Option<Written>,
+    pub(in crate::config) health_check: Option<RawHealthCheck>,
+    pub(in crate::config) drain: Option<Written>,
+    pub(in crate::config) maintenance: Option<Written>,
 }
 
 /// A pool below `pools`.
@@ -40,27 +47,6 @@ pub(in crate::config) struct RawNamedPool {
     /// Its key, which is a value as well.
     pub(in crate::config) name: Written,
     pub(in crate::config) pool: RawPool,
-}
-
-/// `health_check` as `true`, `false`, as a path, or as a mapping.
-#[derive(Debug, Clone)]
-pub(in crate::config) enum RawHealthCheck {
-    Off,
-    /// As good as not written, but where the defaults turn it off.
-    On,
-    Probe(Box<RawProbe>),
-}
-
-#[derive(Debug, Default, Clone)]
-pub(in crate::config) struct RawProbe {
-    pub(in crate::config) path: Option<Written>,
-    pub(in crate::config) interval: Option<Written>,
-    pub(in crate::config) fast_interval: Option<Written>,
-    pub(in crate::config) timeout: Option<Written>,
-    pub(in crate::config) rise: Option<Written>,
-    pub(in crate::config) fall: Option<Written>,
-    pub(in crate::config) status: Option<Vec<Written>>,
-    pub(in crate::config) jitter: Option<Written>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -88,31 +74,27 @@ const POOL: &[Key] = &[
     ("strategy", "the name of a strategy or a mapping"),
     ("failover", "whole, gradual or a mapping"),
     ("slow_start", "a duration"),
+    ("queue", "a whole number, off or a mapping"),
+    ("sticky", "the name of a cookie, true, false or a mapping"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
+    ("ejection", "a whole number, a mapping or off"),
+    ("all_down", "try or fail"),
     ("timeouts", "a mapping or a duration"),
     ("retries", "a mapping or a whole number"),
 ];
-const POOL_LATER: &[&str] = &["ejection", "tls"];
+const POOL_LATER: &[&str] = &["tls"];
 const BACKEND: &[Key] = &[
     ("url", "a URL"),
     ("weight", "a whole number"),
     ("priority", "a whole number"),
     ("backup", "true or false"),
     ("max_connections", "a whole number or none"),
-    ("health_check", "true or false"),
+    ("health_check", "a path, a mapping or false"),
+    ("drain", "true or false"),
+    ("maintenance", "true or false"),
 ];
 const BACKEND_LATER: &[&str] = &["tls", "resolve"];
-const PROBE: &[Key] = &[
-    ("path", "a path"),
-    ("interval", "a duration"),
-    ("fast_interval", "a duration"),
-    ("timeout", "a duration"),
-    ("rise", "a whole number"),
-    ("fall", "a whole number"),
-    ("status", "a status code, a range or a list of them"),
-    ("jitter", "a percentage"),
-];
 const TIMEOUTS: &[Key] = &[
     ("connect", "a duration"),
     ("response_idle", "a duration"),
@@ -200,8 +182,12 @@ fn settings(fields: &Fields<'_>, timeout_keys: &'static [Key], problems: &mut Pr
         strategy: choosing::strategy(fields, problems),
         failover: choosing::failover(fields, problems),
         slow_start: fields.scalar("slow_start", problems),
+        queue: choosing::queue(fields, problems),
+        sticky: choosing::sticky(fields, problems),
         backends,
-        health_check: health_check(fields, problems),
+        health_check: health::health_check(fields, problems),
+        ejection: health::ejection(fields, problems),
+        all_down: fields.scalar("all_down", problems),
         timeouts: timeouts(fields, timeout_keys, problems),
         retries: retries(fields, RETRIES, problems),
     }
@@ -245,32 +231,9 @@ fn backend(item: &Node, path: &str, problems: &mut Problems) -> RawBackend {
         priority: fields.scalar("priority", problems),
         backup: fields.scalar("backup", problems),
         max_connections: fields.scalar("max_connections", problems),
-        health_check: fields.scalar("health_check", problems),
-    }
-}
-
-fn health_check(fields: &Fields<'_>, problems: &mut Problems) -> Option<RawHealthCheck> {
-    let mapping = fields.mapping("health_check", (PROBE, &[]), problems);
-    if let Some(fields) = mapping {
-        return Some(RawHealthCheck::Probe(Box::new(RawProbe {
-            path: fields.scalar("path", problems),
-            interval: fields.scalar("interval", problems),
-            fast_interval: fields.scalar("fast_interval", problems),
-            timeout: fields.scalar("timeout", problems),
-            rise: fields.scalar("rise", problems),
-            fall: fields.scalar("fall", problems),
-            status: fields.list("status", true, problems),
-            jitter: fields.scalar("jitter", problems),
-        })));
-    }
-    let path = fields.scalar("health_check", problems)?;
-    match path.as_bool() {
-        Some(true) => Some(RawHealthCheck::On),
-        Some(false) => Some(RawHealthCheck::Off),
-        None => Some(RawHealthCheck::Probe(Box::new(RawProbe {
-            path: Some(path),
-            ..RawProbe::default()
-        }))),
+        health_check: health::health_check(&fields, problems),
+        drain: fields.scalar("drain", problems),
+        maintenance: fields.scalar("maintenance", problems),
     }
 }
 
@@ -318,39 +281,14 @@ impl RawPool {
             strategy: self.strategy.over(&defaults.strategy),
             failover: self.failover.over(&defaults.failover),
             slow_start: self.slow_start.or_else(|| defaults.slow_start.clone()),
+            queue: self.queue.over(&defaults.queue),
+            sticky: self.sticky.over(&defaults.sticky),
             backends: self.backends,
-            health_check: match (self.health_check, &defaults.health_check) {
-                (Some(RawHealthCheck::Probe(own)), Some(RawHealthCheck::Probe(defaults))) => {
-                    Some(RawHealthCheck::Probe(Box::new(own.over(defaults))))
-                }
-                (None | Some(RawHealthCheck::On), Some(RawHealthCheck::Probe(defaults))) => {
-                    Some(RawHealthCheck::Probe(defaults.clone()))
-                }
-                (None, defaults) => defaults.clone(),
-                (own, _) => own,
-            },
+            health_check: RawHealthCheck::over(self.health_check, defaults.health_check.as_ref()),
+            ejection: RawEjection::over(self.ejection, defaults.ejection.as_ref()),
+            all_down: self.all_down.or_else(|| defaults.all_down.clone()),
             timeouts: self.timeouts.over(&defaults.timeouts),
             retries: self.retries.over(&defaults.retries),
-        }
-    }
-}
-
-impl RawProbe {
-    fn over(self, defaults: &Self) -> Self {
-        // A fast interval belongs to its interval.
-        let fast_interval = match self.interval {
-            None => self.fast_interval.or_else(|| defaults.fast_interval.clone()),
-            Some(_) => self.fast_interval,
-        };
-        Self {
-            path: self.path.or_else(|| defaults.path.clone()),
-            interval: self.interval.or_else(|| defaults.interval.clone()),
-            fast_interval,
-            timeout: self.timeout.or_else(|| defaults.timeout.clone()),
-            rise: self.rise.or_else(|| defaults.rise.clone()),
-            fall: self.fall.or_else(|| defaults.fall.clone()),
-            status: self.status.or_else(|| defaults.status.clone()),
-            jitter: self.jitter.or_else(|| defaults.jitter.clone()),
         }
     }
 }

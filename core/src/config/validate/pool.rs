@@ -1,59 +1,60 @@
-//! The settings of a pool: its strategy, its backends, and how they are probed and tried.
+//! The settings of a pool: its strategy, its backends, and how they are tried. How they are judged is in `health`.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
-use super::{Checker, duration, place_of, strategy::slow_start, timeout, whole};
+use super::{
+    Checker, duration,
+    health::{PoolCheck, all_down, flag},
+    place_of,
+    strategy::slow_start,
+    timeout, whole,
+};
 use crate::config::{
     model::*,
     problem::Refusal,
-    raw::{RawBackend, RawHealthCheck, RawPool, RawProbe, RawRetries, RawTimeouts, Written},
-    units::{format_duration, parse_share, parse_statuses},
+    raw::{RawBackend, RawPool, RawRetries, RawTimeouts, Written},
+    units::parse_share,
 };
 
-/// More probes in a row than anybody waits for.
-const MAX_STREAK: u32 = 100;
 /// More retries than this multiply an outage instead of hiding it.
 const MAX_ATTEMPTS: u32 = 10;
 /// As good as no budget at all.
 const MAX_RETRIES_PER_SECOND: u32 = 1_000_000;
-/// With more, a pause could shrink to nothing.
-const MAX_JITTER_PERCENT: u8 = 50;
 /// More than a process could open.
 const MAX_CONNECTIONS: u32 = 100_000_000;
-/// A request line that every server takes.
-const MAX_PATH: usize = 2048;
 
 impl Checker<'_> {
     /// Every pool: the one at the top of the file, also where it is but the defaults of others, and those below `pools`.
     pub(super) fn pool(&mut self, raw: &RawPool) -> PoolConfig {
-        let probed = !matches!(raw.health_check, Some(RawHealthCheck::Off));
+        let check = self.pool_check(&raw.health_check);
         PoolConfig {
             strategy: self.strategy(&raw.strategy),
             failover: self.failover(&raw.failover),
             slow_start: self
                 .value(&raw.slow_start, slow_start)
                 .unwrap_or(DEFAULT_SLOW_START),
-            backends: self.backends(raw.backends.as_deref().unwrap_or_default(), probed),
-            health_check: match &raw.health_check {
-                Some(RawHealthCheck::Probe(probe)) => self.health_check(probe),
-                Some(RawHealthCheck::Off | RawHealthCheck::On) | None => HealthCheck::default(),
-            },
-            ejection: Some(EjectionRules::default()),
-            all_down: AllDown::default(),
+            queue: self.queue(&raw.queue),
+            sticky: self.sticky(&raw.sticky),
+            backends: self.backends(raw.backends.as_deref().unwrap_or_default(), &check),
+            health_check: check.settings,
+            ejection: self.ejection(raw.ejection.as_ref()),
+            all_down: self.value(&raw.all_down, all_down).unwrap_or_default(),
             timeouts: self.upstream_timeouts(&raw.timeouts),
             retries: self.retries(&raw.retries),
         }
     }
 
-    fn backends(&mut self, raw: &[RawBackend], probed: bool) -> Vec<BackendConfig> {
+    fn backends(&mut self, raw: &[RawBackend], check: &PoolCheck) -> Vec<BackendConfig> {
         let mut first_places: HashMap<BackendUrl, &Written> = HashMap::new();
         let mut backends = Vec::new();
         for backend in raw {
             let url = self.value(&backend.url, |url| url.text().parse::<BackendUrl>());
             let weight = self.value(&backend.weight, weight).unwrap_or_default();
-            let own_probed = self.value(&backend.health_check, |own| backend_probed(own, probed));
+            let (probed, own_check) = self.backend_check(backend.health_check.as_ref(), check);
             let priority = self.priority(backend);
             let max_connections = self.value(&backend.max_connections, max_connections);
+            let drain = self.value(&backend.drain, flag);
+            let maintenance = self.value(&backend.maintenance, flag);
             let (Some(url), Some(written)) = (url, &backend.url) else {
                 continue;
             };
@@ -71,17 +72,17 @@ impl Checker<'_> {
                 weight,
                 priority,
                 max_connections: max_connections.flatten(),
-                probed: own_probed.unwrap_or(probed),
-                own_check: None,
-                drain: false,
-                maintenance: false,
+                probed,
+                own_check,
+                drain: drain.unwrap_or_default(),
+                maintenance: maintenance.unwrap_or_default(),
             });
         }
         backends
     }
 
     fn priority(&mut self, raw: &RawBackend) -> Priority {
-        let backup = self.value(&raw.backup, true_or_false).unwrap_or_default();
+        let backup = self.value(&raw.backup, flag).unwrap_or_default();
         let priority = self.value(&raw.priority, priority);
         if let (true, Some(written)) = (backup, &raw.priority) {
             let refusal = Refusal::new("must not be there beside `backup: true`");
@@ -95,44 +96,6 @@ impl Checker<'_> {
         } else {
             priority.unwrap_or_default()
         }
-    }
-
-    fn health_check(&mut self, raw: &RawProbe) -> HealthCheck {
-        let default = HealthCheck::default();
-        let interval = self.value(&raw.interval, timeout).unwrap_or(default.interval);
-        let fast_interval = self.value(&raw.fast_interval, |fast| match timeout(fast)? {
-            fast if fast <= interval => Ok(fast),
-            _ => Err(Refusal::new(format!(
-                "must not be longer than `interval`, {}",
-                format_duration(interval)
-            ))),
-        });
-        HealthCheck {
-            path: self.value(&raw.path, probe_path).unwrap_or(default.path),
-            interval,
-            fast_interval: fast_interval.unwrap_or(default.fast_interval.min(interval)),
-            timeout: self.value(&raw.timeout, timeout).unwrap_or(default.timeout),
-            rise: self
-                .value(&raw.rise, |rise| whole(rise, 1, MAX_STREAK))
-                .unwrap_or(default.rise),
-            fall: self
-                .value(&raw.fall, |fall| whole(fall, 1, MAX_STREAK))
-                .unwrap_or(default.fall),
-            status: self.statuses(raw.status.as_deref()),
-            jitter: self
-                .value(&raw.jitter, |jitter| {
-                    parse_share(jitter.text(), MAX_JITTER_PERCENT)
-                })
-                .unwrap_or(default.jitter),
-            ..default
-        }
-    }
-
-    fn statuses(&mut self, raw: Option<&[Written]>) -> StatusRanges {
-        let ranges = self.all(raw.unwrap_or_default(), |status| {
-            parse_statuses(status.text(), (100, 599))
-        });
-        StatusRanges::new(ranges.concat()).unwrap_or_default()
     }
 
     fn upstream_timeouts(&mut self, raw: &RawTimeouts) -> UpstreamTimeouts {
@@ -211,54 +174,6 @@ fn max_connections(written: &Written) -> Result<Option<u32>, Refusal> {
                 _ => Refusal::new(format!("{}, or none", refusal.rule)),
             }),
     }
-}
-
-fn true_or_false(written: &Written) -> Result<bool, Refusal> {
-    let refused = || {
-        let refusal = Refusal::new("must be true or false");
-        match written.text() {
-            text @ ("true" | "false") => refusal.hint(format!("did you mean {text} without quotes?")),
-            _ => refusal,
-        }
-    };
-    written.as_bool().ok_or_else(refused)
-}
-
-fn backend_probed(written: &Written, pool: bool) -> Result<bool, Refusal> {
-    match true_or_false(written)? {
-        true if !pool => Err(Refusal::new(
-            "must not be true while `health_check: false` turns probes off for all",
-        )
-        .hint("write `health_check: false` at single backends instead")),
-        probed => Ok(probed),
-    }
-}
-
-/// Path and query as they go into a request line.
-fn probe_path(written: &Written) -> Result<Arc<str>, Refusal> {
-    let path = written.text();
-    if !path.starts_with('/') {
-        let refusal = Refusal::new("must be a path that begins with `/`");
-        return Err(match path {
-            "true" | "false" => refusal.hint(format!("did you mean {path} without quotes?")),
-            _ => refusal.did_you_mean(
-                path.starts_with(|c: char| c.is_ascii_alphanumeric())
-                    .then(|| format!("/{path}")),
-            ),
-        });
-    }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
-        return Err(
-            Refusal::new("must be a path of visible ASCII characters without `#`")
-                .hint("write others in their percent-encoded form, a space as %20"),
-        );
-    }
-    if path.len() > MAX_PATH {
-        return Err(Refusal::new(format!(
-            "must be a path of at most {MAX_PATH} characters"
-        )));
-    }
-    Ok(path.into())
 }
 
 pub(super) fn request_cap(written: &Written) -> Result<Option<Duration>, Refusal> {

@@ -67,6 +67,32 @@ fn a_wide_terminal_shows_more_of_the_table_and_a_tall_one_more_events() {
 }
 
 #[test]
+fn a_small_terminal_shows_what_matters_most() {
+    let expected = "\
+simple-lb demo  a load balancer and three backends in one process
+    BACKEND                 HEALTH
+  1 http://127.0.0.1:40001  up
+> 2 http://127.0.0.1:40002  down
+  3 http://127.0.0.1:40003  up
+    Server 1 is ok, Server 2 is killed, Server 3 is slow 300ms
+clients  load 200/s, last second 201 answers, p50 0.5ms, p99 1.2ms
+         sent 2401, ok 2400, failed 0
+ k kill r revive s slow l load q quit";
+    let lines = text(&Sample::new(), 40, 9);
+    assert_eq!(lines.join("\n"), expected);
+    // The keys are all there, whatever else is cut.
+    for height in 5..30 {
+        let lines = text(&Sample::new(), 40, height);
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.ends_with("q quit") && line.len() <= 40),
+            "{lines:#?}"
+        );
+    }
+}
+
+#[test]
 fn a_tiny_terminal_gets_no_more_lines_than_it_has() {
     for height in 0..30 {
         assert!(text(&Sample::new(), 20, height).len() <= height);

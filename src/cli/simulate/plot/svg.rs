@@ -158,6 +158,7 @@ impl Scale {
     pub(super) fn ticks(&self) -> Vec<f64> {
         let decades = (self.most / self.least).log10();
         let steps: &[f64] = match decades {
+            ..0.8 => &[1.0, 2.0, 3.0, 5.0, 7.0],
             ..1.3 => &[1.0, 2.0, 5.0],
             ..3.0 => &[1.0, 3.0],
             _ => &[1.0],
@@ -217,7 +218,7 @@ mod tests {
             [10_000.0, 30_000.0, 100_000.0, 300_000.0, 1_000_000.0]
         );
         let flat = Scale::over([10_000u64].into_iter(), (0.0, 1.0));
-        assert_eq!(flat.ticks(), [10_000.0, 20_000.0]);
+        assert_eq!(flat.ticks(), [10_000.0, 20_000.0, 30_000.0]);
     }
 
     #[test]

@@ -39,3 +39,24 @@ fn least_time_is_not_drawn_to_one_that_fails_fast() {
     }
     assert!(failed < 100, "{failed}");
 }
+
+#[test]
+fn least_time_is_not_drawn_to_one_that_answers_errors_fast() {
+    let start = Instant::now();
+    for kind in [AnswerKind::Error, AnswerKind::Failing] {
+        let pool = pool(&vec![One::default(); 2], ALL[4]());
+        let mut errors = 0;
+        for step in 0..3000u64 {
+            let sent = start + Duration::from_millis(10 * step);
+            let lease = pool.pick(&ask(step, sent, &Tried::default())).unwrap();
+            let fails = host_of(&lease) == "b" && step > 100;
+            errors += u64::from(fails);
+            let end = sent + Duration::from_micros(if fails { 100 } else { 5000 });
+            let kind = if fails { kind } else { AnswerKind::Good };
+            lease.answered(end, AnswerHead { kind, timed: true });
+            lease.finish(Outcome::Answered, end);
+        }
+        let most = if kind == AnswerKind::Error { 2000 } else { 100 };
+        assert!(errors < most, "{kind:?}: {errors}");
+    }
+}
