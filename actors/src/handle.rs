@@ -138,7 +138,7 @@ impl RegistryHandle {
         let snapshot = Arc::new(snapshot);
         self.shared.snapshot.store(Arc::clone(&snapshot));
         // What was full may have a place now.
-        snapshot.pools().iter().for_each(|pool| pool.queue().call_all());
+        snapshot.pools().iter().for_each(|pool| pool.queue().call());
         self.shared.published.send_modify(|count| *count += 1);
     }
 

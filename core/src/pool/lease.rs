@@ -146,7 +146,7 @@ impl Lease {
             held.fetch_sub(1, Relaxed);
         }
         if let Some(queue) = &self.meter.queue {
-            queue.call_next();
+            queue.call();
         }
     }
 }

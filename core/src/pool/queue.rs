@@ -1,7 +1,7 @@
 //! Requests that wait for a place while every backend of a pool holds as many as its `max_connections` allows.
 //!
-//! First come, first served, over all workers: a place that becomes free wakes the request that has waited longest, and
-//! nobody who comes later gets past it. A request that is woken picks for itself, from the newest snapshot; if it finds
+//! First come, first served, over all workers: a place that becomes free calls the request that has waited longest, and
+//! nobody who comes later gets past it. A request that is called picks for itself, from the newest snapshot; if it finds
 //! no place after all it goes on waiting where it was. The queue is bounded: beyond its size nobody waits.
 //!
 //! Only requests of pools with limits come here, and of those only the ones that found no place; whether anybody waits
@@ -35,7 +35,7 @@ struct Line {
 enum State {
     /// Nobody has told it anything. The waker is missing until it first waits.
     Waits(Option<Waker>),
-    /// There is a place for it.
+    /// There may be a place for it.
     Called,
 }
 
@@ -73,30 +73,22 @@ impl Queue {
         })
     }
 
-    /// A place has become free: calls the request that has waited longest.
-    pub fn call_next(&self) {
+    /// There may be a place: calls the request that has waited longest. When that one is gone, with a place or without,
+    /// the next one is called, so this is enough for many places, too.
+    pub fn call(&self) {
         if self.is_empty() {
             return;
         }
-        let waker = self.line().call().flatten();
-        if let Some(waker) = waker {
+        let first = self.line().places.first_entry().and_then(|mut first| {
+            match std::mem::replace(first.get_mut(), State::Called) {
+                State::Waits(waker) => waker,
+                // It will look whatever happens.
+                State::Called => None,
+            }
+        });
+        if let Some(waker) = first {
             waker.wake();
         }
-    }
-
-    /// There may be many places, because a backend came back or a limit was raised: calls all. Whoever finds none waits
-    /// on.
-    pub fn call_all(&self) {
-        if self.is_empty() {
-            return;
-        }
-        let mut wakers = Vec::new();
-        let mut line = self.line();
-        while let Some(waker) = line.call() {
-            wakers.extend(waker);
-        }
-        drop(line);
-        wakers.into_iter().for_each(Waker::wake);
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -104,51 +96,35 @@ impl Queue {
     }
 }
 
-impl Line {
-    /// Calls the first that was not called yet, and gives its waker.
-    fn call(&mut self) -> Option<Option<Waker>> {
-        let first = self
-            .places
-            .values_mut()
-            .find(|state| matches!(state, State::Waits(_)))?;
-        match std::mem::replace(first, State::Called) {
-            State::Waits(waker) => Some(waker),
-            State::Called => None,
-        }
-    }
-}
-
 impl Ticket {
-    /// Tries to pick when it was called, and when it has just begun to wait as the first: a place that became free
-    /// before it was in the queue has called nobody.
+    /// Tries to pick when it is the first and was called, or has just become the first: a place that became free before
+    /// it was in the queue has called nobody.
     pub fn poll<T>(&self, cx: &Context<'_>, mut pick: impl FnMut() -> Option<T>) -> Poll<T> {
-        loop {
-            if !self.wait(cx) {
-                return Poll::Pending;
-            }
+        while self.may_try(cx) {
             if let Some(picked) = pick() {
                 return Poll::Ready(picked);
             }
         }
+        Poll::Pending
     }
 
-    /// Leaves word how to be woken; whether to try now.
-    fn wait(&self, cx: &Context<'_>) -> bool {
+    /// Leaves word how to be woken; whether to try now. Nobody tries but the first, or who was called later could get
+    /// past one that is slow to come.
+    fn may_try(&self, cx: &Context<'_>) -> bool {
         let mut line = self.queue.line();
-        let first = line.places.keys().next() == Some(&self.number);
+        let is_first = line.places.keys().next() == Some(&self.number);
         let Some(state) = line.places.get_mut(&self.number) else {
             return false;
         };
-        let (called, known) = match state {
-            State::Called => (true, false),
-            State::Waits(None) => (first, false),
+        let (is_due, is_known) = match state {
+            State::Called | State::Waits(None) => (true, false),
             State::Waits(Some(waker)) => (false, waker.will_wake(cx.waker())),
         };
-        if !known {
+        if !is_known {
             // From here on it can be called again, also while it tries.
             *state = State::Waits(Some(cx.waker().clone()));
         }
-        called
+        is_first && is_due
     }
 }
 
@@ -158,8 +134,8 @@ impl Drop for Ticket {
         line.places.remove(&self.number);
         self.queue.waiting.store(line.places.len(), SeqCst);
         drop(line);
-        // There may be one more place, or this one's, if it was called and left. Who finds none waits on.
-        self.queue.call_next();
+        // There may be one more place, or this one's, if it was called and left.
+        self.queue.call();
     }
 }
 
@@ -186,10 +162,27 @@ mod tests {
         let tickets: Vec<Ticket> = (0..3).filter_map(|_| queue.join(10)).collect();
         assert!(tickets.iter().all(|ticket| !poll(ticket, &places)));
         places.set(1);
-        queue.call_next();
+        queue.call();
         assert!(!poll(&tickets[2], &places));
         assert!(!poll(&tickets[1], &places));
         assert!(poll(&tickets[0], &places));
+    }
+
+    #[test]
+    fn many_places_are_taken_one_after_the_other_in_order() {
+        let (queue, places) = (Arc::new(Queue::default()), Cell::new(0));
+        let mut tickets: Vec<Ticket> = (0..4).filter_map(|_| queue.join(10)).collect();
+        assert!(tickets.iter().all(|ticket| !poll(ticket, &places)));
+        places.set(3);
+        queue.call();
+        for _ in 0..3 {
+            assert!(
+                tickets[1..].iter().all(|later| !poll(later, &places)),
+                "nobody gets past the first"
+            );
+            assert!(poll(&tickets.remove(0), &places));
+        }
+        assert!(!poll(&tickets[0], &places));
     }
 
     #[test]
@@ -205,7 +198,7 @@ mod tests {
     fn a_place_that_became_free_just_before_is_found() {
         let (queue, places) = (Arc::new(Queue::default()), Cell::new(1));
         // Freed between the pick that found none and the joining: nobody was there to be called.
-        queue.call_next();
+        queue.call();
         let ticket = queue.join(1).unwrap();
         assert!(poll(&ticket, &places));
     }
@@ -216,7 +209,7 @@ mod tests {
         let (first, second) = (queue.join(9).unwrap(), queue.join(9).unwrap());
         assert!(!poll(&first, &places) && !poll(&second, &places));
         places.set(1);
-        queue.call_next();
+        queue.call();
         drop(first);
         assert!(poll(&second, &places));
     }
@@ -226,10 +219,10 @@ mod tests {
         let (queue, places) = (Arc::new(Queue::default()), Cell::new(0));
         let (first, second) = (queue.join(9).unwrap(), queue.join(9).unwrap());
         assert!(!poll(&first, &places) && !poll(&second, &places));
-        queue.call_all();
+        queue.call();
         assert!(!poll(&second, &places) && !poll(&first, &places));
         places.set(1);
-        queue.call_next();
+        queue.call();
         assert!(!poll(&second, &places) && poll(&first, &places));
     }
 }
