@@ -6,6 +6,7 @@
 mod client;
 mod health;
 mod keeping;
+mod overrides;
 mod route;
 mod strategy;
 mod values;
@@ -15,7 +16,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::{client::*, health::*, keeping::*, route::*, strategy::*, values::*};
+pub use self::{client::*, health::*, keeping::*, overrides::*, route::*, strategy::*, values::*};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
