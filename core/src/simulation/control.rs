@@ -75,7 +75,7 @@ impl Control {
                 self.members.clone(),
                 Arc::clone(&self.state),
             );
-            self.pool.queue().call_all();
+            self.pool.queue().call();
         }
         &self.pool
     }
