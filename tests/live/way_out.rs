@@ -65,7 +65,7 @@ fn a_drain_lets_running_downloads_finish_and_sends_new_requests_elsewhere() {
     );
     balancer.wait_for_log(&format!("backend {} is drained: nothing is in flight", b.url()));
     balancer.wait_for_log(&format!(
-        "{} of pool default: draining, 1 in flight, by command",
+        "{} of pool default: draining by command, 1 in flight",
         b.url()
     ));
     let back = done(&balancer, &format!("undrain {}", b.url()));
