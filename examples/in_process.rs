@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             now: Instant::now(),
             random: fastrand::u64(..),
             key: None, // what `strategy: hash` tells requests apart by
+            sticky: None,
             tried: &none,
         };
         let lease = snapshot.pick(&ask)?;

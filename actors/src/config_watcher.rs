@@ -19,7 +19,7 @@ use lb_core::{
 use log::{error, info, warn};
 use tokio::{sync::watch, time::timeout};
 
-use crate::{RegistryHandle, guard::EndGuard, messages::*};
+use crate::{RegistryHandle, guard::EndGuard, messages::*, sticky_key::fill_sticky_keys};
 
 /// Far above any file that a person or a generator would write.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -43,6 +43,15 @@ pub struct Loaded {
     pub config: Config,
     /// What of it is probably not meant.
     pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Adds what a configuration that is to serve has from elsewhere: the kept key of sticky cookies.
+    pub fn complete(&mut self, path: &Path) {
+        let warning = fill_sticky_keys(&mut self.config);
+        let problem = warning.map(|warning| Problem::of_file(path, warning).field("sticky"));
+        self.warnings.extend(problem);
+    }
 }
 
 /// Reads and checks a configuration file.
@@ -284,7 +293,12 @@ impl Shared {
 
     async fn read(&self) -> Result<Loaded, Vec<String>> {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || load_file(&path));
+        let read = tokio::task::spawn_blocking(move || {
+            load_file(&path).map(|mut loaded| {
+                loaded.complete(&path);
+                loaded
+            })
+        });
         match timeout(READ_TIMEOUT, read).await {
             Ok(Ok(result)) => result.map_err(|problems| problems.iter().map(ToString::to_string).collect()),
             Ok(Err(error)) => Err(vec![format!(

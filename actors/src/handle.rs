@@ -135,7 +135,10 @@ impl RegistryHandle {
     }
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {
-        self.shared.snapshot.store(Arc::new(snapshot));
+        let snapshot = Arc::new(snapshot);
+        self.shared.snapshot.store(Arc::clone(&snapshot));
+        // What was full may have a place now.
+        snapshot.pools().iter().for_each(|pool| pool.queue().call());
         self.shared.published.send_modify(|count| *count += 1);
     }
 
@@ -154,6 +157,7 @@ impl RegistryHandle {
             now: Instant::now(),
             random: 0,
             key: None,
+            sticky: None,
             tried,
         }
     }

@@ -16,6 +16,7 @@ pub mod messages;
 pub mod probe;
 pub mod registry;
 mod signals;
+mod sticky_key;
 
 #[cfg(test)]
 mod tests;

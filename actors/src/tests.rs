@@ -197,6 +197,7 @@ impl Plane {
                 now,
                 random: 0,
                 key: None,
+                sticky: None,
                 tried: &Tried::default(),
             };
             self.registry

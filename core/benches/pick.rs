@@ -107,6 +107,7 @@ impl Asking {
             now: self.now,
             random,
             key: Some(random),
+            sticky: None,
             tried,
         };
         snapshot.pick(black_box(&ask)).unwrap()

@@ -12,4 +12,5 @@ pub mod retry;
 pub mod route;
 pub mod simulation;
 pub mod status;
+pub mod sticky;
 pub mod strategy;

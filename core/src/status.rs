@@ -64,6 +64,9 @@ pub struct PoolStatus {
     pub name: String,
     /// Its strategy.
     pub strategy: String,
+    /// Requests that wait for a place at its backends.
+    #[serde(default)]
+    pub waiting: u64,
     /// Its backends, in the order of the file.
     pub backends: Vec<BackendStatus>,
 }

@@ -56,6 +56,14 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("lane", config.lane.to_string()),
         row("workers", workers.to_string()),
         row("shutdown_timeout", format_duration(config.shutdown_timeout)),
+        row(
+            "state_dir",
+            config
+                .state_dir
+                .as_deref()
+                .unwrap_or("the usual one of system or user")
+                .to_owned(),
+        ),
         row("log", config.log.as_str().to_owned()),
         row(
             "limit: client connections",
@@ -129,6 +137,11 @@ fn pool_settings(pool: &PoolConfig) -> Vec<(String, String)> {
         row("strategy", pool.strategy.to_string()),
         row("failover", pool.failover.to_string()),
         row("slow_start", format_duration(pool.slow_start)),
+        row("queue", pool.queue.to_string()),
+        row(
+            "sticky",
+            pool.sticky.as_ref().map_or("off".to_owned(), ToString::to_string),
+        ),
     ];
     for (index, backend) in pool.backends.iter().enumerate() {
         let priority = match backend.priority {

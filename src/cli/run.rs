@@ -17,7 +17,11 @@ use crate::{
 };
 
 pub(super) fn run(path: &Path) -> u8 {
-    let Loaded { config, warnings } = match load_file(path) {
+    let loaded = load_file(path).map(|mut loaded| {
+        loaded.complete(path);
+        loaded
+    });
+    let Loaded { config, warnings } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
             problems.iter().for_each(error_line);

@@ -350,6 +350,7 @@ mod tests {
             pools: vec![PoolStatus {
                 name: "default".to_owned(),
                 strategy: String::new(),
+                waiting: 0,
                 backends,
             }],
             routes: Vec::new(),

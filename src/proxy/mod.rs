@@ -6,6 +6,7 @@ mod error_answer;
 mod failure_log;
 mod hash_key;
 mod routing;
+mod sticky;
 mod worker;
 
 pub use context::{Client, RequestId};
@@ -13,4 +14,5 @@ pub use error::{Fault, Phase, ProxyError, TimeLimit};
 pub use error_answer::{ErrorAnswer, reason_phrase, wants_json};
 pub use failure_log::{FailureLog, Verdict};
 pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};
+pub use sticky::sticky_cookie;
 pub use worker::{PickBy, Worker, answer_head};

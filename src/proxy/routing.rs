@@ -14,10 +14,11 @@ use lb_core::{
         rewrite::location,
         split::{SplitBy, point},
     },
+    sticky::StickyId,
 };
 use lb_wire::Authority;
 
-use super::{Client, ProxyError, RequestId, context::client_address, hash_key::hash_key};
+use super::{Client, ProxyError, RequestId, context::client_address, hash_key::hash_key, sticky};
 
 /// A request's head.
 pub struct Incoming<'a> {
@@ -53,6 +54,8 @@ pub struct Passage {
     pub edits: Option<Box<Edits>>,
     /// What the pool's strategy tells requests apart by, if it does.
     pub key: Option<u64>,
+    /// The backend that the client was told to come back to.
+    pub sticky: Option<StickyId>,
 }
 
 /// What is changed of one request and its answer, with all variables filled in.
@@ -90,11 +93,13 @@ impl Passage {
     /// Where every request of a snapshot goes that takes no decision: nothing has to be known of it.
     pub fn undecided(snapshot: &Snapshot) -> Option<Self> {
         let destination = snapshot.plain_route()?.destination(|| 0)?;
-        let keyless = destination.pool().config().strategy.hash_key().is_none();
+        let config = destination.pool().config();
+        let keyless = config.strategy.hash_key().is_none() && config.sticky.is_none();
         keyless.then(|| Self {
             destination: Arc::clone(destination),
             edits: None,
             key: None,
+            sticky: None,
         })
     }
 }
@@ -157,10 +162,12 @@ pub fn route(
             let destination = Arc::clone(destination.ok_or(ProxyError::NoRoute)?);
             let source = destination.pool().config().strategy.hash_key();
             let key = source.and_then(|source| hash_key(source, incoming, request.client));
+            let sticky = sticky::asked_for(destination.pool(), incoming);
             Ok(Routed::Forward(Passage {
                 destination,
                 edits: edits(config, &values)?,
                 key,
+                sticky,
             }))
         }
     }

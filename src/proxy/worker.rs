@@ -10,6 +10,7 @@ use lb_actors::RegistryHandle;
 use lb_core::{
     config::UpstreamTimeouts,
     pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Pool, Terms, Tried},
+    sticky::StickyId,
 };
 
 use super::FailureLog;
@@ -24,6 +25,8 @@ pub struct PickBy {
     pub random: u64,
     /// The number that tells it apart, under a strategy that wants one.
     pub key: Option<u64>,
+    /// The backend that its client was told to come back to.
+    pub sticky: Option<StickyId>,
 }
 
 /// One worker.
@@ -67,17 +70,32 @@ impl Worker {
     /// # Errors
     /// [`NoBackend`] when there is none.
     pub fn pick(&self, pool: &Pool, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
-        let ask = Ask {
-            worker: self.index,
-            now: by.now,
-            random: by.random,
-            key: by.key,
-            tried,
-        };
+        let ask = self.ask(tried, by);
         if tried.is_empty() {
             pool.pick(&ask)
         } else {
             self.registry.pick_from(pool, &ask)
+        }
+    }
+
+    /// The same for a request whose turn it is in the queue of the pool, from the newest snapshot.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when there is none.
+    pub fn pick_in_turn(&self, pool: &Pool, by: PickBy) -> Result<Lease, NoBackend> {
+        let snapshot = self.registry.snapshot();
+        let newest = snapshot.newest(pool).map_or(pool, |newest| newest);
+        newest.pick_in_turn(&self.ask(&Tried::default(), by))
+    }
+
+    fn ask<'a>(&self, tried: &'a Tried, by: PickBy) -> Ask<'a> {
+        Ask {
+            worker: self.index,
+            now: by.now,
+            random: by.random,
+            key: by.key,
+            sticky: by.sticky,
+            tried,
         }
     }
 

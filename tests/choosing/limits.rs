@@ -21,7 +21,10 @@ fn a_full_pool_answers_503_at_once_and_no_backend_ever_holds_more() {
     for backend in [&a, &b] {
         backend.set_behaviour(Behaviour::Hang);
     }
-    let balancer = Balancer::start(&config("strategy: random", &[at_most(&a, 3), at_most(&b, 2)]));
+    let balancer = Balancer::start(&config(
+        "strategy: random\nqueue: off",
+        &[at_most(&a, 3), at_most(&b, 2)],
+    ));
     let (together, refused) = (Barrier::new(30), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..30 {
@@ -70,7 +73,7 @@ fn a_full_pool_answers_503_at_once_and_no_backend_ever_holds_more() {
 fn a_place_is_free_again_when_a_client_leaves() {
     let [a] = backends();
     a.set_behaviour(Behaviour::Hang);
-    let balancer = Balancer::start(&config("", &[at_most(&a, 1)]));
+    let balancer = Balancer::start(&config("queue: off", &[at_most(&a, 1)]));
     let mut client = balancer.connect();
     client.send_request("GET", "/", &[], b"").unwrap();
     wait_until("the request", || a.hits() == 1);
@@ -121,7 +124,7 @@ fn a_bounded_load_lets_one_hot_key_overflow() {
 fn a_tunnel_holds_its_place_as_long_as_it_lasts() {
     let stage = Stage::new();
     let backend = format!("{{url: \"{}\", max_connections: 1}}", stage.url());
-    let balancer = Balancer::start(&config("", &[backend]));
+    let balancer = Balancer::start(&config("queue: off", &[backend]));
     let mut client: Peer = balancer.peer();
     client.send(HANDSHAKE);
     let mut backend = stage.accept();

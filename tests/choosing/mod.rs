@@ -1,6 +1,8 @@
 //! Strategies, limits, priorities and slow start, as clients and backends see them.
 
 mod limits;
+mod queue;
+mod sticky;
 mod turns;
 
 use std::collections::BTreeMap;

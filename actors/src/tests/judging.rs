@@ -24,6 +24,7 @@ impl Plane {
             // A backend on slow start leaves most of its turns to others, by chance.
             random: fastrand::u64(..),
             key: None,
+            sticky: None,
             tried: &Tried::default(),
         };
         self.registry.pick(&ask).unwrap()

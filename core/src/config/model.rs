@@ -5,6 +5,7 @@
 
 mod client;
 mod health;
+mod keeping;
 mod route;
 mod strategy;
 mod values;
@@ -14,7 +15,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::{client::*, health::*, route::*, strategy::*, values::*};
+pub use self::{client::*, health::*, keeping::*, route::*, strategy::*, values::*};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
@@ -34,6 +35,8 @@ pub struct Config {
     pub workers: Option<usize>,
     /// How long a stop waits for requests in flight before it cuts them.
     pub shutdown_timeout: Duration,
+    /// Where what outlives the process is kept; `None`: the usual folder of the user or the system.
+    pub state_dir: Option<Arc<str>>,
     /// What is written to the log.
     pub log: LogLevel,
     /// The timeouts of the client's side, which no pool can change.
@@ -82,6 +85,10 @@ pub struct PoolConfig {
     pub failover: Failover,
     /// How long a backend that came back, or was added, gets less than its share; zero: not at all.
     pub slow_start: Duration,
+    /// Requests that wait for a place at backends with `max_connections`.
+    pub queue: QueueConfig,
+    /// Whether clients come back to the backend that served them; `None`: as the strategy has it.
+    pub sticky: Option<StickyConfig>,
     /// At least one, no two with the same [`BackendUrl`].
     pub backends: Vec<BackendConfig>,
     /// How backends are probed that say nothing else themselves.

@@ -12,7 +12,7 @@ mod routes;
 
 use self::fields::{Fields, Key};
 pub(super) use self::{
-    choosing::{RawFailover, RawStrategy},
+    choosing::{RawFailover, RawQueue, RawSticky, RawStrategy},
     fields::{Scalar, Written},
     health::{RawBody, RawEjection, RawHeader, RawHealthCheck, RawOutliers, RawProbe, switched},
     pool::*,
@@ -37,6 +37,7 @@ pub(super) struct RawConfig {
     pub(super) trusted_proxies: Vec<Written>,
     pub(super) workers: Option<Written>,
     pub(super) shutdown_timeout: Option<Written>,
+    pub(super) state_dir: Option<Written>,
     pub(super) log: Option<Written>,
     pub(super) lane: Option<Written>,
     pub(super) via: Option<Written>,
@@ -67,6 +68,8 @@ const CONFIG: &[Key] = &[
     ("strategy", "the name of a strategy or a mapping"),
     ("failover", "whole, gradual or a mapping"),
     ("slow_start", "a duration"),
+    ("queue", "a whole number, off or a mapping"),
+    ("sticky", "the name of a cookie, true, false or a mapping"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
     ("ejection", "a whole number, a mapping or off"),
@@ -78,6 +81,7 @@ const CONFIG: &[Key] = &[
     ("trusted_proxies", "a network or a list of networks"),
     ("workers", "a whole number"),
     ("shutdown_timeout", "a duration"),
+    ("state_dir", "a folder"),
     ("log", "the name of a level"),
     ("lane", "the name of a lane"),
     ("via", "on, off or a name"),
@@ -86,7 +90,7 @@ const CONFIG: &[Key] = &[
     ("error_pages", "a mapping of status codes to files"),
 ];
 /// What the design has and this version has not, so that nobody looks for a spelling.
-const CONFIG_LATER: &[&str] = &["admin", "tls", "state_dir"];
+const CONFIG_LATER: &[&str] = &["admin", "tls"];
 const LIMITS: &[Key] = &[
     ("header_size", "a size"),
     ("header_count", "a whole number"),
@@ -125,6 +129,7 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> RawConfig {
             .unwrap_or_default(),
         workers: fields.scalar("workers", problems),
         shutdown_timeout: fields.scalar("shutdown_timeout", problems),
+        state_dir: fields.scalar("state_dir", problems),
         log: fields.scalar("log", problems),
         lane: fields.scalar("lane", problems),
         via: fields.scalar("via", problems),

@@ -7,6 +7,7 @@ mod changes;
 mod conditions;
 mod health;
 mod http;
+mod keeping;
 mod pool;
 mod pools;
 mod routes;
@@ -76,6 +77,7 @@ impl Checker<'_> {
             shutdown_timeout: self
                 .value(&raw.shutdown_timeout, duration)
                 .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
+            state_dir: self.value(&raw.state_dir, state_dir),
             log: self.value(&raw.log, log_level).unwrap_or(LogLevel::Info),
             client_timeouts: self.client_timeouts(&raw.pool.timeouts),
             lane: self.value(&raw.lane, http::lane).unwrap_or_default(),
@@ -219,4 +221,11 @@ fn one_of<T: Copy, const N: usize>(text: &str, names: [(&'static str, T); N]) ->
         let rule = format!("must be one of {}", known().collect::<Vec<_>>().join(", "));
         Refusal::new(rule).did_you_mean(closest(text, known()))
     })
+}
+
+fn state_dir(written: &Written) -> Result<std::sync::Arc<str>, Refusal> {
+    match written.text() {
+        "" => Err(Refusal::new("must be a folder").hint("write for example /var/lib/simple-lb")),
+        folder => Ok(folder.into()),
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Backend;
+use crate::sticky::StickyId;
 
 /// What a request tells the pool when it asks for a backend.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +16,8 @@ pub struct Ask<'a> {
     pub random: u64,
     /// The hash of what the pool's strategy tells requests apart by; `None` if the request has no such thing.
     pub key: Option<u64>,
+    /// The backend that the client was told to come back to.
+    pub sticky: Option<StickyId>,
     /// The backends that this request has been sent to already.
     pub tried: &'a Tried,
 }

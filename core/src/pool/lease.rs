@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Backend,
+    Backend, Queue,
     evidence::{AnswerHead, AnswerKind},
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Meter {
     /// What the whole pool holds, if that counts. It is counted from the moment on at which a strategy wants to know
     /// it; what was in flight then is missing until it ends, which makes a bound a little narrower.
     pub(super) held: Option<Arc<AtomicU64>>,
+    /// Who waits for a place, if places are limited.
+    pub(super) queue: Option<Arc<Queue>>,
 }
 
 impl Lease {
@@ -142,6 +144,9 @@ impl Lease {
         self.backend.finished(self.worker, failed);
         if let Some(held) = &self.meter.held {
             held.fetch_sub(1, Relaxed);
+        }
+        if let Some(queue) = &self.meter.queue {
+            queue.call();
         }
     }
 }

@@ -11,10 +11,13 @@
 //! When no backend is up, all are candidates that no person has taken out, in one tier: a request that may fail is better
 //! than one that certainly does. `all_down: fail` turns that round.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::{
-    Ask, Backend, Lease, Member, NoBackend, PoolState, Tried,
+    Ask, Backend, Lease, Member, NoBackend, PoolState, Queue, Tried,
     lease::Meter,
     tier::{Candidate, Nobody, Rules, Tier},
 };
@@ -22,6 +25,7 @@ use crate::{
     config::{AllDown, Failover, PoolConfig, Priority, StrategyConfig},
     retry::RetryBudget,
     status::HealthStatus,
+    sticky::StickyId,
     strategy::{Algorithm, Draw, mix},
 };
 
@@ -35,6 +39,8 @@ pub struct Pool {
     /// With gradual failover, up to which random number a tier serves; else empty.
     parts: Box<[u32]>,
     rules: Rules,
+    /// Which member a cookie means; empty without stickiness.
+    sticky: Arc<HashMap<StickyId, u32>>,
     state: Arc<PoolState>,
 }
 
@@ -51,12 +57,14 @@ impl Pool {
                 bounded_load: Some(_)
             }
         );
+        let limited = members.iter().any(|member| member.max_connections.is_some());
         let rules = Rules {
             algorithm,
             slow_start: config.slow_start,
             meter: Meter {
                 decay: config.strategy.decay(),
                 held: bounded.then(|| Arc::clone(&state.held)),
+                queue: limited.then(|| Arc::clone(&state.queue)),
             },
         };
         let tiers = tiers(&members, algorithm, config.all_down);
@@ -71,11 +79,14 @@ impl Pool {
             .into_iter()
             .zip(strategies)
             .map(|(candidates, strategy)| Tier::new(candidates, strategy, config.slow_start));
+        let key = config.sticky.as_ref().and_then(|sticky| sticky.key.as_ref());
+        let sticky = key.map_or_else(Arc::default, |key| state.sticky_members(&name, key, &members));
         Self {
             name,
             tiers: tiers.collect(),
             parts,
             rules,
+            sticky,
             config,
             members: members.into(),
             state,
@@ -100,6 +111,11 @@ impl Pool {
     /// How many retries its requests may still cost.
     pub fn retry_budget(&self) -> &RetryBudget {
         &self.state.retry_budget
+    }
+
+    /// The requests that wait for a place.
+    pub fn queue(&self) -> &Arc<Queue> {
+        &self.state.queue
     }
 
     /// Requests that its backends have got so far.
@@ -138,11 +154,27 @@ impl Pool {
         &self.state
     }
 
-    /// Chooses a backend that the request has not tried yet and that has a place for it.
+    /// Chooses a backend that the request has not tried yet and that has a place for it. While others wait for a place,
+    /// a first attempt finds none: they were there before.
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
     pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
+        let queue = self.rules.meter.queue.as_ref();
+        if ask.tried.is_empty() && queue.is_some_and(|queue| !queue.is_empty()) {
+            return Err(NoBackend::Saturated);
+        }
+        self.pick_in_turn(ask)
+    }
+
+    /// The same for a request whose turn it is in the pool's queue.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when there is none.
+    pub fn pick_in_turn(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
+        if let Some(lease) = self.pick_sticky(ask) {
+            return Ok(lease);
+        }
         let first = ask.tried.is_empty();
         let cursors = &self.state.cursors;
         let (cursor, random) = if first {
@@ -170,6 +202,34 @@ impl Pool {
             (false, true) => Err(NoBackend::NoneEligible),
             (false, false) => self.pick_down(ask),
         }
+    }
+
+    /// The backend that the client was told to come back to, if it still serves such clients and has a place: one that
+    /// is up, or that a person lets drain.
+    fn pick_sticky(&self, ask: &Ask<'_>) -> Option<Lease> {
+        let member = self.sticky_member(ask.sticky?)?;
+        if ask.tried.contains(&member.backend) {
+            return None;
+        }
+        let taken = member.backend.start(ask.worker, member.max_connections);
+        taken.then(|| self.lease(&member.backend, ask))
+    }
+
+    fn sticky_member(&self, id: StickyId) -> Option<&Member> {
+        let &index = self.sticky.get(&id)?;
+        let member = &self.members[index as usize];
+        (member.health.is_up() || member.health.finishes_sessions()).then_some(member)
+    }
+
+    /// Whether the backend that a client was told to come back to still serves such clients.
+    pub fn keeps_clients(&self, id: StickyId) -> bool {
+        self.sticky_member(id).is_some()
+    }
+
+    /// What a client is told that this backend served, to come back to it; `None` if the pool tells nobody.
+    pub fn sticky_id(&self, backend: &Backend) -> Option<StickyId> {
+        let key = self.config.sticky.as_ref()?.key.as_ref()?;
+        Some(key.id_of(&self.name, backend.url()))
     }
 
     /// Whether a pick would find a backend that the request has not tried yet.

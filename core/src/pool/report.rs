@@ -51,6 +51,7 @@ impl Pool {
         PoolStatus {
             name: self.name().to_string(),
             strategy: self.config().strategy.to_string(),
+            waiting: self.queue().len() as u64,
             backends: self.members().iter().map(|member| member.status(now)).collect(),
         }
     }

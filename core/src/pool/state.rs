@@ -1,11 +1,15 @@
 //! What of a pool outlives its snapshots: the place in the order, the retry budget, what all backends hold together,
 //! and what strategies have worked out.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+};
 
-use super::tier::Candidate;
+use super::{Member, Queue, tier::Candidate};
 use crate::{
     retry::RetryBudget,
+    sticky::{StickyId, StickyKey},
     strategy::{Algorithm, Cursor, Strategy},
 };
 
@@ -18,8 +22,20 @@ pub struct PoolState {
     pub(super) own_of_a_route: bool,
     /// Requests in flight, counted only for strategies that want to know.
     pub(super) held: Arc<AtomicU64>,
+    /// Requests that wait for a place.
+    pub(super) queue: Arc<Queue>,
     /// The strategies of the last snapshot, one a tier.
     built: Mutex<Vec<Built>>,
+    /// What cookies mean, as worked out last.
+    sticky: Mutex<Option<StickyMembers>>,
+}
+
+/// Which member a cookie means, for these members in this order.
+#[derive(Debug)]
+struct StickyMembers {
+    key: StickyKey,
+    backends: Vec<u64>,
+    by_id: Arc<HashMap<StickyId, u32>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,9 +58,36 @@ impl PoolState {
     pub(super) fn beside(pool: &Self) -> Arc<Self> {
         Arc::new(Self {
             retry_budget: Arc::clone(&pool.retry_budget),
+            // The same places, so the same line.
+            queue: Arc::clone(&pool.queue),
             own_of_a_route: true,
             ..Self::default()
         })
+    }
+
+    /// Which member a cookie means; worked out anew only where members or key are others than the last time.
+    pub(super) fn sticky_members(
+        &self,
+        pool: &str,
+        key: &StickyKey,
+        members: &[Member],
+    ) -> Arc<HashMap<StickyId, u32>> {
+        let backends: Vec<u64> = members.iter().map(|member| member.backend.id()).collect();
+        let mut last = self.sticky.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref()
+            && known.key == *key
+            && known.backends == backends
+        {
+            return Arc::clone(&known.by_id);
+        }
+        let ids = members.iter().map(|member| key.id_of(pool, member.backend.url()));
+        let by_id: Arc<HashMap<StickyId, u32>> = Arc::new(ids.zip(0..).collect());
+        *last = Some(StickyMembers {
+            key: key.clone(),
+            backends,
+            by_id: Arc::clone(&by_id),
+        });
+        by_id
     }
 
     /// A strategy for each tier; built anew only where candidates or weights are others than the last time.

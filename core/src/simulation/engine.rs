@@ -203,6 +203,7 @@ impl<'a> Engine<'a> {
             now: clock,
             random: request.random,
             key: Some(request.key),
+            sticky: None,
             tried: &request.tried,
         };
         self.control.pool().pick(&ask).ok()

@@ -94,6 +94,7 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
     let pool = PoolStatus {
         name: "default".to_owned(),
         strategy: "round-robin".to_owned(),
+        waiting: 0,
         backends: backends.collect(),
     };
     StatusReport {

@@ -88,6 +88,7 @@ mod tests {
         let pool = |name: &str, backends| PoolStatus {
             name: name.to_owned(),
             strategy: String::new(),
+            waiting: 0,
             backends,
         };
         StatusReport {

@@ -53,6 +53,7 @@ pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<
             now: started,
             random,
             key: passage.key,
+            sticky: passage.sticky,
         },
         passage,
         deadline: timeouts.request.map(|whole| (started + whole, whole)),

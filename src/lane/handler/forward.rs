@@ -1,7 +1,7 @@
 //! One request: asks the registry, sends, and asks again while another backend may still answer.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -32,7 +32,10 @@ use super::{
     response_body::ResponseBody,
 };
 use crate::{
-    proxy::{Client, Passage, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head},
+    proxy::{
+        Client, Passage, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head,
+        sticky_cookie,
+    },
     telemetry::InFlight,
     upstream::Fault,
 };
@@ -57,7 +60,11 @@ impl Exchange {
     pub(super) async fn run(&self) -> Result<(Lease, ClientResponse), ProxyError> {
         let mut tried = Tried::default();
         let (mut retries, mut second_chance) = (0, true);
-        let mut lease = self.pick(&tried).map_err(|none| self.none_there(none))?;
+        let mut picked = self.pick(&tried);
+        if picked.as_ref().is_err_and(|none| *none == NoBackend::Saturated) {
+            picked = self.wait_for_a_place().await;
+        }
+        let mut lease = picked.map_err(|none| self.none_there(none))?;
         loop {
             tried.add(lease.backend());
             let (phase, error, answer) = match self.attempt(&lease).await {
@@ -136,6 +143,26 @@ impl Exchange {
     fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
         let now = Instant::now();
         self.worker.pick(self.pool(), tried, PickBy { now, ..self.by })
+    }
+
+    /// Waits in the queue of the pool, for as long as that allows.
+    async fn wait_for_a_place(&self) -> Result<Lease, NoBackend> {
+        let pool = self.pool();
+        let queue = pool.config().queue;
+        let Some(ticket) = pool.queue().join(queue.size as usize) else {
+            return Err(NoBackend::Saturated);
+        };
+        let turn = poll_fn(|cx| {
+            ticket.poll(cx, || {
+                let now = Instant::now();
+                match self.worker.pick_in_turn(pool, PickBy { now, ..self.by }) {
+                    Err(NoBackend::Saturated) => None,
+                    picked => Some(picked),
+                }
+            })
+        });
+        let in_time = tokio::time::timeout(queue.timeout, turn).await;
+        in_time.unwrap_or(Err(NoBackend::Saturated))
     }
 
     fn none_there(&self, none: NoBackend) -> ProxyError {
@@ -280,6 +307,10 @@ impl Exchange {
         headers::copy_response(from.headers(), response.headers_mut());
         if let Some(edits) = &self.passage.edits {
             headers::change(&edits.response, response.headers_mut());
+        }
+        let cookie = sticky_cookie(self.pool(), lease.backend(), self.by.sticky);
+        if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         let length = answer::content_length(&from);
         // HTTP/1.0 knows no chunks; only the end of its connection is left to end such a body (RFC 9112 section 6.3).

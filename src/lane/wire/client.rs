@@ -207,6 +207,12 @@ impl<S: Transport> Client<S> {
         .await
     }
 
+    /// Reads the head at the start of what came into the worker's table of lines once more.
+    pub(super) fn parse_again(&self, limits: &config::Limits) {
+        // It was parsed before, by the same limits or by older ones; what is refused by newer ones leaves its lines out.
+        let _known = parse_request(self.unused(), &mut self.worker.lines(), &head_limits(limits));
+    }
+
     /// Sends what is left of an answer, as long as the client takes it.
     pub(super) async fn flush(&mut self, stall: Duration) -> io::Result<()> {
         let clock = Rc::clone(self.timer.clock());

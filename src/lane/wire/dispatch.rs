@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use lb_core::{
     config::{Config, SendHost},
-    pool::{Snapshot, Tried},
+    pool::{NoBackend, Snapshot, Tried},
     route::Headers,
 };
 use lb_wire::{
@@ -21,6 +21,7 @@ use super::{
     outgoing::Outgoing,
     own_answer,
     refusal::refusal,
+    waiting::{self, Waited},
     worker::WireWorker,
 };
 use crate::proxy::{
@@ -62,10 +63,18 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
         now: started,
         random,
         key: passage.key,
+        sticky: passage.sticky,
     };
-    let first = worker
-        .shared
-        .pick(passage.destination.pool(), &Tried::default(), by);
+    let pool = passage.destination.pool();
+    let mut first = worker.shared.pick(pool, &Tried::default(), by);
+    if first.as_ref().is_err_and(|none| *none == NoBackend::Saturated) {
+        first = match waiting::for_a_place(client, pool, by).await {
+            Waited::Picked(picked) => picked,
+            Waited::ClientGone => return Next::Drop,
+        };
+        // Others have used the worker's table of lines meanwhile.
+        client.parse_again(&config.limits);
+    }
     let mut out = worker.take_buffer();
     let own_host = first.as_ref().map_or("", |lease| lease.backend().authority());
     write_head(client, &head, (&config, &id), (&passage, own_host), &mut out);
@@ -77,7 +86,7 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
     let answer_edits = passage.edits.as_deref().and_then(answer_edits);
     let mut request = Request {
         worker: Rc::clone(&worker),
-        pool: passage.destination.pool(),
+        pool,
         sends_own_host: sends_own_host(&passage),
         by,
         id,
@@ -85,7 +94,8 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
         message: Message {
             head: &head,
             config: &config,
-            pool: passage.destination.pool(),
+            pool,
+            sticky: passage.sticky,
             terms,
             answer_edits: answer_edits.as_ref(),
             deadline: terms.timeouts.request.map(|whole| (started + whole, whole)),

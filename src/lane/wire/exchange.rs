@@ -18,6 +18,7 @@ use std::{
 use lb_core::{
     config::Config,
     pool::{Lease, Pool, Terms},
+    sticky::StickyId,
 };
 use lb_wire::{AddedLines, RequestHead};
 
@@ -69,6 +70,8 @@ pub(super) struct Message<'m> {
     pub(super) config: &'m Config,
     /// Where it goes, for the retry budget.
     pub(super) pool: &'m Pool,
+    /// The backend that the client was told to come back to.
+    pub(super) sticky: Option<StickyId>,
     pub(super) terms: &'m Terms,
     /// What its route changes of the answer.
     pub(super) answer_edits: Option<&'m AnswerEdits>,
@@ -81,6 +84,7 @@ pub(super) struct Message<'m> {
 }
 
 /// Changes of an answer's header lines.
+#[derive(Default)]
 pub(super) struct AnswerEdits {
     /// Names of lines that are left out.
     pub(super) dropped: Arc<[Box<str>]>,

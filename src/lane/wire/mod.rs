@@ -17,6 +17,7 @@ mod refusal;
 mod service;
 mod timer;
 mod tunnel;
+mod waiting;
 mod worker;
 
 pub use service::service;

@@ -18,6 +18,7 @@ pub(super) enum Setting {
     TrustedProxies(Vec<IpNet>),
     Workers(Option<usize>),
     ShutdownTimeout(Duration),
+    StateDir(Option<Arc<str>>),
     Log(LogLevel),
     RequestHeader(Duration),
     ClientIdle(Duration),
@@ -43,6 +44,7 @@ impl Setting {
             trusted_proxies,
             workers,
             shutdown_timeout,
+            state_dir,
             log,
             client_timeouts,
             lane,
@@ -68,6 +70,7 @@ impl Setting {
             Self::TrustedProxies(trusted_proxies.clone()),
             Self::Workers(*workers),
             Self::ShutdownTimeout(*shutdown_timeout),
+            Self::StateDir(state_dir.clone()),
             Self::Log(*log),
             Self::RequestHeader(request_header),
             Self::ClientIdle(client_idle),
@@ -96,6 +99,7 @@ impl Setting {
             Self::TrustedProxies(_) => "trusted_proxies",
             Self::Workers(_) => "workers",
             Self::ShutdownTimeout(_) => "shutdown_timeout",
+            Self::StateDir(_) => "state_dir",
             Self::Log(_) => "log",
             Self::RequestHeader(_) => "timeouts.request_header",
             Self::ClientIdle(_) => "timeouts.client_idle",
@@ -123,6 +127,7 @@ impl Setting {
             Self::Routes(_)
             | Self::TrustedProxies(_)
             | Self::ShutdownTimeout(_)
+            | Self::StateDir(_)
             | Self::Log(_)
             | Self::Via(_)
             | Self::Trace(_)
@@ -142,6 +147,7 @@ impl Setting {
             Self::TrustedProxies(networks) => config.trusted_proxies = networks,
             Self::Workers(workers) => config.workers = workers,
             Self::ShutdownTimeout(timeout) => config.shutdown_timeout = timeout,
+            Self::StateDir(folder) => config.state_dir = folder,
             Self::Log(level) => config.log = level,
             Self::RequestHeader(timeout) => config.client_timeouts.request_header = timeout,
             Self::ClientIdle(timeout) => config.client_timeouts.client_idle = timeout,
@@ -178,6 +184,8 @@ impl fmt::Display for Setting {
             Self::ShutdownTimeout(duration) | Self::RequestHeader(duration) | Self::ClientIdle(duration) => {
                 f.write_str(&format_duration(*duration))
             }
+            Self::StateDir(None) => f.write_str("the usual one"),
+            Self::StateDir(Some(folder)) => folder.fmt(f),
             Self::Lane(lane) => lane.fmt(f),
             Self::Via(pseudonym) => f.write_str(via_as_written(pseudonym.as_deref())),
             Self::Trace(allowed) => f.write_str(on_or_off(*allowed)),
@@ -204,6 +212,8 @@ pub(super) enum PoolSetting {
     Strategy(StrategyConfig),
     Failover(Failover),
     SlowStart(Duration),
+    Queue(QueueConfig),
+    Sticky(Option<StickyConfig>),
     Health(HealthSetting),
     Connect(Duration),
     ResponseIdle(Duration),
@@ -225,6 +235,8 @@ impl PoolSetting {
             strategy,
             failover,
             slow_start,
+            queue,
+            sticky,
             backends: _,
             // Of `HealthSetting`.
             health_check: _,
@@ -252,6 +264,8 @@ impl PoolSetting {
             Self::Strategy(strategy.clone()),
             Self::Failover(*failover),
             Self::SlowStart(*slow_start),
+            Self::Queue(*queue),
+            Self::Sticky(sticky.clone()),
         ];
         all.extend(HealthSetting::all(pool).into_iter().map(Self::Health));
         all.extend([
@@ -276,6 +290,8 @@ impl PoolSetting {
             Self::Strategy(_) => "strategy",
             Self::Failover(_) => "failover",
             Self::SlowStart(_) => "slow_start",
+            Self::Queue(_) => "queue",
+            Self::Sticky(_) => "sticky",
             Self::Health(setting) => setting.key(),
             Self::Connect(_) => "timeouts.connect",
             Self::ResponseIdle(_) => "timeouts.response_idle",
@@ -304,6 +320,8 @@ impl PoolSetting {
             Self::Strategy(strategy) => pool.strategy = strategy,
             Self::Failover(failover) => pool.failover = failover,
             Self::SlowStart(duration) => pool.slow_start = duration,
+            Self::Queue(queue) => pool.queue = queue,
+            Self::Sticky(sticky) => pool.sticky = sticky,
             Self::Health(setting) => setting.put(pool),
             Self::Connect(timeout) => pool.timeouts.connect = timeout,
             Self::ResponseIdle(timeout) => pool.timeouts.response_idle = timeout,
@@ -325,6 +343,11 @@ impl fmt::Display for PoolSetting {
         match self {
             Self::Strategy(strategy) => strategy.fmt(f),
             Self::Failover(failover) => failover.fmt(f),
+            Self::Queue(queue) => queue.fmt(f),
+            Self::Sticky(sticky) => match sticky {
+                Some(sticky) => sticky.fmt(f),
+                None => f.write_str("off"),
+            },
             Self::Health(setting) => setting.fmt(f),
             Self::Attempts(number) | Self::MinPerSecond(number) => number.fmt(f),
             Self::Budget(share) => share.fmt(f),

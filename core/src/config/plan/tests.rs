@@ -10,7 +10,10 @@ use proptest::{
 };
 
 use super::*;
-use crate::config::{load, model::*, size::ByteSize};
+use crate::{
+    config::{load, model::*, size::ByteSize},
+    sticky::StickyKey,
+};
 
 fn config(text: &str) -> Config {
     load(text, "config.yaml", &|_| None).unwrap()
@@ -115,6 +118,42 @@ fn the_registry_sees_each_backend_with_its_pool() {
             "default added http://localhost:9003"
         ]
     );
+}
+
+#[test]
+fn pools_and_routes_come_go_and_change() {
+    let of = |pools: &str, routes: &str| format!("port: 1\npools: {{{pools}}}\nroutes:\n{routes}");
+    let before = of(
+        "a: [http://a], b: [http://b]",
+        "  - {path: /x, pool: a, timeouts: {request: 1s}}\n  - {host: h, pool: b}\n  - {pool: a}\n",
+    );
+    let after = of(
+        "a: {backends: [http://a], retries: 1}, c: [http://c]",
+        "  - {pool: a}\n  - {path: /x, pool: c, timeouts: {request: none}, strip_prefix: true}\n  - {host: i, respond: 404}\n",
+    );
+    assert_eq!(
+        plan(&before, &after).lines(),
+        [
+            "- pool b",
+            "+ pool c",
+            "- b http://b:80",
+            "+ c http://c:80",
+            "~ a.retries.attempts 2 -> 1",
+            "- route host h -> b",
+            "~ route path /x: pool a -> c",
+            "~ route path /x: rewrite - -> /x -> /",
+            "~ route path /x: timeouts.request 1s -> none",
+            "+ route host i -> respond 404",
+            "~ routes order",
+        ]
+    );
+    assert!(plan(&before, &after).restart_required().is_empty());
+    let (one, two) = (
+        of("a: [http://a]", "  - {respond: {body: x}}"),
+        of("a: [http://a]", "  - {respond: {body: y}}"),
+    );
+    assert_eq!(plan(&one, &two).lines(), ["~ route every request: changed"]);
+    assert_eq!(config(&two), plan(&one, &two).apply(&config(&one)));
 }
 
 #[test]
@@ -426,8 +465,29 @@ fn failovers() -> impl Strategy<Value = Failover> {
     ]
 }
 
+fn queues() -> impl Strategy<Value = QueueConfig> {
+    (0..2_u32, seconds()).prop_map(|(size, timeout)| QueueConfig { size, timeout })
+}
+
+fn stickies() -> impl Strategy<Value = StickyConfig> {
+    let same_site = prop_oneof![Just(SameSite::Lax), Just(SameSite::Strict)];
+    let key = option::of("[ab]".prop_map(|secret| StickyKey::from_secret(secret.as_bytes())));
+    let switches = (any::<bool>(), any::<bool>());
+    ("[ab]", switches, same_site, option::of(seconds()), key).prop_map(
+        |(cookie, (secure, http_only), same_site, ttl, key)| StickyConfig {
+            cookie: cookie.into(),
+            secure,
+            http_only,
+            same_site,
+            ttl,
+            key,
+        },
+    )
+}
+
 prop_compose! {
     fn pools()(
+        (queue, sticky) in (queues(), option::of(stickies())),
         (strategy, failover, slow_start) in (strategies(), failovers(), seconds()),
         backends in backends(),
         health_check in health_checks(),
@@ -440,6 +500,8 @@ prop_compose! {
             strategy,
             failover,
             slow_start,
+            queue,
+            sticky,
             backends,
             health_check,
             ejection,
@@ -481,7 +543,7 @@ prop_compose! {
         log in prop_oneof![Just(LogLevel::Off), Just(LogLevel::Info)],
         lane in prop_oneof![Just(Lane::Handler), Just(Lane::Wire)],
         via in option::of("[ab]|simple-lb"),
-        allow_trace in any::<bool>(),
+        (allow_trace, state_dir) in (any::<bool>(), option::of("[ab]".prop_map(Into::into))),
         limits in limits(),
         error_pages in error_pages(),
     ) -> Config {
@@ -494,6 +556,7 @@ prop_compose! {
             trusted_proxies: networks.iter().map(|network| network.parse().unwrap()).collect(),
             workers,
             shutdown_timeout,
+            state_dir,
             log,
             client_timeouts: ClientTimeouts { request_header, client_idle },
             lane,

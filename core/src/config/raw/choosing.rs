@@ -19,6 +19,46 @@ pub(in crate::config) struct RawFailover {
     pub(in crate::config) overprovisioning: Option<Written>,
 }
 
+/// `queue` as a size, as `off`, or as a mapping.
+#[derive(Debug, Default, Clone)]
+pub(in crate::config) struct RawQueue {
+    pub(in crate::config) size: Option<Written>,
+    pub(in crate::config) timeout: Option<Written>,
+}
+
+/// `sticky` as a name, as `true` or `false`, or as a mapping.
+#[derive(Debug, Default, Clone)]
+pub(in crate::config) struct RawSticky {
+    /// A mapping was written, maybe without a name.
+    pub(in crate::config) is_mapping: bool,
+    pub(in crate::config) cookie: Option<Written>,
+    pub(in crate::config) secure: Option<Written>,
+    pub(in crate::config) http_only: Option<Written>,
+    pub(in crate::config) same_site: Option<Written>,
+    pub(in crate::config) ttl: Option<Written>,
+    pub(in crate::config) key: Option<Written>,
+}
+
+impl RawQueue {
+    pub(super) fn over(self, defaults: &Self) -> Self {
+        Self {
+            size: self.size.or_else(|| defaults.size.clone()),
+            timeout: self.timeout.or_else(|| defaults.timeout.clone()),
+        }
+    }
+}
+
+impl RawSticky {
+    /// Options belong to their cookie, so a pool that says something says all of it.
+    pub(super) fn over(self, defaults: &Self) -> Self {
+        if self.is_mapping || self.cookie.is_some() {
+            self
+        } else {
+            defaults.clone()
+        }
+    }
+}
+
 impl RawStrategy {
     /// Options belong to their name, so a pool that says something says all of it.
     pub(super) fn over(self, defaults: &Self) -> Self {
@@ -54,6 +94,47 @@ const STRATEGY: &[Key] = &[
     ("decay", "a duration"),
 ];
 const FAILOVER: &[Key] = &[("mode", "whole or gradual"), ("overprovisioning", "a factor")];
+
+const QUEUE: &[Key] = &[("size", "a whole number or off"), ("timeout", "a duration")];
+const STICKY: &[Key] = &[
+    ("cookie", "the name of a cookie"),
+    ("secure", "true or false"),
+    ("http_only", "true or false"),
+    ("same_site", "strict, lax or none"),
+    ("ttl", "a duration or none"),
+    ("key", "a secret"),
+];
+
+pub(super) fn queue(fields: &Fields<'_>, problems: &mut Problems) -> RawQueue {
+    let Some(fields) = fields.mapping("queue", (QUEUE, &[]), problems) else {
+        return RawQueue {
+            size: fields.scalar("queue", problems),
+            ..RawQueue::default()
+        };
+    };
+    RawQueue {
+        size: fields.scalar("size", problems),
+        timeout: fields.scalar("timeout", problems),
+    }
+}
+
+pub(super) fn sticky(fields: &Fields<'_>, problems: &mut Problems) -> RawSticky {
+    let Some(fields) = fields.mapping("sticky", (STICKY, &[]), problems) else {
+        return RawSticky {
+            cookie: fields.scalar("sticky", problems),
+            ..RawSticky::default()
+        };
+    };
+    RawSticky {
+        is_mapping: true,
+        cookie: fields.scalar("cookie", problems),
+        secure: fields.scalar("secure", problems),
+        http_only: fields.scalar("http_only", problems),
+        same_site: fields.scalar("same_site", problems),
+        ttl: fields.scalar("ttl", problems),
+        key: fields.scalar("key", problems),
+    }
+}
 
 pub(super) fn strategy(fields: &Fields<'_>, problems: &mut Problems) -> RawStrategy {
     let Some(fields) = fields.mapping("strategy", (STRATEGY, &[]), problems) else {

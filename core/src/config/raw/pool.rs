@@ -1,7 +1,7 @@
 //! A pool as written: what stands at the top of the file, or below `pools`.
 
 use super::{
-    choosing::{self, RawFailover, RawStrategy},
+    choosing::{self, RawFailover, RawQueue, RawSticky, RawStrategy},
     fields::{self, Fields, Key, Written},
     health::{self, RawEjection, RawHealthCheck},
 };
@@ -16,6 +16,8 @@ pub(in crate::config) struct RawPool {
     pub(in crate::config) strategy: RawStrategy,
     pub(in crate::config) failover: RawFailover,
     pub(in crate::config) slow_start: Option<Written>,
+    pub(in crate::config) queue: RawQueue,
+    pub(in crate::config) sticky: RawSticky,
     /// `None`: not written.
     pub(in crate::config) backends: Option<Vec<RawBackend>>,
     pub(in crate::config) health_check: Option<RawHealthCheck>,
@@ -72,6 +74,8 @@ const POOL: &[Key] = &[
     ("strategy", "the name of a strategy or a mapping"),
     ("failover", "whole, gradual or a mapping"),
     ("slow_start", "a duration"),
+    ("queue", "a whole number, off or a mapping"),
+    ("sticky", "the name of a cookie, true, false or a mapping"),
     ("backends", "a list of backends"),
     ("health_check", "a path, a mapping or false"),
     ("ejection", "a whole number, a mapping or off"),
@@ -178,6 +182,8 @@ fn settings(fields: &Fields<'_>, timeout_keys: &'static [Key], problems: &mut Pr
         strategy: choosing::strategy(fields, problems),
         failover: choosing::failover(fields, problems),
         slow_start: fields.scalar("slow_start", problems),
+        queue: choosing::queue(fields, problems),
+        sticky: choosing::sticky(fields, problems),
         backends,
         health_check: health::health_check(fields, problems),
         ejection: health::ejection(fields, problems),
@@ -275,6 +281,8 @@ impl RawPool {
             strategy: self.strategy.over(&defaults.strategy),
             failover: self.failover.over(&defaults.failover),
             slow_start: self.slow_start.or_else(|| defaults.slow_start.clone()),
+            queue: self.queue.over(&defaults.queue),
+            sticky: self.sticky.over(&defaults.sticky),
             backends: self.backends,
             health_check: RawHealthCheck::over(self.health_check, defaults.health_check.as_ref()),
             ejection: RawEjection::over(self.ejection, defaults.ejection.as_ref()),

@@ -375,3 +375,43 @@ fn anchors_and_merge_keys_work() {
         .collect();
     assert_eq!(seen, [("a", 7, false), ("b", 7, false), ("c", 2, false)]);
 }
+
+#[test]
+fn a_queue_is_a_size_off_or_a_mapping() {
+    let queue = |text: &str| {
+        let text = format!("port: 1\nbackends: [{{url: http://a, max_connections: 1}}]\n{text}\n");
+        config(&text).pools[DEFAULT_POOL].queue
+    };
+    let seconds = |size, seconds| QueueConfig {
+        size,
+        timeout: Duration::from_secs(seconds),
+    };
+    assert_eq!(queue(""), seconds(1024, 5));
+    assert_eq!(queue("queue: 10"), seconds(10, 5));
+    for off in ["queue: off", "queue: 0", "queue: {size: none}"] {
+        assert_eq!(queue(off), seconds(0, 5), "{off}");
+    }
+    assert_eq!(queue("queue: {size: 3, timeout: 1m}"), seconds(3, 60));
+}
+
+#[test]
+fn stickiness_is_a_name_a_switch_or_a_mapping_and_pools_have_their_own() {
+    let sticky = |text: &str| {
+        let text = format!("port: 1\nbackends: [http://a]\n{text}\n");
+        let config = config(&text);
+        let of = |pool: &str| Some(config.pools.get(pool)?.sticky.as_ref()?.to_string());
+        (of(DEFAULT_POOL), of("api"))
+    };
+    let plain =
+        |name| format!("{{cookie: {name}, secure: false, http_only: true, same_site: lax, ttl: none}}");
+    assert_eq!(sticky(""), (None, None));
+    assert_eq!(sticky("sticky: true"), (Some(plain("simple_lb")), None));
+    assert_eq!(sticky("sticky: srv"), (Some(plain("srv")), None));
+    let full = "{cookie: c, secure: true, http_only: false, same_site: none, ttl: 8h}";
+    assert_eq!(sticky(&format!("sticky: {full}")).0.as_deref(), Some(full));
+    let api = |sticky: &str| format!("pools: {{api: {{backends: [http://b]{sticky}}}}}\n");
+    let both = sticky(&format!("sticky: srv\n{}", api("")));
+    assert_eq!(both, (Some(plain("srv")), Some(plain("srv"))));
+    let off = sticky(&format!("sticky: srv\n{}", api(", sticky: false")));
+    assert_eq!(off, (Some(plain("srv")), None));
+}

@@ -44,6 +44,10 @@ fn it_shows_every_key() {
     let expected = [
         "failover",
         "slow_start",
+        "queue",
+        "size",
+        "timeout",
+        "sticky",
         "health_check",
         "type",
         "port",

@@ -9,7 +9,9 @@ const GOOD: &str = "port: [8000, \"127.0.0.1:8001\"]\nstrategy: round-robin # ë°
     - {url: 'http://[::1]:9002', weight: \"${WEIGHT:-3}\"}\n  - url: http://b\n    health_check: false\n\
     health_check: {path: /a, interval: 5s, status: [200, \"300-399\"], jitter: 10%}\ntimeouts:\n  connect: 3s\n  \
     request: none\nretries: {attempts: 2, budget: 20%}\ntrusted_proxies: [10.0.0.0/8]\nlog: >-\n  info\n\
-    lane: wire\nvia: on\ntrace: off\nlimits: {header_size: 64KiB, body_size: 10MB, connections: 9}\n\
+    pools: {api: {backends: [http://c], health_check: true}, d: [http://d]}\nroutes:\n  - {host: [a.example, '*.b'], path: {regex: '^/(x)'}, \
+    pool: api, rewrite: {to: '/{1}'}, request_headers: {set: {X-A: '{client_ip}'}}}\n  - {header: {X: {present: false}}, split: {d: 9, default: 1}, \
+    split_by: cookie a}\n  - {query: {a: b}, client: 10.0.0.0/8, redirect: 'https://{host}{target}'}\n  - {respond: {status: 200, body: hi}}\nlane: wire\nvia: on\ntrace: off\nlimits: {header_size: 64KiB, body_size: 10MB, connections: 9}\n\
     error_pages:\n  502: 502.html\n  \"503\": \"${HOST}.html\"\n";
 
 #[test]

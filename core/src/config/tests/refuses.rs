@@ -100,7 +100,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
         &[
-            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
+            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, error_pages",
             "4:1: has a key that is not text but null",
             "5:1: has a key that is not text but a list",
         ],
@@ -112,6 +112,17 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: !fast 1\nbackends: [http://a]\n",
         &["1:13: port: must not carry a tag, got \"!fast\"; put quotes around a text that begins with `!`"],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nqueue: {size: many, timeout: 0}\nsticky: {cookie: \"a b\", same_site: none, ttl: 900d, key: short}\n",
+        &[
+            "3:15: queue.size: must be a whole number from 0 to 1000000, got \"many\"",
+            "3:30: queue.timeout: must be longer than 0s, got \"0\"",
+            "4:18: sticky.cookie: must be the name of a cookie: at most 64 letters, digits, `-`, `_` and `.`, got \"a b\"; write for example `simple_lb`",
+            "4:36: sticky.same_site: must be strict or lax without `secure: true`: browsers refuse such a cookie, got \"none\"; add `secure: true`, or write lax",
+            "4:47: sticky.ttl: must be at most 365d, got \"900d\"",
+            "4:58: sticky.key: must have at least 16 characters, got \"short\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+        ],
     ),
     // What is missing.
     (
@@ -366,7 +377,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
         &[
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
-            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, log, lane, via, trace, limits, error_pages",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, error_pages",
         ],
     ),
 ];

@@ -33,6 +33,8 @@ impl Checker<'_> {
             slow_start: self
                 .value(&raw.slow_start, slow_start)
                 .unwrap_or(DEFAULT_SLOW_START),
+            queue: self.queue(&raw.queue),
+            sticky: self.sticky(&raw.sticky),
             backends: self.backends(raw.backends.as_deref().unwrap_or_default(), &check),
             health_check: check.settings,
             ejection: self.ejection(raw.ejection.as_ref()),

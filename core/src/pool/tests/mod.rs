@@ -69,6 +69,7 @@ fn pick(snapshot: &Snapshot, tried: &Tried) -> Result<Lease, NoBackend> {
         now: Instant::now(),
         random: 0,
         key: None,
+        sticky: None,
         tried,
     })
 }

@@ -47,6 +47,7 @@ fn picks(snapshot: &Snapshot, path: &str, count: usize) -> String {
         now: Instant::now(),
         random: 0,
         key: None,
+        sticky: None,
         tried: &Tried::default(),
     };
     (0..count)
@@ -112,6 +113,7 @@ fn counts_and_turns_of_routes_survive_new_snapshots() {
         now: Instant::now(),
         random: 0,
         key: None,
+        sticky: None,
         tried: &Tried::default(),
     };
     assert!(

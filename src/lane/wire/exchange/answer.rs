@@ -4,6 +4,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,13 +15,13 @@ use lb_wire::{
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{End, Exchange, Upload};
+use super::{AnswerEdits, End, Exchange, Upload};
 use crate::{
     lane::wire::{
         Transport,
         worker::{LARGE_READ, SMALL_READ, WireWorker},
     },
-    proxy::{Phase, ProxyError, answer_head},
+    proxy::{Phase, ProxyError, answer_head, sticky_cookie},
 };
 
 /// A backend that sends more interim answers than this to one request is defective.
@@ -159,10 +160,7 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
             length_without_body: true,
             date,
             via: config.via.as_deref(),
-            edits: self.message.answer_edits.map(|edits| LineEdits {
-                dropped: &edits.dropped,
-                added: &edits.added,
-            }),
+            edits: self.message.answer_edits.map(AnswerEdits::as_lines),
         }
     }
 
@@ -199,7 +197,12 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
         let wanted = asked.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
         let date = self.worker.date();
         let date = std::str::from_utf8(&date).ok();
-        let context = self.context(plan, wanted, date);
+        let cookie = sticky_cookie(asked.pool, self.lease.backend(), asked.sticky);
+        let with_cookie = cookie.map(|cookie| with_cookie(asked.answer_edits, &cookie));
+        let mut context = self.context(plan, wanted, date);
+        if let Some(edits) = &with_cookie {
+            context.edits = Some(edits.as_lines());
+        }
         let goes_on = write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
         let body = &bytes[head.len..];
         if head.tunnel {
@@ -345,4 +348,23 @@ impl From<io::Error> for Passing {
     fn from(_: io::Error) -> Self {
         Self::Client
     }
+}
+
+impl AnswerEdits {
+    fn as_lines(&self) -> LineEdits<'_> {
+        LineEdits {
+            dropped: &self.dropped,
+            added: &self.added,
+        }
+    }
+}
+
+/// The route's changes, and one more line.
+fn with_cookie(edits: Option<&AnswerEdits>, cookie: &str) -> AnswerEdits {
+    let mut edits = edits.map_or_else(AnswerEdits::default, |edits| AnswerEdits {
+        dropped: Arc::clone(&edits.dropped),
+        added: edits.added.clone(),
+    });
+    edits.added.push("Set-Cookie", cookie.as_bytes());
+    edits
 }

@@ -1,5 +1,10 @@
 //! `max_connections` and bounded loads.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::{Context, Poll, Wake, Waker},
+};
+
 use super::*;
 
 #[test]
@@ -75,6 +80,77 @@ fn a_limit_holds_over_all_workers() {
                 .iter()
                 .all(|member| member.backend.in_flight() == 0)
         );
+    }
+}
+
+#[test]
+fn while_requests_wait_a_new_one_finds_no_place() {
+    let pool = pool(&[at_most(1)], StrategyConfig::RoundRobin);
+    let pick = || pool.pick(&ask(0, Instant::now(), &Tried::default()));
+    let in_turn = || pool.pick_in_turn(&ask(0, Instant::now(), &Tried::default())).ok();
+    let first = pick().unwrap();
+    assert_eq!(pick().unwrap_err(), NoBackend::Saturated);
+    let ticket = pool.queue().join(9).unwrap();
+    let cx = Context::from_waker(Waker::noop());
+    assert!(ticket.poll(&cx, in_turn).is_pending());
+    drop(first);
+    assert_eq!(
+        pick().unwrap_err(),
+        NoBackend::Saturated,
+        "it would get past the one that waits"
+    );
+    let Poll::Ready(second) = ticket.poll(&cx, in_turn) else {
+        panic!("the end of a lease calls who waits");
+    };
+    drop(ticket);
+    drop(second);
+    assert!(pick().is_ok());
+}
+
+#[test]
+fn everybody_who_waits_gets_a_place_over_all_workers() {
+    let pool = Arc::new(pool(&[at_most(2), at_most(1)], StrategyConfig::LeastConnections));
+    let (most, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let workers: Vec<_> = (0..6_u64)
+        .map(|worker| {
+            let (pool, most, done) = (Arc::clone(&pool), Arc::clone(&most), Arc::clone(&done));
+            std::thread::spawn(move || {
+                let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+                for step in 0..500 {
+                    let tried = Tried::default();
+                    let ask = ask(step * 6 + worker, Instant::now(), &tried);
+                    let lease = pool.pick(&ask).unwrap_or_else(|_| {
+                        let ticket = pool.queue().join(6).unwrap();
+                        loop {
+                            match ticket.poll(&Context::from_waker(&waker), || pool.pick_in_turn(&ask).ok()) {
+                                Poll::Ready(lease) => return lease,
+                                Poll::Pending => std::thread::park(),
+                            }
+                        }
+                    });
+                    let held = pool
+                        .members()
+                        .iter()
+                        .map(|member| member.backend.in_flight())
+                        .sum();
+                    most.fetch_max(held, Relaxed);
+                    drop(lease);
+                    done.fetch_add(1, Relaxed);
+                }
+            })
+        })
+        .collect();
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    assert_eq!(done.load(Relaxed), 3000);
+    assert!((1..=3).contains(&most.load(Relaxed)));
+    assert!(pool.queue().is_empty());
+}
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

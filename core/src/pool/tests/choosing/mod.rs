@@ -3,6 +3,7 @@
 mod latency;
 mod limits;
 mod slow_start;
+mod sticky;
 mod tiers;
 
 use std::time::Duration;
@@ -124,6 +125,7 @@ fn ask<'a>(step: u64, now: Instant, tried: &'a Tried) -> Ask<'a> {
         now,
         random: mix(step),
         key: Some(mix(!step)),
+        sticky: None,
         tried,
     }
 }

@@ -1,0 +1,113 @@
+//! What a pool keeps: waiting requests and sticky clients.
+
+use std::sync::Arc;
+
+use super::{Checker, duration, one_of, strategy::is_token_byte, timeout, whole};
+use crate::{
+    config::{
+        model::*,
+        problem::Refusal,
+        raw::{RawQueue, RawSticky, Written},
+    },
+    sticky::StickyKey,
+};
+
+/// More would wait for longer than any timeout.
+const MAX_QUEUE: u32 = 1_000_000;
+/// Shorter secrets can be guessed.
+const MIN_SECRET: usize = 16;
+/// Names go into every request and answer.
+const MAX_COOKIE: usize = 64;
+
+impl Checker<'_> {
+    pub(super) fn queue(&mut self, raw: &RawQueue) -> QueueConfig {
+        let default = QueueConfig::default();
+        QueueConfig {
+            size: self.value(&raw.size, queue_size).unwrap_or(default.size),
+            timeout: self.value(&raw.timeout, timeout).unwrap_or(default.timeout),
+        }
+    }
+
+    pub(super) fn sticky(&mut self, raw: &RawSticky) -> Option<StickyConfig> {
+        let switch = raw.cookie.as_ref().and_then(Written::as_bool);
+        match (&raw.cookie, switch) {
+            (None, _) if !raw.is_mapping => return None,
+            (_, Some(false)) => return None,
+            _ => {}
+        }
+        let cookie = match switch {
+            Some(_) => None,
+            None => self.value(&raw.cookie, cookie_name),
+        };
+        let secure = self.value(&raw.secure, truth).unwrap_or(false);
+        let same_site = self.value(&raw.same_site, same_site).unwrap_or(SameSite::Lax);
+        if let (SameSite::None, false, Some(written)) = (same_site, secure, &raw.same_site) {
+            let refusal =
+                Refusal::new("must be strict or lax without `secure: true`: browsers refuse such a cookie");
+            self.refuse(written, refusal.hint("add `secure: true`, or write lax"));
+        }
+        Some(StickyConfig {
+            cookie: cookie.unwrap_or_else(|| StickyConfig::DEFAULT_COOKIE.into()),
+            secure,
+            http_only: self.value(&raw.http_only, truth).unwrap_or(true),
+            same_site,
+            ttl: self.value(&raw.ttl, ttl).flatten(),
+            key: self.value(&raw.key, secret),
+        })
+    }
+}
+
+fn queue_size(written: &Written) -> Result<u32, Refusal> {
+    match (written.text(), written.as_bool()) {
+        ("off" | "none", _) | (_, Some(false)) => Ok(0),
+        _ => whole(written, 0, MAX_QUEUE),
+    }
+}
+
+fn truth(written: &Written) -> Result<bool, Refusal> {
+    written
+        .as_bool()
+        .ok_or_else(|| Refusal::new("must be true or false"))
+}
+
+fn same_site(written: &Written) -> Result<SameSite, Refusal> {
+    let text = written.text().to_ascii_lowercase();
+    one_of(
+        &text,
+        [
+            ("strict", SameSite::Strict),
+            ("lax", SameSite::Lax),
+            ("none", SameSite::None),
+        ],
+    )
+}
+
+fn ttl(written: &Written) -> Result<Option<std::time::Duration>, Refusal> {
+    if written.text() == "none" {
+        return Ok(None);
+    }
+    let ttl = duration(written)?;
+    if ttl.as_secs() == 0 {
+        return Err(Refusal::new("must be none or at least 1s").hint("write for example 8h"));
+    }
+    Ok(Some(ttl))
+}
+
+fn cookie_name(written: &Written) -> Result<Arc<str>, Refusal> {
+    let name = written.text();
+    if (1..=MAX_COOKIE).contains(&name.len()) && name.bytes().all(is_token_byte) {
+        return Ok(name.into());
+    }
+    let rule =
+        format!("must be the name of a cookie: at most {MAX_COOKIE} letters, digits, `-`, `_` and `.`");
+    Err(Refusal::new(rule).hint(format!("write for example `{}`", StickyConfig::DEFAULT_COOKIE)))
+}
+
+fn secret(written: &Written) -> Result<StickyKey, Refusal> {
+    let secret = written.text();
+    if secret.len() < MIN_SECRET {
+        let refusal = Refusal::new(format!("must have at least {MIN_SECRET} characters"));
+        return Err(refusal.hint("make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}"));
+    }
+    Ok(StickyKey::from_secret(secret.as_bytes()))
+}
