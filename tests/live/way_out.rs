@@ -65,12 +65,37 @@ fn a_drain_lets_running_downloads_finish_and_sends_new_requests_elsewhere() {
     );
     balancer.wait_for_log(&format!("backend {} is drained: nothing is in flight", b.url()));
     balancer.wait_for_log(&format!(
-        "{} of pool default: draining, 1 in flight, by command",
+        "{} of pool default: draining by command, 1 in flight",
         b.url()
     ));
     let back = done(&balancer, &format!("undrain {}", b.url()));
     assert_eq!(back.stdout, format!("{} serves\n  as the file says\n", b.url()));
     assert_eq!(balancer.order(4).matches('b').count(), 2);
+}
+
+#[test]
+fn a_client_with_a_sticky_cookie_stays_until_the_drain_is_done() {
+    let [a, b] = backends();
+    let sticky = "sticky: {cookie: srv, key: 0123456789abcdef}\n";
+    let balancer = Balancer::start(&format!("{sticky}{}", config(&urls(&[&a, &b]))));
+    let cookie_of_b = || loop {
+        let answer = balancer.get("/");
+        if answer.server() == "b" {
+            let cookie = answer.header("Set-Cookie").unwrap();
+            return format!("Cookie: {}", cookie.split(';').next().unwrap());
+        }
+    };
+    let cookie = cookie_of_b();
+    let mut download = downloading(&balancer, [&a, &b]);
+    let ask = || balancer.connect().request("GET", "/", &[&cookie], b"").server();
+    done(&balancer, &format!("drain {}", b.url()));
+    assert_eq!(balancer.order(2), "a a");
+    assert_eq!(ask(), "b", "it has a session there");
+    assert_complete(&mut download);
+    wait_until("the drain to be done", || {
+        balancer.backend(&b.url()).drained_seconds.is_some()
+    });
+    assert_eq!(ask(), "a", "b may have been stopped");
 }
 
 #[test]

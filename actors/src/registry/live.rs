@@ -9,7 +9,6 @@ use actix::{Addr, AsyncContext, Context, Handler, ResponseFuture};
 use lb_core::{
     config::format_duration,
     live::{Wish, ended, find},
-    pool::Member,
     status::{LiveBackend, LiveReport},
 };
 use log::{info, warn};
@@ -139,18 +138,17 @@ impl BackendRegistry {
         };
         let lasts = message
             .lasts
-            .map_or(String::new(), |lasts| format!(" for {}", format_duration(lasts)));
-        info!("{}: {}{lasts}, by command", name(identity), wished(wish, member));
-    }
-}
-
-fn wished(wish: Wish, Member { backend, live, .. }: &Member) -> String {
-    match wish {
-        Wish::Drain | Wish::Maintenance => {
-            format!("{}, {} in flight", live.order().as_str(), backend.in_flight())
-        }
-        Wish::Serve => live.order().as_str().to_owned(),
-        Wish::Weight(_) | Wish::FileWeight => format!("weight {}", live.weight().get()),
+            .map(|lasts| format!(" for {}", format_duration(lasts)));
+        let lasts = lasts.unwrap_or_default();
+        let what = match wish {
+            Wish::Weight(_) | Wish::FileWeight => format!("weight {}", member.live.weight().get()),
+            Wish::Drain | Wish::Maintenance | Wish::Serve => member.live.order().as_str().to_owned(),
+        };
+        let in_flight = member.backend.in_flight();
+        info!(
+            "{}: {what}{lasts} by command, {in_flight} in flight",
+            name(identity)
+        );
     }
 }
 

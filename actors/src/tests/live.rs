@@ -40,19 +40,9 @@ async fn seen(plane: &Plane, host: &str) -> BackendStatus {
 }
 
 fn held(plane: &Plane, count: usize) -> Vec<Lease> {
-    let ask = || {
-        let (now, tried) = (std::time::Instant::now(), Tried::default());
-        let ask = Ask {
-            worker: 0,
-            now,
-            random: 0,
-            key: None,
-            sticky: None,
-            tried: &tried,
-        };
-        plane.registry.pick(&ask).unwrap()
-    };
-    (0..count).map(|_| ask()).collect()
+    let tried = Tried::default();
+    let pick = |_| plane.registry.pick(&plane.registry.ask_of_control_plane(&tried));
+    (0..count).map(|index| pick(index).unwrap()).collect()
 }
 
 /// Backends as a file has them, in YAML.

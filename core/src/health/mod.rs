@@ -80,10 +80,11 @@ impl Health {
         self.admin == Admin::Serving
     }
 
-    /// Whether a client that belongs to it goes on to get there: one that a cookie ties to it, until a drain is done.
-    pub fn keeps_its_clients(&self) -> bool {
-        let drains = matches!(self.admin, Admin::Draining(Drain { done: None }));
-        self.is_up() || drains && self.probes.status() == HealthStatus::Up
+    /// Whether it serves clients on that it has served before, though it takes no others: until its drain is done, so that
+    /// whoever was told so can stop it.
+    pub fn finishes_sessions(&self) -> bool {
+        matches!(self.admin, Admin::Draining(Drain { done: None }))
+            && self.probes.status() == HealthStatus::Up
     }
 
     /// What its probes say, whatever else is known: up, down or pending.

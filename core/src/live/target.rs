@@ -49,13 +49,13 @@ pub fn find(
 
 /// `full` is what was typed with what it leaves out, as the known ones have it.
 fn unknown(what: &'static str, (typed, full): (&str, &str), mut known: Vec<String>) -> UnknownTarget {
-    let meant = closest(
-        without_scheme(full),
-        known.iter().map(|known| without_scheme(known)),
-    );
-    let meant = known
-        .iter()
-        .find(|known| meant.is_some_and(|meant| without_scheme(known) == meant));
+    let nearest = |known: &mut dyn Iterator<Item = &String>| {
+        closest(without_scheme(full), known.map(|known| without_scheme(known))).map(str::to_owned)
+    };
+    // Of several that are as near, nobody knows which was meant.
+    let (first, last) = (nearest(&mut known.iter()), nearest(&mut known.iter().rev()));
+    let meant = first.filter(|first| last.as_ref() == Some(first));
+    let meant = meant.and_then(|meant| known.iter().find(|known| without_scheme(known) == meant));
     let (meant, count) = (meant.cloned(), known.len());
     known.truncate(MOST_LISTED);
     UnknownTarget {

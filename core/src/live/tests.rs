@@ -217,6 +217,12 @@ fn what_is_not_there_is_answered_with_what_is() {
             "  default"
         ]
     );
+    let ports = targets(&[
+        ("default", "http://localhost:9001"),
+        ("default", "http://localhost:9002"),
+    ]);
+    let unclear = find("http://localhost:9003", None, &ports).unwrap_err();
+    assert_eq!(unclear.to_string(), "there is no backend http://localhost:9003");
     let many: Vec<String> = (0..1000).map(|index| format!("http://b{index}")).collect();
     let many: Vec<_> = many.iter().map(|url| ("default", url.as_str())).collect();
     let lines = find(&"\u{1b}x".repeat(1000), None, &targets(&many))

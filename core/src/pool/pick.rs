@@ -218,7 +218,7 @@ impl Pool {
     fn sticky_member(&self, id: StickyId) -> Option<&Member> {
         let &index = self.sticky.get(&id)?;
         let member = &self.members[index as usize];
-        member.health.keeps_its_clients().then_some(member)
+        (member.health.is_up() || member.health.finishes_sessions()).then_some(member)
     }
 
     /// Whether the backend that a client was told to come back to still serves such clients.

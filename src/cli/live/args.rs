@@ -9,27 +9,29 @@ use lb_core::{
 pub(in crate::cli) const DRAIN_EXAMPLES: &str = "\
 Examples:
   simple-lb drain http://localhost:9002 --for 10m
-  simple-lb drain http://localhost:9002 --wait && systemctl restart app2; simple-lb undrain http://localhost:9002
+  simple-lb drain http://localhost:9002 --wait && systemctl restart app2
+  simple-lb undrain http://localhost:9002
 
-Those in flight finish, downloads and tunnels too; nothing is cut. With --wait: exit code 0 when nothing is in flight any
-more, 1 when the time is over before that, or when Ctrl-C ends the waiting (the drain goes on).";
+Those in flight finish, downloads and tunnels too; nothing is cut.
+With --wait: exit code 0 when nothing is in flight any more; 1 when the time is over
+before that, or when Ctrl-C ends the waiting (the drain goes on).";
 
 pub(in crate::cli) const MAINTENANCE_EXAMPLES: &str = "\
 Examples:
   simple-lb maintenance http://localhost:9002 --for 2h
-  simple-lb undrain http://localhost:9002            (ends it; the backend is probed before it gets requests)";
+  simple-lb undrain http://localhost:9002    (ends it, after a good probe)";
 
 pub(in crate::cli) const UNDRAIN_EXAMPLES: &str = "\
 Examples:
   simple-lb undrain http://localhost:9002
-  simple-lb resume http://localhost:9002             (the same)
+  simple-lb resume http://localhost:9002     (the same)
 
-Holds even where the file says `drain` or `maintenance`, until the file changes, --for is over, or the balancer restarts.";
+Holds even where the file says `drain` or `maintenance`.";
 
 pub(in crate::cli) const WEIGHT_EXAMPLES: &str = "\
 Examples:
   simple-lb weight http://localhost:9002=10 --for 1h
-  simple-lb weight http://localhost:9002=config      (back to the file's)";
+  simple-lb weight http://localhost:9002=config    (back to the file's)";
 
 /// Which backend, and for how long.
 #[derive(Debug, ClapArgs)]

@@ -67,6 +67,7 @@ pub(super) async fn until_drained(
             return Ok(code);
         }
         if let Progress::InFlight(count) = progress
+            && count > 0
             && !json
             && shown.replace(count) != Some(count)
         {

@@ -180,15 +180,14 @@ fn a_drain_ends_once_when_nothing_is_in_flight() {
 }
 
 #[test]
-fn clients_that_belong_to_a_backend_stay_until_its_drain_is_done() {
+fn a_session_goes_on_until_the_drain_is_done() {
     let mut health = Health::unprobed();
-    assert!(health.keeps_its_clients());
     let mut admin = Admin::configured(true, false);
     health.set_admin(admin, true);
-    assert!(health.keeps_its_clients() && !health.is_up());
+    assert!(health.finishes_sessions() && !health.is_up());
     admin.observe(0, Instant::now());
     health.set_admin(admin, true);
-    assert!(!health.keeps_its_clients());
+    assert!(!health.finishes_sessions());
     health.set_admin(Admin::Maintenance, true);
-    assert!(!health.keeps_its_clients());
+    assert!(!health.finishes_sessions());
 }
