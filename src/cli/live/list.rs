@@ -140,7 +140,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            lines[6],
+            lines[7],
             "http://localhost:9002      draining, drained 5s ago  9m12s   serving"
         );
     }
