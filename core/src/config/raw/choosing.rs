@@ -49,13 +49,14 @@ impl RawQueue {
 }
 
 impl RawSticky {
+    /// Whether the pool says something of it.
+    pub(in crate::config) fn is_written(&self) -> bool {
+        self.is_mapping || self.cookie.is_some()
+    }
+
     /// Options belong to their cookie, so a pool that says something says all of it.
     pub(super) fn over(self, defaults: &Self) -> Self {
-        if self.is_mapping || self.cookie.is_some() {
-            self
-        } else {
-            defaults.clone()
-        }
+        if self.is_written() { self } else { defaults.clone() }
     }
 }
 

@@ -411,7 +411,11 @@ fn stickiness_is_a_name_a_switch_or_a_mapping_and_pools_have_their_own() {
     assert_eq!(sticky(&format!("sticky: {full}")).0.as_deref(), Some(full));
     let api = |sticky: &str| format!("pools: {{api: {{backends: [http://b]{sticky}}}}}\n");
     let both = sticky(&format!("sticky: srv\n{}", api("")));
-    assert_eq!(both, (Some(plain("srv")), Some(plain("srv"))));
+    assert_eq!(
+        both,
+        (Some(plain("srv")), Some(plain("srv-api"))),
+        "or they would overwrite each other's cookies"
+    );
     let off = sticky(&format!("sticky: srv\n{}", api(", sticky: false")));
     assert_eq!(off, (Some(plain("srv")), None));
 }

@@ -21,7 +21,7 @@ impl Checker<'_> {
             pools.insert(DEFAULT_POOL.into(), top);
         }
         for named in &raw.pools {
-            let pool = self.pool(&named.pool.clone().over(&raw.pool));
+            let mut pool = self.pool(&named.pool.clone().over(&raw.pool));
             let Some(name) = self.check(&named.name, pool_name) else {
                 continue;
             };
@@ -33,6 +33,12 @@ impl Checker<'_> {
                     refusal.hint("give one of them another name, or remove it"),
                 );
                 continue;
+            }
+            // Pools that share a setting must not overwrite each other's cookies.
+            if !named.pool.sticky.is_written()
+                && let Some(sticky) = &mut pool.sticky
+            {
+                sticky.cookie = format!("{}-{name}", sticky.cookie).into();
             }
             pools.insert(name, pool);
         }
