@@ -175,8 +175,7 @@ impl BackendRegistry {
         self.checks = checks;
         self.config = config;
         self.generation += 1;
-        self.publish();
-        self.start_checkers(ctx);
+        self.put_in_force(ctx);
         for line in plan.lines() {
             info!("generation {}: {line}", self.generation);
         }
@@ -186,6 +185,12 @@ impl BackendRegistry {
     #[cfg(test)]
     pub(crate) fn any_checker(&self) -> Option<&Addr<HealthChecker>> {
         self.checkers.values().next()
+    }
+
+    /// Publishes, and starts the checkers that are missing then.
+    fn put_in_force(&mut self, ctx: &Context<Self>) {
+        self.publish();
+        self.start_checkers(ctx);
     }
 
     fn publish(&mut self) {

@@ -42,8 +42,7 @@ impl BackendRegistry {
                     }
                 }
                 let stopping = self.settle(&targets.iter().cloned().collect());
-                self.publish();
-                self.start_checkers(ctx);
+                self.put_in_force(ctx);
                 targets.iter().for_each(|target| self.log_wish(target, message));
                 ctx.run_later(DRAIN_SETTLES, Self::watch_drains);
                 stopping
@@ -94,8 +93,7 @@ impl BackendRegistry {
         let stopping = self.settle(&over);
         // Lost only when the checker is gone, which is what is wanted.
         stopping.iter().for_each(|checker| checker.do_send(StopChecker));
-        self.publish();
-        self.start_checkers(ctx);
+        self.put_in_force(ctx);
     }
 
     /// Puts in force what the live changes of these backends say; returns the checkers that have to end.
