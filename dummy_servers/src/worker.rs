@@ -37,7 +37,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiv
                     let _ = done.send(adopted.map(|adopted| listeners = adopted));
                 }
                 Some(Command::Kill(done)) => {
-                    listeners.clear();
+                    listeners.drain(..).for_each(stop_listening);
                     connections.shutdown().await;
                     let _ = done.send(Ok(()));
                 }
@@ -54,6 +54,13 @@ pub(crate) async fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiv
     }
     drop(listeners);
     connections.shutdown().await;
+}
+
+/// Ends a listener for good. A process that is being started elsewhere holds a copy of every socket for a moment, and a
+/// copy that is merely closed here would go on listening there.
+fn stop_listening(listener: TcpListener) {
+    // Fails only where there is nothing to end.
+    let _ = socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Both);
 }
 
 /// The next connection of whichever listener has one.
