@@ -57,6 +57,12 @@ impl HealthChecker {
     }
 
     fn ask(&mut self, ctx: &mut Context<Self>) {
+        if !self.registry.connected() {
+            // The next registry starts checkers of its own, and nobody shall ask twice.
+            self.guard.expect_end();
+            ctx.terminate();
+            return;
+        }
         let Some(settings) = self.settings.clone() else {
             self.resolve(ctx);
             ctx.run_later(RESOLVE_INTERVAL, Self::ask);
