@@ -43,6 +43,10 @@ use crate::{
 /// Between two snapshots because of probes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
+/// The same, however long building took: on a busy machine that is mostly waiting, and what was judged must be in force
+/// soon.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Owns pool state and selection.
 pub struct BackendRegistry {
     handle: RegistryHandle,
@@ -309,12 +313,14 @@ struct Publishing {
 }
 
 impl Publishing {
-    /// How long to wait for the next one: building snapshots may take a fifth of the time at most.
+    /// How long to wait for the next one: building snapshots takes a fifth of the time, unless one takes very long.
     fn wait(&self) -> Duration {
         let Some((at, took)) = self.last else {
             return Duration::ZERO;
         };
-        (took * 4).max(SHORTEST_PAUSE).saturating_sub(at.elapsed())
+        (took * 4)
+            .clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+            .saturating_sub(at.elapsed())
     }
 }
 
