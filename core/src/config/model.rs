@@ -4,7 +4,8 @@
 //! values ([`BackendUrl`], [`Weight`], [`StatusRanges`], [`Share`]) have no constructor for an illegal value.
 
 mod client;
-mod health;
+mod ejection;
+mod health_check;
 mod keeping;
 mod overrides;
 mod route;
@@ -16,7 +17,9 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::{client::*, health::*, keeping::*, overrides::*, route::*, strategy::*, values::*};
+pub use self::{
+    client::*, ejection::*, health_check::*, keeping::*, overrides::*, route::*, strategy::*, values::*,
+};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";

@@ -5,7 +5,8 @@
 
 mod changes;
 mod conditions;
-mod health;
+mod ejection;
+mod health_check;
 mod http;
 mod keeping;
 mod pool;

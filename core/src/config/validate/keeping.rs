@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Checker, duration, one_of, strategy::is_token_byte, timeout, whole};
+use super::{Checker, duration, health_check::flag, one_of, strategy::is_token_byte, timeout, whole};
 use crate::{
     config::{
         model::*,
@@ -39,7 +39,7 @@ impl Checker<'_> {
             Some(_) => None,
             None => self.value(&raw.cookie, cookie_name),
         };
-        let secure = self.value(&raw.secure, truth).unwrap_or(false);
+        let secure = self.value(&raw.secure, flag).unwrap_or(false);
         let same_site = self.value(&raw.same_site, same_site).unwrap_or(SameSite::Lax);
         if let (SameSite::None, false, Some(written)) = (same_site, secure, &raw.same_site) {
             let refusal =
@@ -49,7 +49,7 @@ impl Checker<'_> {
         Some(StickyConfig {
             cookie: cookie.unwrap_or_else(|| StickyConfig::DEFAULT_COOKIE.into()),
             secure,
-            http_only: self.value(&raw.http_only, truth).unwrap_or(true),
+            http_only: self.value(&raw.http_only, flag).unwrap_or(true),
             same_site,
             ttl: self.value(&raw.ttl, ttl).flatten(),
             key: self.value(&raw.key, secret),
@@ -62,12 +62,6 @@ fn queue_size(written: &Written) -> Result<u32, Refusal> {
         ("off" | "none", _) | (_, Some(false)) => Ok(0),
         _ => whole(written, 0, MAX_QUEUE),
     }
-}
-
-fn truth(written: &Written) -> Result<bool, Refusal> {
-    written
-        .as_bool()
-        .ok_or_else(|| Refusal::new("must be true or false"))
 }
 
 fn same_site(written: &Written) -> Result<SameSite, Refusal> {

@@ -4,7 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     Checker, duration,
-    health::{PoolCheck, all_down, flag},
+    ejection::all_down,
+    health_check::{PoolCheck, flag},
     place_of,
     strategy::slow_start,
     timeout, whole,

@@ -1,22 +1,18 @@
-//! How backends are judged: probes, of a pool and of single backends, and what requests meet.
+//! How backends are probed: those of a pool, and single ones that say so themselves.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{Checker, one_of, timeout, whole};
 use crate::config::{
     model::*,
     problem::Refusal,
-    raw::{
-        RawBody, RawEjection, RawHeader, RawHealthCheck, RawOutliers, RawProbe, Scalar, Written, switched,
-    },
+    raw::{RawBody, RawHeader, RawHealthCheck, RawProbe, Written},
     size::{ByteSize, parse_size},
     units::{format_duration, parse_share, parse_statuses},
 };
 
 /// More probes in a row than anybody waits for.
 const MAX_STREAK: u32 = 100;
-/// More failures in a row than anybody stands.
-const MAX_FAILURES: u32 = 1000;
 /// With more, a pause could shrink to nothing.
 const MAX_JITTER_PERCENT: u8 = 50;
 /// A request line that every server takes.
@@ -28,9 +24,6 @@ const MAX_HEADER_VALUE: usize = 4096;
 const MAX_HOST: usize = 261;
 /// Bodies of a few dozen probes are held at a time.
 const MAX_BODY: ByteSize = ByteSize::kib(1024);
-/// No pool is larger, and no backend busier.
-const MOST: u32 = 1_000_000;
-
 /// The check of a pool.
 pub(super) struct PoolCheck {
     pub(super) settings: HealthCheck,
@@ -158,7 +151,7 @@ impl Checker<'_> {
         }
     }
 
-    fn statuses(&mut self, raw: &[Written], within: (u16, u16)) -> Option<StatusRanges> {
+    pub(super) fn statuses(&mut self, raw: &[Written], within: (u16, u16)) -> Option<StatusRanges> {
         let ranges = self.all(raw, |status| parse_statuses(status.text(), within));
         StatusRanges::new(ranges.concat())
     }
@@ -206,103 +199,6 @@ impl Checker<'_> {
             (None, None) => None,
         }
     }
-
-    pub(super) fn ejection(&mut self, raw: Option<&RawEjection>) -> Option<EjectionRules> {
-        let default = EjectionRules::default();
-        let Some(raw) = raw else {
-            return Some(default);
-        };
-        if let Some(whole) = &raw.whole {
-            return match switched(whole) {
-                Some(on) => on.then_some(default),
-                None => Some(EjectionRules {
-                    consecutive: self.check(whole, failures).flatten(),
-                    ..default
-                }),
-            };
-        }
-        let base = self.value(&raw.base, timeout);
-        let longest = self.value(&raw.max, |max| match timeout(max)? {
-            max if base.is_none_or(|base| max >= base) => Ok(max),
-            _ => Err(Refusal::new(format!(
-                "must not be shorter than `base`, {}",
-                format_duration(base.unwrap_or(default.base))
-            ))),
-        });
-        let base = base.unwrap_or(default.base.min(longest.unwrap_or(default.max)));
-        Some(EjectionRules {
-            consecutive: self
-                .value(&raw.consecutive, failures)
-                .unwrap_or(default.consecutive),
-            statuses: raw
-                .statuses
-                .as_deref()
-                .and_then(|statuses| self.statuses(statuses, (500, 599)))
-                .unwrap_or(default.statuses),
-            base,
-            max: longest.unwrap_or(default.max.max(base)),
-            max_share: self
-                .value(&raw.max_share, |share| parse_share(share.text(), 100))
-                .unwrap_or(default.max_share),
-            interval: self.value(&raw.interval, interval).unwrap_or(default.interval),
-            success_rate: match &raw.success_rate {
-                Some(rule) => self.success_rate(rule),
-                None => default.success_rate,
-            },
-            latency: match &raw.latency {
-                Some(rule) => self.latency(rule),
-                None => default.latency,
-            },
-        })
-    }
-
-    fn success_rate(&mut self, raw: &RawOutliers) -> Option<SuccessRateRule> {
-        let default = SuccessRateRule::default();
-        let (min_hosts, min_volume) = (default.min_hosts, default.min_volume);
-        let shared = self.outliers(raw, (default.factor, min_hosts, min_volume))?;
-        Some(SuccessRateRule {
-            factor: shared.0,
-            min_hosts: shared.1,
-            min_volume: shared.2,
-            min_gap: self
-                .value(&raw.min_gap, |gap| parse_share(gap.text(), 100))
-                .unwrap_or(default.min_gap),
-        })
-    }
-
-    fn latency(&mut self, raw: &RawOutliers) -> Option<LatencyRule> {
-        let default = LatencyRule::default();
-        let (min_hosts, min_volume) = (default.min_hosts, default.min_volume);
-        let shared = self.outliers(raw, (default.factor, min_hosts, min_volume))?;
-        Some(LatencyRule {
-            factor: shared.0,
-            min_hosts: shared.1,
-            min_volume: shared.2,
-            floor: self.value(&raw.floor, timeout).unwrap_or(default.floor),
-        })
-    }
-
-    /// What both comparisons have: factor, least hosts, least volume. `None`: it is off.
-    fn outliers(&mut self, raw: &RawOutliers, default: (Factor, u32, u32)) -> Option<(Factor, u32, u32)> {
-        match &raw.whole {
-            Some(whole) => match switched(whole) {
-                Some(false) => None,
-                Some(true) => Some(default),
-                None => Some((
-                    self.check(whole, factor).unwrap_or(default.0),
-                    default.1,
-                    default.2,
-                )),
-            },
-            None => Some((
-                self.value(&raw.factor, factor).unwrap_or(default.0),
-                self.value(&raw.min_hosts, |least| whole(least, 2, MOST))
-                    .unwrap_or(default.1),
-                self.value(&raw.min_volume, |least| whole(least, 1, MOST))
-                    .unwrap_or(default.2),
-            )),
-        }
-    }
 }
 
 /// Once a check is written, 200-399 is alive unless it says otherwise.
@@ -311,10 +207,6 @@ fn strict(check: HealthCheck) -> HealthCheck {
         status: StatusRanges::default(),
         ..check
     }
-}
-
-pub(super) fn all_down(written: &Written) -> Result<AllDown, Refusal> {
-    one_of(written.text(), [("try", AllDown::Try), ("fail", AllDown::Fail)])
 }
 
 /// A switch that YAML knows as one.
@@ -426,39 +318,6 @@ fn max_body(written: &Written) -> Result<ByteSize, Refusal> {
         return Err(Refusal::new(format!("must be a size from 1B to {MAX_BODY}")));
     }
     Ok(size)
-}
-
-/// So that what was counted is more than a moment, and not yet forgotten.
-fn interval(written: &Written) -> Result<Duration, Refusal> {
-    match timeout(written)? {
-        interval if interval >= Duration::from_secs(1) => Ok(interval),
-        _ => Err(Refusal::new("must be at least 1s")),
-    }
-}
-
-fn failures(written: &Written) -> Result<Option<u32>, Refusal> {
-    if written.text() == "none" {
-        return Ok(None);
-    }
-    whole(written, 1, MAX_FAILURES).map(Some).map_err(|refusal| {
-        let refusal = Refusal {
-            rule: format!("{}, or none", refusal.rule),
-            ..refusal
-        };
-        match written.text() {
-            "0" | "off" | "false" | "no" => refusal.did_you_mean(Some("none")),
-            _ => refusal,
-        }
-    })
-}
-
-fn factor(written: &Written) -> Result<Factor, Refusal> {
-    let number = match &written.value {
-        Scalar::Bool(_) => None,
-        _ => written.text().parse::<f64>().ok(),
-    };
-    let refused = || Refusal::new("must be a number above 0, at most 1000, such as 1.9");
-    number.and_then(Factor::new).ok_or_else(refused)
 }
 
 /// Path and query as they go into a request line.
