@@ -74,6 +74,23 @@ fn a_full_queue_refuses_at_once_and_a_long_wait_ends() {
 }
 
 #[test]
+fn the_cap_on_the_whole_request_holds_in_the_queue_too() {
+    let (stage, balancer) = one_place("queue: {timeout: 300s}\ntimeouts: {request: 2s}");
+    // A tunnel, which the cap does not end, has the place.
+    if lane() == Lane::Handler {
+        return;
+    }
+    let mut first = balancer.peer();
+    first.send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n");
+    let mut backend = stage.accept();
+    backend.read_head();
+    backend.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n");
+    first.read_head();
+    let mut second = queue_up(&balancer, "/", 1);
+    assert_eq!(second.read_head().status(), 503);
+}
+
+#[test]
 fn a_client_that_leaves_is_taken_out() {
     // actix-http does not tell of it, so that on the handler lane only time ends such a wait.
     if lane() == Lane::Handler {

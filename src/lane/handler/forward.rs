@@ -161,7 +161,7 @@ impl Exchange {
                 }
             })
         });
-        let in_time = tokio::time::timeout(queue.timeout, turn).await;
+        let in_time = tokio::time::timeout(self.terms().longest_wait(&queue), turn).await;
         in_time.unwrap_or(Err(NoBackend::Saturated))
     }
 

@@ -207,10 +207,11 @@ impl<S: Transport> Client<S> {
         .await
     }
 
-    /// Reads the head at the start of what came into the worker's table of lines once more.
-    pub(super) fn parse_again(&self, limits: &config::Limits) {
-        // It was parsed before, by the same limits or by older ones; what is refused by newer ones leaves its lines out.
-        let _known = parse_request(self.unused(), &mut self.worker.lines(), &head_limits(limits));
+    /// Reads the head at the start of what came into the worker's table of lines once more. `false`: a reload has lowered
+    /// the limits since it was read the first time, and its lines are not all there.
+    pub(super) fn parse_again(&self, limits: &config::Limits) -> bool {
+        let parsed = parse_request(self.unused(), &mut self.worker.lines(), &head_limits(limits));
+        matches!(parsed, Ok(Parsed::Complete(_)))
     }
 
     /// Sends what is left of an answer, as long as the client takes it.

@@ -68,12 +68,16 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
     let pool = passage.destination.pool();
     let mut first = worker.shared.pick(pool, &Tried::default(), by);
     if first.as_ref().is_err_and(|none| *none == NoBackend::Saturated) {
-        first = match waiting::for_a_place(client, pool, by).await {
+        first = match waiting::for_a_place(client, (pool, passage.destination.terms()), by).await {
             Waited::Picked(picked) => picked,
             Waited::ClientGone => return Next::Drop,
         };
         // Others have used the worker's table of lines meanwhile.
-        client.parse_again(&config.limits);
+        if !client.parse_again(&config.limits) {
+            client.consume(head.len);
+            let own = Own::Refusal(431, "the head is larger than the limits that hold by now");
+            return answer_here(client, &head, own, (&config, &id, json)).await;
+        }
     }
     let mut out = worker.take_buffer();
     let own_host = first.as_ref().map_or("", |lease| lease.backend().authority());

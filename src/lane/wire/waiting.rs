@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, rc::Rc, task::Poll};
 
-use lb_core::pool::{Lease, NoBackend, Pool};
+use lb_core::pool::{Lease, NoBackend, Pool, Terms};
 
 use super::{Transport, client::Client, worker::WireWorker};
 use crate::proxy::PickBy;
@@ -15,14 +15,19 @@ pub(super) enum Waited {
     ClientGone,
 }
 
-/// Waits until the request may go to a backend, for as long as the pool allows. What the client sends meanwhile is kept.
-pub(super) async fn for_a_place<S: Transport>(client: &mut Client<S>, pool: &Pool, by: PickBy) -> Waited {
+/// Waits until the request may go to a backend, for as long as the pool and the cap on
+/// the whole request allow. What the client sends meanwhile is kept.
+pub(super) async fn for_a_place<S: Transport>(
+    client: &mut Client<S>,
+    (pool, terms): (&Pool, &Terms),
+    by: PickBy,
+) -> Waited {
     let worker = Rc::clone(&client.worker);
     let queue = pool.config().queue;
     let Some(ticket) = pool.queue().join(queue.size as usize) else {
         return Waited::Picked(Err(NoBackend::Saturated));
     };
-    let deadline = client.timer.clock().after(queue.timeout);
+    let deadline = client.timer.clock().after(terms.longest_wait(&queue));
     poll_fn(|cx| {
         let pick = || {
             let now = WireWorker::precise_now();
