@@ -105,7 +105,8 @@ impl Traffic {
     }
 
     fn shard(&self, worker: usize) -> &Shard {
-        &self.shards[worker % self.shards.len()]
+        let own = self.shards.get(worker);
+        own.unwrap_or_else(|| &self.shards[worker % self.shards.len()])
     }
 }
 

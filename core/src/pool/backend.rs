@@ -18,7 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::evidence::{Streak, Tally};
+use super::{
+    counter::Counter,
+    evidence::{Streak, Tally},
+};
 use crate::{
     config::BackendUrl,
     health::Traffic,
@@ -45,10 +48,10 @@ pub struct Backend {
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    started: AtomicU64,
-    failed: AtomicU64,
-    answers: AtomicU64,
-    latency_micros: AtomicU64,
+    started: Counter,
+    failed: Counter,
+    answers: Counter,
+    latency_micros: Counter,
     tally: Tally,
 }
 
@@ -177,8 +180,8 @@ impl Backend {
 
     /// The counters of all workers together. Read without stopping anybody, so the sums may be a request apart.
     pub fn counts(&self) -> BackendCounts {
-        let sum = |field: fn(&Shard) -> &AtomicU64| -> u64 {
-            self.shards.iter().map(|shard| field(shard).load(Relaxed)).sum()
+        let sum = |field: fn(&Shard) -> &Counter| -> u64 {
+            self.shards.iter().map(|shard| field(shard).get()).sum()
         };
         BackendCounts {
             requests: sum(|shard| &shard.started),
@@ -237,7 +240,7 @@ impl Backend {
             }
         };
         if taken {
-            self.shard(worker).started.fetch_add(1, Relaxed);
+            self.shard(worker).started.add(1);
         }
         taken
     }
@@ -245,20 +248,20 @@ impl Backend {
     pub(super) fn finished(&self, worker: usize, failed: bool) {
         self.held.fetch_sub(1, Relaxed);
         if failed {
-            self.shard(worker).failed.fetch_add(1, Relaxed);
+            self.shard(worker).failed.add(1);
         }
     }
 
     pub(super) fn answered(&self, worker: usize, latency: Duration) {
         let shard = self.shard(worker);
-        shard.answers.fetch_add(1, Relaxed);
-        shard
-            .latency_micros
-            .fetch_add(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        shard.answers.add(1);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        shard.latency_micros.add(micros);
     }
 
     fn shard(&self, worker: usize) -> &Shard {
-        &self.shards[worker % self.shards.len()]
+        let own = self.shards.get(worker);
+        own.unwrap_or_else(|| &self.shards[worker % self.shards.len()])
     }
 }
 

@@ -7,10 +7,11 @@
 //! answer then breaks off, what it took is given back, so that a backend which breaks off all its answers is found out.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     time::Duration,
 };
 
+use super::counter::Counter;
 use crate::{
     config::EjectionRules,
     health::{Traffic, log_of},
@@ -101,32 +102,32 @@ impl Streak {
 /// One worker's part of what requests add up to.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    good: AtomicU64,
-    errors: AtomicU64,
-    timed: AtomicU64,
-    logs: AtomicU64,
-    log_squares: AtomicU64,
+    good: Counter,
+    errors: Counter,
+    timed: Counter,
+    logs: Counter,
+    log_squares: Counter,
 }
 
 impl Tally {
     pub(super) fn count(&self, good: bool) {
         let counter = if good { &self.good } else { &self.errors };
-        counter.fetch_add(1, Relaxed);
+        counter.add(1);
     }
 
     pub(super) fn time(&self, latency: Duration) {
         let log = log_of(latency);
-        self.timed.fetch_add(1, Relaxed);
-        self.logs.fetch_add(log, Relaxed);
-        self.log_squares.fetch_add(log * log, Relaxed);
+        self.timed.add(1);
+        self.logs.add(log);
+        self.log_squares.add(log * log);
     }
 
     pub(super) fn add_to(&self, all: &mut Traffic) {
-        all.good += self.good.load(Relaxed);
-        all.errors += self.errors.load(Relaxed);
-        all.timed += self.timed.load(Relaxed);
-        all.logs += self.logs.load(Relaxed);
-        all.log_squares += self.log_squares.load(Relaxed);
+        all.good += self.good.get();
+        all.errors += self.errors.get();
+        all.timed += self.timed.get();
+        all.logs += self.logs.get();
+        all.log_squares += self.log_squares.get();
     }
 }
 

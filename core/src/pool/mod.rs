@@ -2,6 +2,7 @@
 
 mod ask;
 mod backend;
+mod counter;
 mod evidence;
 mod judging;
 mod lease;

@@ -108,6 +108,7 @@ impl Tier {
     }
 
     /// Chooses a candidate and takes one of its places.
+    #[inline]
     pub(super) fn take(&self, ask: &Ask<'_>, draw: Draw<'_>, rules: &Rules) -> Result<&Candidate, Nobody> {
         for _ in 0..MOST_RACES {
             let Some(index) = self.choose(ask, draw, rules) else {
@@ -133,6 +134,7 @@ impl Tier {
             .ok_or(Nobody::Free)
     }
 
+    #[inline]
     fn choose(&self, ask: &Ask<'_>, draw: Draw<'_>, rules: &Rules) -> Option<usize> {
         let all = self.view(ask, rules, Warm::Whatever);
         match &self.warming {
@@ -143,6 +145,7 @@ impl Tier {
         }
     }
 
+    #[cold]
     fn choose_while_warming(&self, warming: &Warming, all: &View<'_>, draw: Draw<'_>) -> Option<usize> {
         let random = mix(draw.random ^ SLOW_START);
         let only = |warm| self.view(all.ask, all.rules, warm);
@@ -222,6 +225,20 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    #[inline]
+    fn is_untried(&self, candidate: &Candidate) -> bool {
+        self.ask.tried.is_empty() || !self.ask.tried.contains(&candidate.backend)
+    }
+
+    #[inline]
+    fn is_warm_enough(&self, index: usize) -> bool {
+        match self.warm {
+            Warm::Whatever => true,
+            Warm::Wholly => self.part(index) >= 1.0,
+            Warm::InPart(random) => hits(random, self.part(index)),
+        }
+    }
+
     /// How much of its weight a candidate has.
     fn part(&self, index: usize) -> f64 {
         let Some(since) = self.tier.candidates[index].warming_since else {
@@ -240,17 +257,23 @@ impl Candidates for View<'_> {
         self.tier.candidates.len()
     }
 
+    #[inline]
     fn admits(&self, index: usize) -> bool {
         let candidate = &self.tier.candidates[index];
-        let is_open = candidate.serves
-            && (self.ask.tried.is_empty() || !self.ask.tried.contains(&candidate.backend))
-            && !candidate.is_full();
-        is_open
-            && match self.warm {
-                Warm::Whatever => true,
-                Warm::Wholly => self.part(index) >= 1.0,
-                Warm::InPart(random) => hits(random, self.part(index)),
-            }
+        candidate.serves && !candidate.is_full() && self.is_untried(candidate) && self.is_warm_enough(index)
+    }
+
+    #[inline]
+    fn load(&self, index: usize) -> Option<u64> {
+        let candidate = &self.tier.candidates[index];
+        // Read once: this runs for all candidates.
+        let held = candidate.backend.in_flight();
+        let is_full = candidate
+            .max_connections
+            .is_some_and(|most| held >= u64::from(most));
+        let is_open =
+            candidate.serves && !is_full && self.is_untried(candidate) && self.is_warm_enough(index);
+        is_open.then_some(held)
     }
 
     fn weight(&self, index: usize) -> u16 {

@@ -44,8 +44,11 @@ impl LeastConnections {
 
 fn least_of_all(schedule: &Schedule, draw: Draw<'_>, candidates: &impl Candidates) -> Option<usize> {
     let (mut least, mut ties) = ((1, 0), 0u64);
-    for index in (0..candidates.len().min(MOST_LOOKED_AT)).filter(|&index| candidates.admits(index)) {
-        let this = (candidates.in_flight(index), u64::from(candidates.weight(index)));
+    for index in 0..candidates.len().min(MOST_LOOKED_AT) {
+        let Some(in_flight) = candidates.load(index) else {
+            continue;
+        };
+        let this = (in_flight, u64::from(candidates.weight(index)));
         // What is in flight is far from where a weight could make it overflow. The first is less than 1 for nothing.
         let (here, there) = (this.0.wrapping_mul(least.1), least.0 * this.1);
         // Which way this goes is hard to foretell, so it is no branch.

@@ -57,6 +57,12 @@ pub trait Candidates {
     /// How long it takes to answer, smoothed, in any unit; `None` while nothing is known.
     fn latency(&self, index: usize) -> Option<f64>;
 
+    /// What an admitted candidate has in flight.
+    #[inline]
+    fn load(&self, index: usize) -> Option<u64> {
+        self.admits(index).then(|| self.in_flight(index))
+    }
+
     /// Requests that all of them hold together. Read only with a bounded load.
     fn total_in_flight(&self) -> u64;
 
@@ -156,6 +162,7 @@ impl Strategy {
     }
 
     /// The next candidate; `None` only if none is admitted.
+    #[inline]
     pub fn choose(&self, draw: Draw<'_>, candidates: &impl Candidates) -> Option<usize> {
         match self {
             Self::RoundRobin(schedule) => schedule.choose(draw.cursor, candidates),
