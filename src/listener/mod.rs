@@ -3,6 +3,7 @@
 
 mod seats;
 mod server;
+mod shortage;
 
 use std::{
     io,

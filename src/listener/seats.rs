@@ -46,6 +46,11 @@ impl Seats {
         })
     }
 
+    /// How many there are, taken or not.
+    pub(super) fn count(&self) -> usize {
+        self.taken.len().saturating_mul(self.each)
+    }
+
     /// Whether every worker has as many connections as it takes.
     pub(super) fn are_full(&self) -> bool {
         self.taken.iter().all(|taken| taken.0.load(SeqCst) >= self.each)

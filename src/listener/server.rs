@@ -9,7 +9,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_rt::{Arbiter, net::TcpStream};
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     BACKLOG,
     seats::{Seat, Seats},
+    shortage::Shortage,
 };
 
 /// Connections accepted in a row before those that are there get their turn.
@@ -96,7 +97,8 @@ impl Server {
                         seats: Arc::clone(&seats),
                         others: senders.clone(),
                         serve: Rc::clone(&serve),
-                        exhausted: false,
+                        no_seat: Shortage::default(),
+                        no_resources: Shortage::default(),
                     };
                     let accepting = accepting.clone();
                     actix_rt::spawn(async move {
@@ -162,8 +164,8 @@ struct Acceptor {
     seats: Arc<Seats>,
     others: Vec<mpsc::UnboundedSender<Handed>>,
     serve: Rc<dyn Fn(Accepted)>,
-    /// The last attempt failed for want of resources, and was logged.
-    exhausted: bool,
+    no_seat: Shortage,
+    no_resources: Shortage,
 }
 
 impl Acceptor {
@@ -193,11 +195,12 @@ impl Acceptor {
         let mut in_a_row = 0;
         loop {
             if self.seats.are_full() {
-                self.seats.until_free().await;
+                self.wait_for_a_seat().await;
             }
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    if std::mem::take(&mut self.exhausted) {
+                    let (seat, resources) = (self.no_seat.ends(), self.no_resources.ends());
+                    if seat || resources {
                         info!("connections are accepted again");
                     }
                     self.hand(stream, peer);
@@ -223,6 +226,17 @@ impl Acceptor {
         }
     }
 
+    async fn wait_for_a_seat(&mut self) {
+        if self.no_seat.begins(Instant::now()) {
+            let all = self.seats.count();
+            warn!(
+                "all {all} places for connections are taken: new ones wait in the listener's queue until others end; \
+                 a higher limit of open files makes more (`ulimit -n`, or LimitNOFILE in a systemd unit)"
+            );
+        }
+        self.seats.until_free().await;
+    }
+
     /// Out of descriptors or memory, waiting is all that helps: connections stay in the listener's queue.
     async fn failed(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
@@ -233,7 +247,7 @@ impl Acceptor {
         ) {
             return;
         }
-        if !std::mem::replace(&mut self.exhausted, true) {
+        if self.no_resources.begins(Instant::now()) {
             warn!("cannot accept connections for now: {error}; they wait until it is possible again");
         }
         tokio::time::sleep(OUT_OF_RESOURCES).await;

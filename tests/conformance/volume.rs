@@ -168,9 +168,19 @@ fn accepting_goes_on_when_all_places_were_taken() {
     let process = place.start_shell("sh -c 'ulimit -n 100 && exec simple-lb --config config.yaml'");
     let balancer = Balancer::of(&place, process);
     let many: Vec<_> = (0..150).map(|_| balancer.peer()).collect();
+    let lines = |text: &str| balancer.log().lines().filter(|line| line.contains(text)).count();
+    wait_until("a line about it", || {
+        lines("places for connections are taken") > 0
+    });
     waits_without_work(&balancer);
     drop(many);
     serves(&balancer, &stage);
+    wait_until("a line about its end", || lines("are accepted again") > 0);
+    let both = (
+        lines("places for connections are taken"),
+        lines("are accepted again"),
+    );
+    assert_eq!(both, (1, 1), "{}", balancer.log());
 }
 
 #[test]
@@ -179,6 +189,9 @@ fn accepting_goes_on_when_file_descriptors_run_out() {
     for lane in ["wire", "handler"] {
         let stage = Stage::new();
         let balancer = Balancer::start(&config(&stage, lane));
+        // All that it starts with is there: its workers, and the control socket's.
+        serves(&balancer, &stage);
+        balancer.status();
         // Runs out later than it could foresee.
         let id = i32::try_from(balancer.process.id()).unwrap();
         let open = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
