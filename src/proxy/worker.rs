@@ -101,7 +101,12 @@ impl Worker {
 
     /// Ends a request at its backend. If that was one failure too many in a row, the registry hears of it.
     pub fn finish(&self, lease: Lease, outcome: Outcome) {
-        if let Some(backend) = lease.finish(outcome, Instant::now()) {
+        // The clock is asked where the time counts.
+        let now = match outcome {
+            Outcome::BackendFailed => Instant::now(),
+            _ => lease.started(),
+        };
+        if let Some(backend) = lease.finish(outcome, now) {
             self.registry.failed_in_a_row(backend);
         }
     }

@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
     task::{Context, Waker},
     time::{Duration, Instant},
 };
@@ -37,7 +38,28 @@ struct Idle {
 /// The idle connections of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct IdlePool {
-    by_backend: RefCell<HashMap<u64, Vec<Idle>>>,
+    by_backend: RefCell<HashMap<u64, Vec<Idle>, BuildHasherDefault<NumberHasher>>>,
+}
+
+/// Backends are numbered by the process itself, one after the other, so nobody can choose numbers that collide. The
+/// multiplication brings them into the high bits, which the map looks at as well.
+#[derive(Debug, Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
 }
 
 impl UpstreamConnection {

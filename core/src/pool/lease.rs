@@ -79,6 +79,11 @@ impl Lease {
         &self.backend
     }
 
+    /// When the backend was picked.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Notes that the answer's head has come.
     pub fn answered(&self, now: Instant, head: AnswerHead) {
         let latency = now.saturating_duration_since(self.started);

@@ -6,7 +6,7 @@ use std::{
     cell::{Cell, RefCell, RefMut},
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use lb_wire::{Limits, Lines};
@@ -35,7 +35,7 @@ pub(super) struct WireWorker {
     pub(super) limits: Limits,
     scratch: RefCell<Box<[u8]>>,
     lines: RefCell<Lines>,
-    date: Cell<(u64, [u8; 29])>,
+    date: Cell<(Instant, [u8; 29])>,
     spare: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -48,14 +48,16 @@ const SPARE_CAPACITY: usize = 16 * 1024;
 impl WireWorker {
     /// A worker whose sweep runs until it is dropped.
     pub(super) fn start(shared: Worker) -> Rc<Self> {
+        let timers = Timers::new();
+        let date = Cell::new((timers.now(), date_of(SystemTime::now())));
         let worker = Rc::new(Self {
             shared,
-            timers: Timers::new(),
+            timers,
             idle: IdlePool::default(),
             limits: ANSWER_LIMITS,
             scratch: RefCell::new(vec![0; LARGE_READ].into()),
             lines: RefCell::new(Lines::new()),
-            date: Cell::new((0, [0; 29])),
+            date,
             spare: RefCell::default(),
         });
         let weak = Rc::downgrade(&worker);
@@ -90,23 +92,15 @@ impl WireWorker {
         self.lines.borrow_mut()
     }
 
-    /// The value of `Date` for this second.
+    /// The value of `Date` as it was at the last sweep.
     pub(super) fn date(&self) -> [u8; 29] {
-        let (second, text) = self.date.get();
-        let now = SystemTime::now();
-        let this = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO)
-            .as_secs();
-        if this == second {
+        let (at, text) = self.date.get();
+        let now = self.timers.now();
+        if at == now {
             return text;
         }
-        let mut fresh = [b' '; 29];
-        let formatted = httpdate::fmt_http_date(now);
-        if formatted.len() == fresh.len() {
-            fresh.copy_from_slice(formatted.as_bytes());
-        }
-        self.date.set((this, fresh));
+        let fresh = date_of(SystemTime::now());
+        self.date.set((now, fresh));
         fresh
     }
 
@@ -135,4 +129,13 @@ impl WireWorker {
     pub(super) fn traffic(&self) -> &Arc<crate::telemetry::Traffic> {
         &self.shared.traffic
     }
+}
+
+fn date_of(now: SystemTime) -> [u8; 29] {
+    let mut text = [b' '; 29];
+    let formatted = httpdate::fmt_http_date(now);
+    if formatted.len() == text.len() {
+        text.copy_from_slice(formatted.as_bytes());
+    }
+    text
 }
