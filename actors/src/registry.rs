@@ -10,7 +10,7 @@ mod live;
 mod members;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -60,6 +60,8 @@ pub struct BackendRegistry {
     checks: Checks,
     gate: Rc<Gate>,
     judges: Judges,
+    /// Pools that were judged a moment ago because a request asked for it.
+    judged: HashSet<Arc<str>>,
     /// Removed by a reload, and serving on while nothing of their pool that stays is known to be up.
     retiring: Vec<(Arc<str>, Member)>,
     publishing: Publishing,
@@ -115,6 +117,7 @@ impl BackendRegistry {
             checkers: HashMap::new(),
             gate: Rc::default(),
             judges: Judges::new(),
+            judged: HashSet::new(),
             retiring: Vec::new(),
             publishing: Publishing::default(),
             guard: EndGuard::new(on_end),
@@ -141,7 +144,14 @@ impl BackendRegistry {
                     .remove(&identity)
                     .or_else(|| self.unretire(&identity));
                 let member = match known {
-                    None => new_member(&self.handle, (pool, backend), Health::added(), now),
+                    None => {
+                        let member = new_member(&self.handle, (pool, backend), Health::added(), now);
+                        // One that is not probed serves at once.
+                        if member.health.is_up() {
+                            returned.push(identity.clone());
+                        }
+                        member
+                    }
                     Some(mut member) => {
                         if self.checks.get(&identity) != checks.get(&identity) {
                             restart.push(member.backend.id());

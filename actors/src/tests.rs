@@ -269,6 +269,12 @@ async fn who_comes_back_or_is_added_beside_others_that_serve_is_on_slow_start() 
     plane.prober.set("b", Answer::Good);
     plane.pass(Duration::from_secs(10)).await;
     assert!(warming("b"));
+    let unprobed = ["http://a", "http://b", "{url: http://d, health_check: false}"].map(str::to_owned);
+    plane.apply_config(config_with(&unprobed, "")).await;
+    assert!(
+        warming("d"),
+        "one that is not probed serves at once, and is as cold"
+    );
 }
 
 #[actix::test]

@@ -90,7 +90,7 @@ impl Handler<FailedInARow> for BackendRegistry {
             .get(&message.backend)
             .map(|(pool, _)| Arc::clone(pool));
         if let Some(pool) = pool {
-            self.judge(Some(&pool), ctx);
+            self.judge_now(pool, ctx);
         }
     }
 }

@@ -22,6 +22,9 @@ use crate::messages::*;
 /// takes a millisecond.
 const TICK: Duration = Duration::from_millis(500);
 
+/// Between two judgements of one pool that requests ask for.
+const JUDGING_PAUSE: Duration = Duration::from_millis(20);
+
 /// A worker may have looked at the snapshot before, and take its lease a moment after a drain has begun: so much later no
 /// longer, and nothing in flight means that nothing will be.
 pub(super) const DRAIN_SETTLES: Duration = Duration::from_millis(100);
@@ -78,6 +81,19 @@ impl BackendRegistry {
         }
     }
 
+    /// Judges a pool because a request asks for it. Where nobody more may be out, requests ask thousands of times a
+    /// second, so it is done again only after a pause; who comes in between is found by then, or on the next tick.
+    pub(super) fn judge_now(&mut self, pool: Arc<str>, ctx: &mut Context<Self>) {
+        if !self.judged.insert(Arc::clone(&pool)) {
+            return;
+        }
+        self.judge(Some(&pool), ctx);
+        ctx.run_later(JUDGING_PAUSE, move |this, ctx| {
+            this.judge(Some(&pool), ctx);
+            this.judged.remove(&pool);
+        });
+    }
+
     /// Notes whose drain has come to its end.
     pub(super) fn watch_drains(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now().into_std();
@@ -131,9 +147,7 @@ impl BackendRegistry {
         };
         let before = member.health.status();
         let transition = member.health.observe(ok, thresholds);
-        if member.health.status() != before {
-            member.since = now;
-        }
+        member.note_change(before, now);
         match transition.map(|transition| transition.to) {
             Some(HealthStatus::Up) => match member.health.status() {
                 HealthStatus::Up => info!("backend {} is up: {detail}", identity.1),
@@ -156,6 +170,8 @@ impl BackendRegistry {
         if transition.is_some() {
             let identity = identity.clone();
             self.warm_up(&identity, now);
+            // With one more or one less that could serve, others may have to come back.
+            self.judge(Some(&pool), ctx);
         }
         if first || transition.is_some() {
             self.publish_soon(ctx);

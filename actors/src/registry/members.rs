@@ -79,11 +79,7 @@ pub(super) fn change_member(
     member.priority = config.priority;
     member.max_connections = config.max_connections;
     member.backend.set_failures_limit(failures_limit(pool));
-    let changed = member.health.status() != before;
-    if changed {
-        member.since = now;
-    }
-    changed && member.health.is_up()
+    member.note_change(before, now)
 }
 
 /// After how many failures in a row a request says so; 0: never.

@@ -32,8 +32,10 @@ impl Plane {
 
     /// Requests until so many have failed at this backend, each told to the registry as the lanes do.
     fn fail(&self, host: &str, failures: usize, told: bool) {
-        let mut failed = 0;
+        let (mut failed, mut asked) = (0, 0);
         while failed < failures {
+            asked += 1;
+            assert!(asked < 10_000, "{host} gets no requests");
             let lease = self.lease();
             if lease.backend().url().host() != host {
                 lease.finish(Outcome::Answered, std::time::Instant::now());
@@ -221,6 +223,60 @@ async fn a_backend_in_maintenance_is_left_alone_and_asked_before_it_comes_back()
         (plane.health("b"), plane.picks(2).as_str()),
         (Some(HealthStatus::Up), "bb")
     );
+}
+
+#[actix::test]
+async fn what_failed_before_a_backend_came_back_does_not_eject_it_after() {
+    let plane = start_with(two(), FakeProber::default());
+    plane.pass(MOMENT * 2).await;
+    let held: Vec<Lease> = (0..10).map(|_| plane.lease()).collect();
+    plane.prober.set("b", Answer::Bad);
+    plane.pass(Duration::from_secs(10)).await;
+    assert_eq!(plane.health("b"), Some(HealthStatus::Down));
+    plane.prober.set("b", Answer::Good);
+    let mut held = held.into_iter();
+    let mut end = |count| {
+        let of_b = held.by_ref().filter(|lease| lease.backend().url().host() == "b");
+        of_b.take(count).for_each(|lease| {
+            lease.finish(Outcome::BackendFailed, std::time::Instant::now());
+        });
+    };
+    end(4);
+    plane.pass(Duration::from_secs(10)).await;
+    assert_eq!(plane.health("b"), Some(HealthStatus::Up));
+    end(1);
+    plane.pass(Duration::from_secs(2)).await;
+    assert_eq!(
+        plane.health("b"),
+        Some(HealthStatus::Up),
+        "five in a row, of before"
+    );
+    plane.fail("b", 4, true);
+    for b in ["{url: http://b, maintenance: true}", "http://b"] {
+        plane.apply_config(file(&["http://a", b], "")).await;
+        plane.pass(Duration::from_secs(2)).await;
+    }
+    plane.fail("b", 4, true);
+    plane.pass(MOMENT).await;
+    assert_eq!(plane.health("b"), Some(HealthStatus::Up));
+}
+
+#[actix::test]
+async fn who_is_ejected_comes_back_as_soon_as_probes_take_the_last_other_one_out() {
+    let long = file(&["http://a", "http://b"], "ejection: {base: 5m}\n");
+    let plane = start_with(long, FakeProber::default());
+    plane.pass(MOMENT * 2).await;
+    plane.fail("a", 5, true);
+    plane.pass(MOMENT).await;
+    assert_eq!(plane.health("a"), Some(HealthStatus::Ejected));
+    plane.prober.set("b", Answer::Bad);
+    let mut steps = 0;
+    while plane.health("b") == Some(HealthStatus::Up) {
+        steps += 1;
+        assert!(steps < 1000);
+        plane.pass(Duration::from_millis(50)).await;
+    }
+    assert_eq!(plane.health("a"), Some(HealthStatus::Up), "in the same snapshot");
 }
 
 #[actix::test]

@@ -23,13 +23,19 @@ use crate::{config::EjectionRules, status::HealthStatus};
 #[derive(Debug, Default)]
 pub struct Judge {
     window: Option<Window>,
+    /// When it was last said that somebody was spared.
+    spared: Option<Instant>,
 }
+
+/// Where nobody more may be out, somebody deserves it again and again, which is worth a line in a while.
+const SPARED_PAUSE: Duration = Duration::from_secs(10);
 
 /// An interval that goes on.
 #[derive(Debug)]
 struct Window {
     since: Instant,
-    before: HashMap<u64, Traffic>,
+    /// By number, with the era in which they were counted.
+    before: HashMap<u64, (u32, Traffic)>,
 }
 
 /// One backend, as it is when the judge is asked.
@@ -39,6 +45,8 @@ pub struct Subject<'a> {
     pub id: u64,
     /// Its health, which rulings change.
     pub health: &'a mut Health,
+    /// How often it has been judged anew.
+    pub era: u32,
     /// Failures in a row that it has now.
     pub in_a_row: u32,
     /// The number was reached since the judge was last asked, even if a good answer has come meanwhile.
@@ -61,7 +69,7 @@ pub enum Ruling {
         /// How many ejections it has against it, with this one.
         count: u32,
     },
-    /// It deserves to be ejected and is not: too many others are out.
+    /// It deserves to be ejected and is not: too many others are out. Said once in ten seconds.
     Spared {
         /// The backend's number.
         id: u64,
@@ -153,11 +161,20 @@ impl Judge {
                     count,
                 });
                 out += 1;
-            } else if offender.is_news {
+            } else if offender.is_news && self.says_spared(now) {
                 rulings.push(Ruling::Spared { id, why });
             }
         }
         rulings
+    }
+
+    fn says_spared(&mut self, now: Instant) -> bool {
+        let lately = |said: Instant| now.saturating_duration_since(said) < SPARED_PAUSE;
+        if self.spared.is_some_and(lately) {
+            return false;
+        }
+        self.spared = Some(now);
+        true
     }
 
     /// Ends an interval and begins the next.
@@ -166,18 +183,16 @@ impl Judge {
             since: now,
             before: subjects
                 .iter()
-                .map(|subject| (subject.id, subject.traffic))
+                .map(|subject| (subject.id, (subject.era, subject.traffic)))
                 .collect(),
         };
         let Some(ended) = self.window.replace(next) else {
             return Vec::new();
         };
         let counted = |(index, subject): (usize, &Subject<'_>)| {
-            let before = ended.before.get(&subject.id)?;
-            subject
-                .health
-                .is_up()
-                .then(|| (index, subject.traffic.since(before)))
+            let (era, before) = ended.before.get(&subject.id)?;
+            // What it did before it came back counts no more.
+            (subject.health.is_up() && *era == subject.era).then(|| (index, subject.traffic.since(before)))
         };
         let (indices, traffic): (Vec<usize>, Vec<Traffic>) =
             subjects.iter().enumerate().filter_map(counted).unzip();

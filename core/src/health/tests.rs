@@ -27,6 +27,7 @@ struct Bench {
 
 struct Simulated {
     health: Health,
+    era: u32,
     in_a_row: u32,
     reached: Option<u32>,
     traffic: Traffic,
@@ -41,6 +42,7 @@ impl Bench {
         let start = Instant::now();
         let fresh = || Simulated {
             health: Health::unprobed(),
+            era: 0,
             in_a_row: 0,
             reached: None,
             traffic: Traffic::default(),
@@ -101,6 +103,7 @@ impl Bench {
             .map(|(index, backend)| Subject {
                 id: index as u64,
                 health: &mut backend.health,
+                era: backend.era,
                 in_a_row: backend.in_a_row,
                 reached: backend.reached.take(),
                 traffic: backend.traffic,

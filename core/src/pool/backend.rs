@@ -204,6 +204,11 @@ impl Backend {
         self.streak.count()
     }
 
+    /// How often it has been judged anew.
+    pub(crate) fn era(&self) -> u32 {
+        self.streak.era()
+    }
+
     /// After how many failures in a row a lease says so; 0: never.
     pub fn set_failures_limit(&self, limit: u32) {
         self.streak.set_limit(limit);
@@ -214,7 +219,8 @@ impl Backend {
         self.streak.take_reached()
     }
 
-    /// Begins anew to count failures in a row.
+    /// Begins anew to judge it: neither failures until now count in a row with later ones, nor those of requests that it
+    /// holds.
     pub fn forget_failures(&self) {
         self.streak.forget();
     }

@@ -56,6 +56,8 @@ pub(super) struct Streak {
     /// The number that somebody waits for; 0: nobody does.
     limit: AtomicU32,
     reached: AtomicBool,
+    /// Counts the beginnings anew. What was sent before the last of them says nothing any more.
+    era: AtomicU32,
 }
 
 impl Streak {
@@ -73,7 +75,12 @@ impl Streak {
         reached.then(|| self.limit.load(Relaxed))
     }
 
+    pub(super) fn era(&self) -> u32 {
+        self.era.load(Relaxed)
+    }
+
     pub(super) fn forget(&self) {
+        self.era.fetch_add(1, Relaxed);
         self.count.store(0, Relaxed);
         self.reached.store(false, Relaxed);
     }

@@ -22,6 +22,7 @@ pub fn judge(
         .map(|member| Subject {
             id: member.backend.id(),
             health: &mut member.health,
+            era: member.backend.era(),
             in_a_row: member.backend.failures_in_a_row(),
             reached: member.backend.take_reached(),
             traffic: if reads_traffic {

@@ -41,6 +41,8 @@ pub struct Lease {
     ended: Cell<u32>,
     reached: Cell<bool>,
     judged: bool,
+    /// That of the backend's failures when the request was sent.
+    era: u32,
 }
 
 /// What the pool's strategy wants to know of a request, beside that the backend holds it.
@@ -62,6 +64,7 @@ impl Lease {
             held.fetch_add(1, Relaxed);
         }
         Self {
+            era: backend.streak().era(),
             backend,
             worker,
             started: now,
@@ -126,6 +129,10 @@ impl Lease {
     }
 
     fn fail(&self, failures: u32) {
+        // It has come back since, and what it was like before is known.
+        if self.era != self.backend.streak().era() {
+            return;
+        }
         if self.backend.streak().extend(failures) {
             self.reached.set(true);
         }

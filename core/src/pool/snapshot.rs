@@ -9,6 +9,7 @@ use crate::{
     health::Health,
     live::Live,
     route::{Matcher, Request},
+    status::HealthStatus,
 };
 
 /// One backend's place in a pool.
@@ -49,6 +50,20 @@ impl Member {
             probed: config.probed,
             live: Live::of(config),
         }
+    }
+
+    /// Notes that its health was `before` until now. `true` if it serves again: then what requests met there before says
+    /// nothing of it any more.
+    pub fn note_change(&mut self, before: HealthStatus, now: Instant) -> bool {
+        let is_changed = self.health.status() != before;
+        if is_changed {
+            self.since = now;
+        }
+        let serves_again = is_changed && self.health.is_up();
+        if serves_again {
+            self.backend.forget_failures();
+        }
+        serves_again
     }
 }
 

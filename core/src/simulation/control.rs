@@ -105,8 +105,10 @@ impl Control {
         let (interval, fast, jitter) = (check.interval, check.fast_interval, check.jitter.as_fraction());
         let clock = self.clock(now);
         let member = &mut self.members[index];
-        if let Some(transition) = member.health.observe(ok, thresholds) {
-            member.since = clock;
+        let before = member.health.status();
+        let transition = member.health.observe(ok, thresholds);
+        member.note_change(before, clock);
+        if let Some(transition) = transition {
             self.changed = true;
             self.warm_up(index, clock);
             self.note(now, index, Happening::Health { to: transition.to });

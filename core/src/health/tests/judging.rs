@@ -15,9 +15,23 @@ fn at_most_half_of_the_pool_is_out_the_worst_first_and_never_the_last_one() {
         let spared = rulings
             .iter()
             .filter(|ruling| matches!(ruling, Ruling::Spared { .. }));
-        assert_eq!(spared.count(), backends - most, "and it is said");
+        assert_eq!(spared.count(), 1, "and it is said, of the worst");
         assert_eq!(bench.judge(), [], "once");
     }
+}
+
+#[test]
+fn a_pool_with_no_room_says_so_once_in_a_while_however_often_somebody_deserves_it() {
+    let mut bench = Bench::new(1);
+    let mut said = Vec::new();
+    for tenth in 0..205 {
+        bench.succeed(0);
+        bench.fail(0, 5);
+        let rulings = bench.pass(Duration::from_millis(100));
+        said.extend(rulings.iter().map(|_| tenth));
+        assert!(bench.out().is_empty());
+    }
+    assert_eq!(said, [0, 100, 200]);
 }
 
 #[test]
@@ -104,6 +118,7 @@ fn without_rules_everybody_comes_back() {
         .map(|backend| Subject {
             id: 0,
             health: &mut backend.health,
+            era: 0,
             in_a_row: 9,
             reached: Some(5),
             traffic: Traffic::default(),
@@ -119,6 +134,17 @@ fn rates(bench: &mut Bench, rates: &[(u64, u64)]) -> Vec<Ruling> {
         bench.serve(backend, *counts);
     }
     bench.pass(seconds(10))
+}
+
+#[test]
+fn a_success_rate_from_before_a_backend_came_back_says_nothing() {
+    let mut bench = Bench::new(5);
+    bench.judge();
+    (0..5).for_each(|backend| bench.serve(backend, (100, if backend == 3 { 70 } else { 0 })));
+    bench.backends[3].era += 1;
+    assert_eq!(bench.pass(seconds(10)), []);
+    (0..5).for_each(|backend| bench.serve(backend, (100, if backend == 3 { 70 } else { 0 })));
+    assert_eq!(bench.pass(seconds(10)).len(), 1, "in the next interval it does");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     config::{AllDown, EjectionRules, PoolConfig},
-    health::{Admin, Judge, Ruling},
+    health::{Admin, Judge, Ruling, Thresholds},
     status::HealthStatus,
 };
 
@@ -80,6 +80,32 @@ fn a_503_that_its_client_did_not_wait_for_is_still_one() {
     let (snapshot, backend) = one();
     send(&snapshot, Some(503), Outcome::Abandoned);
     assert_eq!((backend.failures_in_a_row(), backend.traffic().errors), (1, 1));
+}
+
+#[test]
+fn what_was_sent_before_a_backend_came_back_says_nothing_of_it_after() {
+    let (snapshot, backend) = one();
+    let mut member = snapshot.pools()[0].members()[0].clone();
+    let before: Vec<Lease> = (0..5)
+        .map(|_| pick(&snapshot, &Tried::default()).unwrap())
+        .collect();
+    send(&snapshot, None, Outcome::BackendFailed);
+    let once = Thresholds { rise: 1, fall: 1 };
+    for ok in [false, true] {
+        let status = member.health.status();
+        assert!(member.health.observe(ok, once).is_some());
+        assert_eq!(member.note_change(status, Instant::now()), ok);
+    }
+    assert_eq!(backend.failures_in_a_row(), 0);
+    let said = before
+        .into_iter()
+        .map(|lease| lease.finish(Outcome::BackendFailed, Instant::now()));
+    assert!(said.into_iter().all(|said| said.is_none()));
+    assert_eq!((backend.failures_in_a_row(), backend.take_reached()), (0, None));
+    let after: Vec<_> = (0..3)
+        .map(|_| send(&snapshot, None, Outcome::BackendFailed))
+        .collect();
+    assert_eq!(after, [None, None, Some(backend.id())], "what comes then counts");
 }
 
 #[test]
