@@ -13,12 +13,16 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::{Duration, Instant},
 };
 
 use super::{
+    Queue,
     counter::Counter,
     evidence::{Streak, Tally},
 };
@@ -32,6 +36,8 @@ use crate::{
 #[repr(C)]
 pub struct Backend {
     held: AtomicU64,
+    /// Whether requests may wait in `queue` for what is held here.
+    is_awaited: AtomicBool,
     id: u64,
     identity: u64,
     latency: PeakEwma,
@@ -42,6 +48,7 @@ pub struct Backend {
     preferred: AtomicUsize,
     last_probe: Mutex<Option<ProbeRecord>>,
     streak: Streak,
+    queue: RwLock<Option<Arc<Queue>>>,
 }
 
 /// Counters of one worker, alone on their cache lines (two, because processors fetch lines in pairs).
@@ -89,6 +96,7 @@ impl Backend {
     pub fn new(id: u64, url: BackendUrl, workers: usize) -> Self {
         Self {
             held: AtomicU64::new(0),
+            is_awaited: AtomicBool::new(false),
             id,
             identity: hash_bytes(url.to_string().as_bytes()),
             latency: PeakEwma::default(),
@@ -99,6 +107,7 @@ impl Backend {
             preferred: AtomicUsize::new(0),
             last_probe: Mutex::new(None),
             streak: Streak::default(),
+            queue: RwLock::default(),
         }
     }
 
@@ -242,7 +251,7 @@ impl Backend {
             }
             Some(most) => {
                 let one_more = |held| (held < u64::from(most)).then_some(held + 1);
-                self.held.fetch_update(Relaxed, Relaxed, one_more).is_ok()
+                self.held.fetch_update(SeqCst, SeqCst, one_more).is_ok()
             }
         };
         if taken {
@@ -251,11 +260,31 @@ impl Backend {
         taken
     }
 
+    /// Counts a request out, and calls who waits for its place.
     pub(super) fn finished(&self, worker: usize, failed: bool) {
-        self.held.fetch_sub(1, Relaxed);
+        // Before it is asked whether anybody waits; who comes to wait looks for a place after saying so.
+        self.held.fetch_sub(1, SeqCst);
         if failed {
             self.shard(worker).failed.add(1);
         }
+        if self.is_awaited.load(SeqCst) {
+            let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(queue) = &*queue {
+                queue.call();
+            }
+        }
+    }
+
+    /// Who waits for a place here once there is a limit. Requests that were sent before call them as well.
+    pub(super) fn set_queue(&self, queue: &Arc<Queue>) {
+        let is_same = |known: &Arc<Queue>| Arc::ptr_eq(known, queue);
+        let known = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_some_and(is_same) {
+            return;
+        }
+        drop(known);
+        *self.queue.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(queue));
+        self.is_awaited.store(true, SeqCst);
     }
 
     pub(super) fn answered(&self, worker: usize, latency: Duration) {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Backend, Queue,
+    Backend,
     evidence::{AnswerHead, AnswerKind},
 };
 
@@ -53,8 +53,6 @@ pub(super) struct Meter {
     /// What the whole pool holds, if that counts. It is counted from the moment on at which a strategy wants to know
     /// it; what was in flight then is missing until it ends, which makes a bound a little narrower.
     pub(super) held: Option<Arc<AtomicU64>>,
-    /// Who waits for a place, if places are limited.
-    pub(super) queue: Option<Arc<Queue>>,
 }
 
 impl Lease {
@@ -156,9 +154,6 @@ impl Lease {
         self.backend.finished(self.worker, failed);
         if let Some(held) = &self.meter.held {
             held.fetch_sub(1, Relaxed);
-        }
-        if let Some(queue) = &self.meter.queue {
-            queue.call();
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Pool {
     /// With gradual failover, up to which random number a tier serves; else empty.
     parts: Box<[u32]>,
     rules: Rules,
+    /// Whether any backend has a limit, so that requests may wait.
+    is_limited: bool,
     /// Which member a cookie means; empty without stickiness.
     sticky: Arc<HashMap<StickyId, u32>>,
     state: Arc<PoolState>,
@@ -57,14 +59,18 @@ impl Pool {
                 bounded_load: Some(_)
             }
         );
-        let limited = members.iter().any(|member| member.max_connections.is_some());
+        let is_limited = members.iter().any(|member| member.max_connections.is_some());
+        if is_limited {
+            members
+                .iter()
+                .for_each(|member| member.backend.set_queue(&state.queue));
+        }
         let rules = Rules {
             algorithm,
             slow_start: config.slow_start,
             meter: Meter {
                 decay: config.strategy.decay(),
                 held: bounded.then(|| Arc::clone(&state.held)),
-                queue: limited.then(|| Arc::clone(&state.queue)),
             },
         };
         let tiers = tiers(&members, algorithm, config.all_down);
@@ -87,6 +93,7 @@ impl Pool {
             parts,
             rules,
             sticky,
+            is_limited,
             config,
             members: members.into(),
             state,
@@ -160,8 +167,7 @@ impl Pool {
     /// # Errors
     /// [`NoBackend`] when there is none.
     pub fn pick(&self, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
-        let queue = self.rules.meter.queue.as_ref();
-        if ask.tried.is_empty() && queue.is_some_and(|queue| !queue.is_empty()) {
+        if ask.tried.is_empty() && self.is_limited && !self.state.queue.is_empty() {
             return Err(NoBackend::Saturated);
         }
         self.pick_in_turn(ask)

@@ -168,3 +168,44 @@ fn a_bounded_load_counts_what_is_in_flight_and_forgets_what_ended() {
     }
     assert_eq!(host_of(&pick()), owner);
 }
+
+/// How often it was woken.
+#[derive(Default)]
+struct Woken(AtomicU64);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn a_request_that_was_sent_before_there_was_a_limit_calls_who_waits_now() {
+    let before = pool(&[One::default()], StrategyConfig::RoundRobin);
+    let first = before.pick(&ask(0, Instant::now(), &Tried::default())).unwrap();
+    let limited = before.members().iter().map(|member| Member {
+        max_connections: Some(1),
+        ..member.clone()
+    });
+    let state = Arc::clone(before.state());
+    let after = Pool::new(
+        Arc::clone(before.name()),
+        Arc::clone(before.config()),
+        limited.collect(),
+        state,
+    );
+    let ticket = after.queue().join(1).unwrap();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let poll = || {
+        ticket.poll(&Context::from_waker(&waker), || {
+            after
+                .pick_in_turn(&ask(1, Instant::now(), &Tried::default()))
+                .ok()
+        })
+    };
+    assert!(poll().is_pending());
+    drop(first);
+    assert_eq!(woken.0.load(Relaxed), 1);
+    assert!(poll().is_ready());
+}
