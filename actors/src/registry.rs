@@ -12,16 +12,16 @@ mod members;
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use actix::{Actor, Addr, AsyncContext, Context};
 use lb_core::{
-    config::{Config, ReloadPlan},
+    config::{BackendConfig, Config, ReloadPlan},
     health::Health,
     live::Live,
-    pool::{Member, Snapshot},
+    pool::{Backend, Member, Snapshot},
 };
 use log::info;
 
@@ -64,6 +64,8 @@ pub struct BackendRegistry {
     judged: HashSet<Arc<str>>,
     /// Removed by a reload, and serving on while nothing of their pool that stays is known to be up.
     retiring: Vec<(Arc<str>, Member)>,
+    /// Removed, and held on to by requests: if they are added again, they are the same.
+    removed: HashMap<Identity, Weak<Backend>>,
     publishing: Publishing,
     guard: EndGuard,
 }
@@ -79,7 +81,10 @@ impl BackendRegistry {
             let Some(pool) = config.pools.get(pool) else {
                 return Vec::new();
             };
-            let new = |backend| new_member(&handle, (pool, backend), Health::at_start(), now);
+            let new = |config: &BackendConfig| {
+                let backend = handle.new_backend(config.url.clone());
+                new_member(backend, (pool, config), Health::at_start(), now)
+            };
             pool.backends.iter().map(new).collect()
         };
         handle.publish(Snapshot::build(1, Arc::clone(&config), members, None));
@@ -119,6 +124,7 @@ impl BackendRegistry {
             judges: Judges::new(),
             judged: HashSet::new(),
             retiring: Vec::new(),
+            removed: HashMap::new(),
             publishing: Publishing::default(),
             guard: EndGuard::new(on_end),
         }
@@ -145,7 +151,9 @@ impl BackendRegistry {
                     .or_else(|| self.unretire(&identity));
                 let member = match known {
                     None => {
-                        let member = new_member(&self.handle, (pool, backend), Health::added(), now);
+                        let held = self.still_held(&identity);
+                        let held = held.unwrap_or_else(|| self.handle.new_backend(backend.url.clone()));
+                        let member = new_member(held, (pool, backend), Health::added(), now);
                         // One that is not probed serves at once.
                         if member.health.is_up() {
                             returned.push(identity.clone());
@@ -168,8 +176,13 @@ impl BackendRegistry {
         let removed = std::mem::replace(&mut self.members, members);
         returned.iter().for_each(|identity| self.warm_up(identity, now));
         let mut ended = restart;
-        for ((pool, _), mut member) in removed {
+        self.removed
+            .retain(|_, backend| backend.upgrade().is_some_and(|backend| backend.in_flight() > 0));
+        for (identity, mut member) in removed {
             member.live = Live::default();
+            let held = Arc::downgrade(&member.backend);
+            let pool = Arc::clone(&identity.0);
+            self.removed.insert(identity, held);
             if config.pools.contains_key(&pool) && member.health.is_up() && !self.any_up(&pool) {
                 self.retiring.push((pool, member));
             } else {
@@ -233,6 +246,14 @@ impl BackendRegistry {
             scheduled: false,
             last: Some((Instant::now(), begun.elapsed())),
         };
+    }
+
+    /// A backend that was removed and still holds requests, which count when it is there again: for its limit, and for whoever
+    /// waits until it is drained.
+    fn still_held(&mut self, identity: &Identity) -> Option<Arc<Backend>> {
+        let backend = self.removed.remove(identity)?.upgrade()?;
+        backend.forget_failures();
+        (backend.in_flight() > 0).then_some(backend)
     }
 
     /// A backend that was removed a moment ago and is there again.

@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use lb_core::{
     config::{BackendConfig, BackendUrl, Config, HealthCheck, PoolConfig},
     health::{Admin, Health},
-    pool::Member,
+    pool::{Backend, Member},
 };
 
-use crate::{RegistryHandle, probe::literal_address};
+use crate::probe::literal_address;
 
 pub(super) type Identity = (Arc<str>, BackendUrl);
 pub(super) type Checks = HashMap<Identity, Arc<HealthCheck>>;
@@ -32,12 +32,11 @@ pub(super) fn checks(config: &Config, members: &HashMap<Identity, Member>) -> Ch
 }
 
 pub(super) fn new_member(
-    handle: &RegistryHandle,
+    backend: Arc<Backend>,
     (pool, config): (&PoolConfig, &BackendConfig),
     health: Health,
     now: Instant,
 ) -> Member {
-    let backend = handle.new_backend(config.url.clone());
     backend.set_failures_limit(failures_limit(pool));
     if let Some(address) = literal_address(&config.url) {
         backend.set_addresses(&[address]);

@@ -92,6 +92,32 @@ async fn a_drain_keeps_new_requests_away_and_is_done_when_those_in_flight_have_e
 }
 
 #[actix::test]
+async fn a_backend_that_is_removed_and_added_again_still_holds_what_it_held() {
+    let plane = start_with(
+        Config::clone(&file("http://a, http://b")),
+        FakeProber::default(),
+    );
+    plane.pass(Duration::from_millis(200)).await;
+    let mut held = held(&plane, 4);
+    reloaded(&plane, file("http://a")).await;
+    assert_eq!(plane.health("b"), None);
+    reloaded(&plane, file("http://a, {url: http://b, max_connections: 2}")).await;
+    plane.pass(Duration::from_millis(200)).await;
+    assert_eq!(seen(&plane, "b").await.in_flight, 2);
+    assert_eq!(plane.picks(4), "aaaa", "its limit is reached");
+    held.retain(|lease| lease.backend().url().host() != "b");
+    assert_eq!(seen(&plane, "b").await.in_flight, 0);
+    assert_eq!(plane.picks(4).matches('b').count(), 2);
+    reloaded(&plane, file("http://a")).await;
+    reloaded(&plane, file("http://a, http://b")).await;
+    assert_eq!(
+        seen(&plane, "b").await.requests,
+        0,
+        "with nothing in flight it is a new one"
+    );
+}
+
+#[actix::test]
 async fn a_drain_with_nothing_in_flight_is_done_a_moment_later_and_not_at_once() {
     let plane = start(&["a", "b"], FakeProber::default());
     plane.pass(MOMENT).await;
