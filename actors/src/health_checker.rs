@@ -31,8 +31,8 @@ pub struct HealthChecker {
     registry: Addr<BackendRegistry>,
     prober: Rc<dyn Prober>,
     gate: Rc<Gate>,
-    /// How the last probe ended; `None` before the first.
-    last: Option<bool>,
+    /// Whether the last probe failed slowly; `None` before the first.
+    hung: Option<bool>,
     resolved: Option<Instant>,
     guard: EndGuard,
 }
@@ -50,7 +50,7 @@ impl HealthChecker {
             registry,
             prober,
             gate,
-            last: None,
+            hung: None,
             resolved: None,
             guard,
         }
@@ -75,21 +75,22 @@ impl HealthChecker {
             Rc::clone(&self.gate),
             Arc::clone(&self.backend),
         );
-        let (failing, check) = (self.last == Some(false), Arc::clone(&settings));
+        let (hanging, check) = (self.hung == Some(true), Arc::clone(&settings));
         let ask = async move {
             let report = {
-                let _turn = gate.enter(failing).await;
+                let _turn = gate.enter(hanging).await;
                 prober.probe(backend.url(), &check).await
             };
-            let ok = report.ok;
+            // One that refuses does so at once, and is no burden to others.
+            let hung = !report.ok && report.took >= check.timeout / 2;
             // Without an answer the registry is gone; the next one starts checkers of its own.
             let next = registry.send(ProbeFinished { backend: id, report }).await;
-            (ok, next.unwrap_or(NextProbe::Never))
+            (hung, next.unwrap_or(NextProbe::Never))
         };
         let then = ask
             .into_actor(self)
-            .then(move |(ok, next), this, ctx: &mut Context<Self>| {
-                let first = this.last.replace(ok).is_none();
+            .then(move |(hung, next), this, ctx: &mut Context<Self>| {
+                let first = this.hung.replace(hung).is_none();
                 let pause = match next {
                     // Those that began together shall not go on together.
                     NextProbe::Usual if first => Some(between(settings.fast_interval, settings.interval)),

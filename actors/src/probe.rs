@@ -32,7 +32,7 @@ pub const USER_AGENT: &str = concat!("simple-lb-health/", env!("CARGO_PKG_VERSIO
 /// Asks backends. The product has one implementation, tests another.
 pub trait Prober {
     /// The addresses of the backend's name; never empty.
-    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, String>>;
+    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>>;
 
     /// One probe; it ends within the timeout of `settings`.
     fn probe(&self, url: &BackendUrl, settings: &HealthCheck) -> LocalBoxFuture<'static, ProbeReport>;
@@ -46,7 +46,7 @@ pub fn literal_address(url: &BackendUrl) -> Option<SocketAddr> {
         .map(|host| SocketAddr::new(host, url.port()))
 }
 
-type Resolution = Shared<LocalBoxFuture<'static, Result<Vec<SocketAddr>, String>>>;
+type Resolution = Shared<LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>>>;
 
 /// Asks over the network.
 #[derive(Clone, Default)]
@@ -70,12 +70,12 @@ impl NetworkProber {
         let look_up = async move {
             let result = match tokio::net::lookup_host((done.0.as_str(), done.1)).await {
                 Ok(addresses) => Ok(addresses.collect::<Vec<_>>()),
-                Err(error) => Err(format!("name does not resolve: {error}")),
+                Err(error) => Err(Failure::resolving(&error)),
             };
             resolving.borrow_mut().remove(&done);
             result.and_then(|all| {
                 if all.is_empty() {
-                    Err("name has no address".to_owned())
+                    Err(Failure::new("name has no address"))
                 } else {
                     Ok(all)
                 }
@@ -90,7 +90,7 @@ impl NetworkProber {
 }
 
 impl Prober for NetworkProber {
-    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, String>> {
+    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>> {
         match literal_address(url) {
             Some(address) => async move { Ok(vec![address]) }.boxed_local(),
             None => self.resolution(url.host(), url.port()).boxed_local(),
@@ -124,8 +124,9 @@ impl Prober for NetworkProber {
     }
 }
 
-/// Why a probe failed.
-struct Failure {
+/// Why a probe failed, or a name was not resolved.
+#[derive(Debug, Clone)]
+pub struct Failure {
     /// In a few words.
     detail: String,
     /// The balancer has no file descriptor left: nothing is known of the backend.
@@ -136,6 +137,13 @@ impl Failure {
     fn new(detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self { detail, ours: false }
+    }
+
+    fn resolving(error: &io::Error) -> Self {
+        Self {
+            detail: format!("name does not resolve: {error}"),
+            ours: is_out_of_files(error),
+        }
     }
 }
 
@@ -161,7 +169,7 @@ impl NetworkProber {
         settings: &HealthCheck,
         addresses: &mut Vec<SocketAddr>,
     ) -> Result<String, Failure> {
-        *addresses = self.resolve(url).await.map_err(Failure::new)?;
+        *addresses = self.resolve(url).await?;
         let deadline = Instant::now() + settings.timeout;
         let mut failure = Failure::new("");
         for index in 0..addresses.len() {
@@ -209,4 +217,16 @@ async fn ask_address(
 
 fn round_to_millis(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_cannot_be_resolved_for_want_of_descriptors_judges_nobody() {
+        let ours = |code| Failure::resolving(&io::Error::from_raw_os_error(code)).ours;
+        assert!(ours(23) && ours(24));
+        assert!(!Failure::resolving(&io::Error::other("no such host")).ours);
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     control_plane::{ControlPlane, first_snapshot},
     health_checker::HealthChecker,
     messages::*,
-    probe::Prober,
+    probe::{Failure, Prober},
     registry::BackendRegistry,
 };
 
@@ -77,7 +77,7 @@ impl Drop for Running {
 }
 
 impl Prober for FakeProber {
-    fn resolve(&self, _: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, String>> {
+    fn resolve(&self, _: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>> {
         async { Ok(vec![SocketAddr::from(([192, 0, 2, 1], 80))]) }.boxed_local()
     }
 
@@ -106,7 +106,7 @@ impl Prober for FakeProber {
             ProbeReport {
                 ok,
                 detail: "fake".to_owned(),
-                took: Duration::ZERO,
+                took: takes,
                 addresses: Vec::new(),
                 ours: answer == Answer::Ours,
             }

@@ -1,7 +1,7 @@
 //! Many backends: never many probes at once, and none that waits for long.
 
 use super::*;
-use crate::gate::{FAILING, USUAL};
+use crate::gate::{HANGING, USUAL};
 
 fn crowd(backends: usize) -> Config {
     let backends: Vec<String> = (0..backends).map(|index| format!("http://b{index}")).collect();
@@ -86,5 +86,19 @@ async fn backends_that_hang_do_not_delay_the_others() {
         .map(|(now, before)| now - before)
         .collect();
     assert!(since.iter().all(|count| *count >= 3), "every 5 s: {since:?}");
-    assert!(plane.prober.0.borrow().most <= USUAL + FAILING);
+    assert!(plane.prober.0.borrow().most <= USUAL + HANGING);
+}
+
+#[actix::test]
+async fn backends_that_hang_do_not_delay_the_news_that_another_is_dead() {
+    let plane = start_with(crowd(250), FakeProber::default());
+    plane.pass(Duration::from_secs(10)).await;
+    for index in 50..250 {
+        plane.prober.set(&format!("b{index}"), Answer::Hangs);
+    }
+    // Each has hung once: 200 of 2 s, 32 at a time.
+    plane.pass(Duration::from_secs(20)).await;
+    plane.prober.set("b0", Answer::Bad);
+    plane.pass(Duration::from_secs(12)).await;
+    assert_eq!(plane.health("b0"), Some(HealthStatus::Down));
 }

@@ -93,10 +93,7 @@ async fn a_drain_keeps_new_requests_away_and_is_done_when_those_in_flight_have_e
 
 #[actix::test]
 async fn a_backend_that_is_removed_and_added_again_still_holds_what_it_held() {
-    let plane = start_with(
-        Config::clone(&file("http://a, http://b")),
-        FakeProber::default(),
-    );
+    let plane = start_with(Config::clone(&file("http://a, http://b")), FakeProber::default());
     plane.pass(Duration::from_millis(200)).await;
     let mut held = held(&plane, 4);
     reloaded(&plane, file("http://a")).await;
