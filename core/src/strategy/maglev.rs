@@ -2,8 +2,10 @@
 //! balancer", NSDI 2016, section 3.4): candidates take turns in claiming the slots of a table, each in an order of its
 //! own that its id determines. A key belongs to the owner of its slot.
 //!
-//! With weights, a candidate takes its turns as often as its weight says (as Envoy does it). All candidates get slots in
-//! proportion to within one slot, and when one is removed or added, few slots change hands beside its own.
+//! With weights, a candidate takes its turns as often as its weight says (as Envoy does it), and its first one in the
+//! first round: in a large pool the table is full before the weight of a light one has come to a whole turn, and nobody
+//! may be left without a slot. All candidates get slots in proportion to within one slot, and when one is removed or
+//! added, few slots change hands beside its own.
 //!
 //! The number of slots is a prime, so that every order visits all of them: the first of [`PRIMES`] with at least 100
 //! slots a candidate, which keeps what moves needlessly near a hundredth, as in the paper. At least 16,411, so that
@@ -30,7 +32,7 @@ pub(super) struct Table(Box<[u32]>);
 struct Claims {
     next: u64,
     skip: u64,
-    /// The sum of weights up to which its turns have been taken.
+    /// Its turns so far, by the weight of the heaviest.
     taken: u64,
 }
 
@@ -49,12 +51,11 @@ impl Table {
             taken: 0,
         };
         let mut claims: Vec<Claims> = ids.iter().map(claims).collect();
-        let (mut left, mut round) = (size, 0);
-        loop {
-            round += 1;
+        let mut left = size;
+        for round in 0.. {
             for (index, (claim, &weight)) in claims.iter_mut().zip(weights).enumerate() {
-                // Every candidate takes `weight` turns in `heaviest` rounds, evenly.
-                if round * u64::from(weight) < claim.taken + heaviest {
+                // Every candidate takes `weight` turns in `heaviest` rounds, evenly, and all take the first.
+                if weight == 0 || round * u64::from(weight) < claim.taken {
                     continue;
                 }
                 claim.taken += heaviest;
@@ -65,6 +66,7 @@ impl Table {
                 }
             }
         }
+        Self(slots)
     }
 
     /// How many slots there are.
@@ -102,4 +104,25 @@ fn size_for(candidates: usize) -> usize {
         .find(enough)
         .copied()
         .unwrap_or(PRIMES[PRIMES.len() - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lightest_has_a_slot_however_many_heavy_ones_there_are() {
+        for heavy in [10_usize, 99, 2_000] {
+            let mut weights = vec![256; heavy];
+            weights.push(1);
+            let ids: Vec<u64> = (0..weights.len() as u64).map(mix).collect();
+            let table = Table::new(&weights, &ids);
+            let mut slots = vec![0_usize; weights.len()];
+            table.0.iter().for_each(|&owner| slots[owner as usize] += 1);
+            let share = table.len() as f64 / (256 * heavy + 1) as f64;
+            assert!((1..=share as usize + 1).contains(&slots[heavy]), "{slots:?}");
+            let fair = |&count: &usize| (count as f64 - 256.0 * share).abs() <= 2.0;
+            assert!(slots[..heavy].iter().all(fair), "{slots:?}");
+        }
+    }
 }
