@@ -11,7 +11,8 @@
 //! as it did: it can raise the average, and not lower it.
 //!
 //! One word holds average and time, so that workers need no lock. Time is counted in units of 64 µs from the first
-//! measurement; after 76 hours without any it is taken for shorter than it was, which does no harm.
+//! measurement; after 76 hours without any it begins anew, so that for as long as `decay` an average that has faded away
+//! looks as it did then.
 
 use std::{
     sync::{
@@ -24,6 +25,9 @@ use std::{
 /// Finer than requests to one backend follow each other on a busy machine; what comes within one unit only counts if it
 /// is a peak.
 const UNIT_MICROS: u128 = 64;
+
+/// Units by which one worker's reading of the clock may lie behind another's: a minute.
+const SKEW: u32 = 1 << 20;
 
 /// What failures can make of an average, in microseconds: as long as the usual decay, so that it is over soon.
 const MOST_AFTER_FAILURE: f32 = 10_000_000.0;
@@ -63,7 +67,7 @@ impl Average {
     fn weight_at(self, at: u32, decay: Duration) -> f32 {
         let passed = at.wrapping_sub(self.at);
         // A worker whose clock reading is a moment older.
-        let passed = if passed > u32::MAX / 2 { 0 } else { passed };
+        let passed = if passed > u32::MAX - SKEW { 0 } else { passed };
         let units = decay.as_micros() as f64 / UNIT_MICROS as f64;
         (-f64::from(passed) / units.max(1.0)).exp() as f32
     }
@@ -193,6 +197,22 @@ mod tests {
         let later = start + Duration::from_secs(60);
         assert!(estimate(&average, later, true) < 1.0);
         assert!((estimate(&average, later, false) - 100.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn an_average_stays_faded_over_a_long_weekend() {
+        let (average, start) = (PeakEwma::default(), Instant::now());
+        average.observe(ms(10_000), start, ms(10_000));
+        for hours in [1, 38, 39, 60, 76] {
+            let later = start + Duration::from_secs(hours * 3600);
+            let left = average.estimate(later, ms(10_000), true).unwrap();
+            assert!(left < 1.0, "{left} after {hours} h");
+        }
+        let earlier = average.estimate(start, ms(10_000), true).unwrap();
+        assert!(
+            (earlier - 10_000_000.0).abs() < 1.0,
+            "a clock that lies behind changes nothing"
+        );
     }
 
     #[test]
