@@ -54,7 +54,7 @@ pub trait Candidates {
     /// Requests that it holds now.
     fn in_flight(&self, index: usize) -> u64;
 
-    /// How long it takes to answer, smoothed, in any unit; `None` while nothing is known.
+    /// How long it takes to answer, smoothed, in microseconds; `None` while nothing is known.
     fn latency(&self, index: usize) -> Option<f64>;
 
     /// What an admitted candidate has in flight.

@@ -68,26 +68,36 @@ fn power_of_two_sees_past_one_that_is_heavy_and_slow() {
 #[test]
 fn least_time_goes_where_the_answer_comes_first() {
     let mut field = Field::new(&[1, 1]);
-    field.latencies = vec![Some(10.0), Some(100.0)];
+    field.latencies = vec![Some(10_000.0), Some(100_000.0)];
     assert_eq!(field.counts(Algorithm::LeastTime, 100), [100, 0]);
     field.held = vec![8, 0];
     assert_eq!(
         field.counts(Algorithm::LeastTime, 100),
         [100, 0],
-        "nine times 10 is below 100"
+        "nine times 10 ms is below 100 ms"
     );
     field.held = vec![11, 0];
     assert_eq!(
         field.counts(Algorithm::LeastTime, 100),
         [0, 100],
-        "twelve times 10 is not"
+        "twelve times 10 ms is not"
     );
+}
+
+#[test]
+fn least_time_takes_no_difference_for_real_that_may_be_chance() {
+    let mut field = Field::new(&[1, 1]);
+    for (one, other) in [(10_000.0, 19_000.0), (200.0, 1_100.0), (0.0, 0.0)] {
+        field.latencies = vec![Some(one), Some(other)];
+        let second = field.counts(Algorithm::LeastTime, 1000)[1];
+        assert!((400..=600).contains(&second), "{one} and {other}: {second}");
+    }
 }
 
 #[test]
 fn least_time_takes_a_newcomer_for_as_fast_as_the_other() {
     let mut field = Field::new(&[1, 1]);
-    field.latencies = vec![Some(10.0), None];
+    field.latencies = vec![Some(10_000.0), None];
     field.held = vec![1, 0];
     assert_eq!(field.counts(Algorithm::LeastTime, 100), [0, 100]);
     field.held = vec![0, 1];
@@ -98,7 +108,7 @@ fn least_time_takes_a_newcomer_for_as_fast_as_the_other() {
 fn least_time_measures_weights_by_their_mean() {
     let chosen = |weights: &[u16]| {
         let mut field = Field::new(weights);
-        field.latencies = vec![Some(10.0); 2];
+        field.latencies = vec![Some(10_000.0); 2];
         field.held = vec![2, 1];
         field.counts(Algorithm::LeastTime, 100)
     };

@@ -103,7 +103,7 @@ const ALL: [Algorithm; 8] = [
 ];
 
 fn fields(most: usize) -> impl proptest::strategy::Strategy<Value = Field> {
-    let latency = prop::option::of(0.5..500.0_f64);
+    let latency = prop::option::of(500.0..500_000.0_f64);
     let candidate = (1u16..=256, 0u64..20, prop::bool::weighted(0.4), latency);
     prop::collection::vec(candidate, 1..most).prop_map(|candidates| Field {
         weights: candidates.iter().map(|one| one.0).collect(),

@@ -148,6 +148,20 @@ proptest! {
     }
 
     #[test]
+    fn least_time_follows_the_weights_of_equals_whose_averages_differ_by_chance(
+        weights in prop::collection::vec(1u16..=16, 2..20), seed in any::<u64>(),
+    ) {
+        let mut field = Field::new(&weights);
+        // Heavier ones meet more peaks.
+        let latencies = weights.iter().zip(0..).map(|(&weight, index)| {
+            let luck = (mix(seed ^ index) % 1000) as f64 / 1000.0;
+            Some(10_000.0 * (1.0 + 0.5 * f64::from(weight) / 16.0 + 0.5 * luck))
+        });
+        field.latencies = latencies.collect();
+        assert_by_weight(&field, Algorithm::LeastTime, 20_000)?;
+    }
+
+    #[test]
     fn least_connections_over_many_follows_the_weights_when_idle(
         weights in prop::collection::vec(1u16..=256, 65..200),
     ) {
