@@ -193,7 +193,9 @@ impl Pool {
             random,
             key: ask.key,
         };
-        let begin = self.first_tier(random);
+        // What belongs to one key goes to one tier.
+        let places = self.rules.algorithm.has_places();
+        let begin = self.first_tier(ask.key.filter(|_| places).unwrap_or(random));
         // Whoever a lower tier was meant for comes back to the ones above.
         let (above, from_begin) = self.tiers.split_at(begin);
         let mut full = false;
@@ -322,7 +324,11 @@ fn parts(members: &[Member], overprovisioning: f64) -> Box<[u32]> {
     for member in members {
         let (up, all) = weights.entry(member.priority).or_default();
         let weight = u64::from(member.weight.get());
-        *all += weight;
+        // Of one that has just been added nothing is known, and nothing is missing.
+        *all += match member.health.status() {
+            HealthStatus::Pending => 0,
+            _ => weight,
+        };
         *up += if member.health.is_up() { weight } else { 0 };
     }
     let tiers = weights.into_values().filter(|(up, _)| *up > 0);

@@ -40,6 +40,48 @@ fn a_lower_tier_serves_what_a_full_one_cannot() {
     assert_eq!(full.unwrap_err(), NoBackend::Saturated);
 }
 
+fn gradual(ones: &[One], strategy: StrategyConfig) -> Pool {
+    pool_with(ones, |config| {
+        config.strategy = strategy;
+        config.failover = Failover::Gradual {
+            overprovisioning: LoadFactor::new(1.4).unwrap(),
+        };
+    })
+}
+
+#[test]
+fn gradual_failover_moves_keys_and_not_their_requests() {
+    let mut ones = vec![One::default(), One::default(), tier(1)];
+    ones[1].health = down();
+    let pool = gradual(&ones, ALL[5]());
+    let mut hosts = BTreeMap::new();
+    for key in 0..100 {
+        let host = |step| {
+            let now = Instant::now();
+            let lease = pool.pick(&Ask {
+                key: Some(mix(key)),
+                ..ask(step, now, &Tried::default())
+            });
+            host_of(&lease.unwrap())
+        };
+        let first = host(0);
+        assert!((1..20).all(|step| host(step) == first), "key {key}");
+        *hosts.entry(first).or_insert(0) += 1;
+    }
+    assert!((50..=90).contains(&hosts["a"]) && hosts["c"] >= 10, "{hosts:?}");
+}
+
+#[test]
+fn gradual_failover_misses_nobody_who_was_only_just_added() {
+    let mut ones = vec![One::default(); 4];
+    ones.push(tier(1));
+    for one in &mut ones[1..4] {
+        one.health = Health::added();
+    }
+    let shares = shares(&gradual(&ones, StrategyConfig::RoundRobin), Instant::now(), 50);
+    assert_eq!(shares.keys().collect::<Vec<_>>(), ["a"]);
+}
+
 #[test]
 fn gradual_failover_moves_the_part_that_is_missing() {
     let shares_of = |down_of_ten: usize, backup_down: bool| {
