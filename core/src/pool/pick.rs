@@ -13,7 +13,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use super::{
@@ -53,12 +53,7 @@ impl Pool {
     /// Works out who is a candidate and how one of them is chosen.
     pub fn new(name: Arc<str>, config: Arc<PoolConfig>, members: Vec<Member>, state: Arc<PoolState>) -> Self {
         let algorithm = config.strategy.algorithm();
-        let bounded = matches!(
-            algorithm,
-            Algorithm::Hash {
-                bounded_load: Some(_)
-            }
-        );
+        let is_held_counted = algorithm.bounds_load() || state.counts_held.load(Relaxed);
         let is_limited = members.iter().any(|member| member.max_connections.is_some());
         if is_limited {
             members
@@ -70,7 +65,7 @@ impl Pool {
             slow_start: config.slow_start,
             meter: Meter {
                 decay: config.strategy.decay(),
-                held: bounded.then(|| Arc::clone(&state.held)),
+                held: is_held_counted.then(|| Arc::clone(&state.held)),
             },
         };
         let tiers = tiers(&members, algorithm, config.all_down);

@@ -1,11 +1,15 @@
 //! All that the request path reads, in one immutable value: the registry builds a new one for each change and
 //! publishes it whole, so no request ever sees half of a reload.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use super::{Ask, Backend, Lease, NoBackend, Pool, Route, route};
 use crate::{
-    config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, Weight},
+    config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, StrategyConfig, Weight},
     health::Health,
     live::Live,
     route::{Matcher, Request},
@@ -86,12 +90,14 @@ impl Snapshot {
         members: impl Fn(&str) -> Vec<Member>,
         previous: Option<&Snapshot>,
     ) -> Self {
+        let bounded = pools_with_bounds(&config);
         let pools: Vec<Arc<Pool>> = config
             .pools
             .iter()
             .map(|(name, pool)| {
                 let known = previous.and_then(|previous| previous.pool(name));
                 let state = known.map_or_else(Arc::default, |pool| Arc::clone(pool.state()));
+                state.counts_held.store(bounded.contains(&**name), Relaxed);
                 let settings = match known {
                     Some(known) if **known.config() == *pool => Arc::clone(known.config()),
                     _ => Arc::new(pool.clone()),
@@ -198,4 +204,15 @@ impl Snapshot {
     pub fn pick_from(&self, pool: &Pool, ask: &Ask<'_>) -> Result<Lease, NoBackend> {
         self.newest(pool).map_or(pool, |newest| newest).pick(ask)
     }
+}
+
+/// Pools with a bounded load, be it their own or that of a route: all that their backends hold is counted.
+fn pools_with_bounds(config: &Config) -> HashSet<&str> {
+    let is_bounded = |strategy: &StrategyConfig| strategy.algorithm().bounds_load();
+    let forwards = config.routes.iter().filter_map(|route| route.forward());
+    let of_routes = forwards
+        .filter(|forward| forward.strategy.as_ref().is_some_and(is_bounded))
+        .flat_map(|forward| forward.split.iter().map(|(pool, _)| &**pool));
+    let own = config.pools.iter().filter(|(_, pool)| is_bounded(&pool.strategy));
+    own.map(|(name, _)| &**name).chain(of_routes).collect()
 }

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64},
+    },
 };
 
 use super::{Member, Queue, tier::Candidate};
@@ -20,8 +23,10 @@ pub struct PoolState {
     pub(super) retry_budget: Arc<RetryBudget>,
     /// Whether it belongs to a route with a strategy of its own.
     pub(super) own_of_a_route: bool,
-    /// Requests in flight, counted only for strategies that want to know.
+    /// Requests in flight, over the pool and all routes with strategies of their own; counted only if one of them wants
+    /// to know.
     pub(super) held: Arc<AtomicU64>,
+    pub(super) counts_held: Arc<AtomicBool>,
     /// Requests that wait for a place.
     pub(super) queue: Arc<Queue>,
     /// The strategies of the last snapshot, one a tier.
@@ -60,6 +65,8 @@ impl PoolState {
             retry_budget: Arc::clone(&pool.retry_budget),
             // The same places, so the same line.
             queue: Arc::clone(&pool.queue),
+            held: Arc::clone(&pool.held),
+            counts_held: Arc::clone(&pool.counts_held),
             own_of_a_route: true,
             ..Self::default()
         })

@@ -8,7 +8,8 @@
 //! With a bounded load `c` (V. Mirrokni, M. Thorup, M. Zadimoghaddam: "Consistent hashing with bounded loads", SODA
 //! 2018), nobody gets a request while it holds `c` times its share of all requests in flight, rounded up: one hot key
 //! overflows to the owner of the next slot, always the same one while the load lasts. As in the paper, the request that
-//! is to be placed counts; since `c` is above 1, somebody is always below its bound.
+//! is to be placed counts; since `c` is above 1, somebody is always below its bound. Where the pool has tiers, what the
+//! others hold counts as well, so the bound is a little wider while more than one of them serves.
 
 use super::{Candidates, any_from, maglev::Table};
 

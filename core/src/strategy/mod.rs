@@ -120,6 +120,16 @@ impl Algorithm {
         matches!(self, Self::LeastConnections | Self::PowerOfTwo | Self::LeastTime)
     }
 
+    /// Whether it must know what all candidates hold together.
+    pub fn bounds_load(self) -> bool {
+        matches!(
+            self,
+            Self::Hash {
+                bounded_load: Some(_)
+            }
+        )
+    }
+
     /// Whether its candidates have fixed places: it must be built from all members, those out of service included, so
     /// that nothing moves when one of them comes or goes.
     pub fn has_places(self) -> bool {

@@ -60,6 +60,32 @@ const OWN: &str = "port: 0\nbackends: [http://a, http://b, http://c]\nretries: 3
   - {pool: default}\n";
 
 #[test]
+fn a_bound_of_a_route_is_one_of_all_that_the_backends_hold() {
+    let file = "port: 0\nbackends: [http://a, http://b, http://c, http://d]\nroutes:
+  - {path: /own, pool: default, strategy: {name: hash, key: client, bounded_load: 1.25}}
+  - {pool: default}\n";
+    let snapshot = build(file, None);
+    let tried = Tried::default();
+    let ask = Ask {
+        worker: 0,
+        now: Instant::now(),
+        random: 0,
+        key: Some(7),
+        sticky: None,
+        tried: &tried,
+    };
+    let pick = |path| {
+        let pool = route(&snapshot, path).destination(|| 0).unwrap().pool();
+        pool.pick(&ask).unwrap()
+    };
+    let _others: Vec<Lease> = (0..40).map(|_| pick("/")).collect();
+    let own: Vec<Lease> = (0..20).map(|_| pick("/own")).collect();
+    let held = own[0].backend().in_flight();
+    // A quarter of 60, and a quarter of that more.
+    assert!((11..=19).contains(&held), "{held} with the owner of the key");
+}
+
+#[test]
 fn a_route_with_a_strategy_of_its_own_shares_all_but_its_turns() {
     let snapshot = build(OWN, None);
     assert_eq!(picks(&snapshot, "/", 2), "ab");
