@@ -1,10 +1,10 @@
 //! Stopping without cutting anybody off.
 
-use std::time::Duration;
+use std::{os::unix::fs::OpenOptionsExt, time::Duration};
 
 use dummy_servers::{Behaviour, DummyServer, body_byte};
 use lb_core::config::Lane;
-use rustix::process::Signal;
+use rustix::{fs::OFlags, process::Signal};
 
 use crate::harness::{Balancer, Client, Process, backends, lane::lane, pause, wait_until};
 
@@ -161,5 +161,28 @@ fn who_has_connected_when_a_stop_begins_is_answered() {
     let answer = connected.try_request("GET", "/", &[], b"").unwrap();
     assert_eq!((answer.status, answer.header("Connection")), (200, Some("close")));
     assert_complete(&mut download);
+    assert_eq!(balancer.process.wait(), 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_keeps_nobody_from_ending() {
+    let [backend] = backends();
+    let mut balancer = Balancer::start(&format!("port: 0\nbackends: [\"{}\"]\n", backend.url()));
+    let file = balancer.place.folder().join("config.yaml");
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    balancer.signal(Signal::HUP);
+    // Opens once the balancer reads, and never writes: as if the file lay on a server that does not answer.
+    let mut open = std::fs::OpenOptions::new();
+    let open = open
+        .write(true)
+        .custom_flags(OFlags::NONBLOCK.bits().try_into().unwrap());
+    let mut held = None;
+    wait_until("the balancer to read", || {
+        held = open.open(&file).ok();
+        held.is_some()
+    });
+    balancer.signal(Signal::TERM);
     assert_eq!(balancer.process.wait(), 0);
 }

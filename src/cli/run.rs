@@ -51,7 +51,8 @@ pub(super) fn run(path: &Path) -> u8 {
             return exit::FAILED;
         }
     };
-    app::system().block_on(async {
+    let system = app::system();
+    let code = system.block_on(async {
         let mut running = match balancer.start(true).await {
             Ok(running) => running,
             Err(error) => {
@@ -66,7 +67,10 @@ pub(super) fn run(path: &Path) -> u8 {
         } else {
             exit::DONE
         }
-    })
+    });
+    flush();
+    // A file that is still being read, from a server that does not answer, would be waited for without end.
+    std::process::exit(code.into())
 }
 
 fn announce(running: &Running) {
