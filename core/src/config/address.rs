@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     model::{BackendUrl, Listener, Scheme},
@@ -175,14 +175,19 @@ fn port_number(digits: &str) -> Option<u16> {
     digits.parse().ok().filter(|_| plain)
 }
 
-/// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// Prefix of the IPv6 addresses that stand for those of IPv4 (RFC 4291 section 2.5.5.2): `::ffff:0:0/96`.
+const MAPPED_PREFIX: u8 = 96;
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address. Clients are known by their IPv4 address wherever they have one, so
+/// `::ffff:10.0.0.0/104` becomes what it stands for; as it is written it would hold nobody.
 pub(super) fn parse_network(text: &str) -> Result<IpNet, Refusal> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.into());
+        return Ok(address.to_canonical().into());
     }
     let network: IpNet = text
         .parse()
         .map_err(|_| Refusal::new("must be a network such as 10.0.0.0/8, or an IP address"))?;
+    let network = unmapped(network)?;
     if network.trunc() != network {
         return Err(
             Refusal::new("must be a network whose address has no bits beyond its prefix")
@@ -190,6 +195,24 @@ pub(super) fn parse_network(text: &str) -> Result<IpNet, Refusal> {
         );
     }
     Ok(network)
+}
+
+/// The network of IPv4 that one of mapped addresses stands for; others as they are.
+fn unmapped(network: IpNet) -> Result<IpNet, Refusal> {
+    let IpNet::V6(v6) = network else {
+        return Ok(network);
+    };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else {
+        return Ok(network);
+    };
+    let of_v4 = |prefix| Ipv4Net::new(v4, prefix).ok().map(IpNet::from);
+    let mapped = v6.prefix_len().checked_sub(MAPPED_PREFIX).and_then(of_v4);
+    mapped.ok_or_else(|| {
+        let refusal = Refusal::new(format!(
+            "must have a prefix from {MAPPED_PREFIX} to 128 with an IPv4 address in IPv6 form"
+        ));
+        refusal.did_you_mean(of_v4(v6.prefix_len()).map(|network| network.trunc()))
+    })
 }
 
 /// Whether the system could not open both: one port, and addresses that overlap.
