@@ -308,12 +308,13 @@ fn what_a_check_cannot_be_is_refused() {
 #[test]
 fn what_a_backends_check_makes_impossible_is_refused_there() {
     let text = "port: 1\nhealth_check: {body: ok}\nbackends: [{url: http://a, health_check: {method: HEAD}}, \
-                {url: http://b, maintenance: \"yes\"}]";
+                {url: http://b, maintenance: \"yes\"}, {url: http://c, drain: true, maintenance: true}]";
     assert_eq!(
         problems(text),
         [
             "3:51: backends[0].health_check.method: must not go together: an answer to HEAD has no body, got \"HEAD\"; use GET, or leave `body` out",
             "3:88: backends[1].maintenance: must be true or false, got \"yes\"; did you mean `true`?",
+            "3:138: backends[2].maintenance: must not be there beside `drain: true`, got \"true\"; in maintenance a backend gets nothing and is not probed; remove one of them",
         ]
     );
 }
