@@ -70,7 +70,7 @@ fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
             return Err(Refusal::new("must hold an IPv6 address in brackets")
                 .did_you_mean(Some(format!("http://[{authority}]"))));
         }
-        (checked_host(host)?, port)
+        (checked_host(host, "http://localhost:9001")?, port)
     };
     let refused = || Refusal::new("must have a port from 1 to 65535");
     match port.strip_prefix(':') {
@@ -83,10 +83,10 @@ fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
     }
 }
 
-/// A name of letters, digits, `-` and `_` between dots, or an IPv4 address.
-pub(super) fn checked_host(host: &str) -> Result<String, Refusal> {
+/// A name of letters, digits, `-` and `_` between dots, or an IPv4 address. `example` is what to write where there is none.
+pub(super) fn checked_host(host: &str, example: &str) -> Result<String, Refusal> {
     if host.is_empty() {
-        return Err(Refusal::new("must name a host, such as http://localhost:9001"));
+        return Err(Refusal::new(format!("must name a host, such as {example}")));
     }
     if !host.is_ascii() {
         return Err(Refusal::new("must name a host in ASCII letters").hint("write its xn--… form"));

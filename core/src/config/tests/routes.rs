@@ -185,6 +185,13 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
     ),
     ("{host: [], pool: api}", &["host: must not be an empty list"]),
     (
+        "{host: [\"\", \"*.\"], pool: api}",
+        &[
+            "host[0]: must name a host, such as example.com or *.example.com, got \"\"",
+            "host[1]: must name a host, such as example.com or *.example.com, got \"*.\"",
+        ],
+    ),
+    (
         "{host: 한국.example, pool: api}",
         &["host: must name a host in ASCII letters, got \"한국.example\"; write its xn--… form"],
     ),

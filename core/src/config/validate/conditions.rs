@@ -108,7 +108,7 @@ fn host_pattern(written: &Written) -> Result<HostPattern, Refusal> {
         return Err(refusal.did_you_mean(rest.split('/').next()));
     }
     let name = |name: &str| -> Result<String, Refusal> {
-        let name = checked_host(name)?;
+        let name = checked_host(name, "example.com or *.example.com")?;
         Ok(name.strip_suffix('.').map(str::to_owned).unwrap_or(name))
     };
     match text.strip_prefix("*.") {
