@@ -40,7 +40,7 @@ impl FromStr for BackendUrl {
         if authority.contains('@') {
             return Err(Refusal::new("must not hold a user name or password").hint("they would not be sent"));
         }
-        let (host, port) = authority_parts(authority)?;
+        let (host, port) = authority_parts(authority, "http://localhost:9001")?;
         let url = Self::from_parts(Scheme::Http, &host, port);
         if path.contains(['?', '#']) {
             return Err(Refusal::new("must not hold a query or fragment").did_you_mean(Some(url)));
@@ -54,8 +54,9 @@ impl FromStr for BackendUrl {
     }
 }
 
-/// Host (IPv6 without brackets, addresses in their usual form) and port, 80 if none is written.
-fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
+/// Host (IPv6 without brackets, addresses in their usual form) and port, 80 if none is written. `example` is what to write
+/// where there is no host.
+pub(super) fn authority_parts(authority: &str, example: &str) -> Result<(String, u16), Refusal> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, port) = rest
             .split_once(']')
@@ -70,7 +71,7 @@ fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
             return Err(Refusal::new("must hold an IPv6 address in brackets")
                 .did_you_mean(Some(format!("http://[{authority}]"))));
         }
-        (checked_host(host, "http://localhost:9001")?, port)
+        (checked_host(host, example)?, port)
     };
     let refused = || Refusal::new("must have a port from 1 to 65535");
     match port.strip_prefix(':') {

@@ -85,6 +85,18 @@ fn actions_and_settings_are_scalars_or_mappings() {
         ),
         ("{redirect: {to: /new, status: 308}}", "redirect 308 /new"),
         (
+            "{redirect: \"{scheme}://www.{host}:8443?{query}\"}",
+            "redirect 302 {scheme}://www.{host}:8443?{query}",
+        ),
+        (
+            "{redirect: \"https://a.{authority}\"}",
+            "redirect 302 https://a.{authority}",
+        ),
+        (
+            "{redirect: \"https://[::1]:8443/\"}",
+            "redirect 302 https://[::1]:8443/",
+        ),
+        (
             "{path: {regex: \"^/u/(?P<id>.*)$\"}, redirect: \"https://u.example:8443/{id}?{1}\"}",
             "redirect 302 https://u.example:8443/{id}?{1}",
         ),
@@ -407,6 +419,48 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
         "{redirect: \"https://a.example{query}\"}",
         &[
             "redirect: must name its host by letters, {host} or {authority}, and then go on with `/`, {path} or {target}, got \"https://a.example{query}\"; else a client could make it another host",
+        ],
+    ),
+    (
+        "{redirect: \"https://-\"}",
+        &[
+            "redirect: must name a host whose parts between dots have 1 to 63 characters and no `-` at their ends, got \"https://-\"",
+        ],
+    ),
+    (
+        "{redirect: \"https://a:99999/\"}",
+        &["redirect: must have a port from 1 to 65535, got \"https://a:99999/\""],
+    ),
+    (
+        "{redirect: \"https://{host}:0{path}\"}",
+        &["redirect: must have a port from 1 to 65535, got \"https://{host}:0{path}\""],
+    ),
+    (
+        "{redirect: \"https://[::1/\"}",
+        &["redirect: has a `[` without its `]`, got \"https://[::1/\""],
+    ),
+    (
+        "{redirect: \"{scheme}://:80/\"}",
+        &[
+            "redirect: must name a host, such as https://example.com{target} or https://www.{host}{target}, got \"{scheme}://:80/\"",
+        ],
+    ),
+    (
+        "{redirect: \"https://{path}\"}",
+        &[
+            "redirect: must name a host, such as https://example.com{target} or https://www.{host}{target}, got \"https://{path}\"",
+        ],
+    ),
+    (
+        "{redirect: \"https://a.b{host}.c{path}\"}",
+        &[
+            "redirect: must have a dot before {host} or {authority} within a host, and a dot or a port at most behind {host}, got \"https://a.b{host}.c{path}\"; write for example https://example.com{target} or https://www.{host}{target}",
+        ],
+    ),
+    (
+        "{redirect: \"https://{authority}:8443/\"}",
+        &[
+            "redirect: must have a dot before {host} or {authority} within a host, and a dot or a port at most behind {host}, got \"https://{authority}:8443/\"; write for example https://example.com{target} or https://www.{host}{target}",
         ],
     ),
     (

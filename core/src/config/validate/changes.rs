@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Checker, conditions, whole};
 use crate::{
     config::{
+        address::authority_parts,
         model::*,
         problem::Refusal,
         raw::{RawChanges, RawRedirect, RawRespond, RawRoute, Written},
@@ -245,36 +246,56 @@ fn location(written: &Written, pattern: Option<&Pattern>) -> Result<Template, Re
         let refusal = Refusal::new("must begin with `https://`, `http://`, `{scheme}://` or one `/`");
         return Err(refusal.hint("for another scheme write for example `https://{host}{target}`"));
     };
-    if ends_in_path(rest) {
-        return Ok(template);
-    }
-    let refusal = Refusal::new(
-        "must name its host by letters, {host} or {authority}, and then go on with `/`, {path} or {target}",
-    );
-    Err(refusal.hint("else a client could make it another host"))
+    let Some(authority) = before_path(rest) else {
+        let refusal = Refusal::new(
+            "must name its host by letters, {host} or {authority}, and then go on with `/`, {path} or {target}",
+        );
+        return Err(refusal.hint("else a client could make it another host"));
+    };
+    whole_names(authority).and_then(|()| {
+        let sample = authority.replace("{host}", "host").replace("{authority}", "host");
+        authority_parts(&sample, PLACE).map(|_| template)
+    })
 }
 
-/// Whether a text begins with a host that no request can change but by `Host`, and ends there or goes on as a path.
-fn ends_in_path(mut rest: &str) -> bool {
-    let mut named = false;
+/// A place that a redirect may name.
+const PLACE: &str = "https://example.com{target} or https://www.{host}{target}";
+
+/// The host and port that a text begins with and that no request can change but by `Host`, if they end there or go on as
+/// a path.
+fn before_path(text: &str) -> Option<&str> {
+    let mut rest = text;
     loop {
         if rest.is_empty()
             || rest.starts_with(['/', '?'])
             || rest.starts_with("{path}")
             || rest.starts_with("{target}")
         {
-            return named;
+            return text.strip_suffix(rest);
         }
         rest = match ["{host}", "{authority}"]
             .iter()
             .find_map(|host| rest.strip_prefix(host))
         {
             Some(behind) => behind,
-            None => match rest.strip_prefix(|c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c)) {
-                Some(behind) => behind,
-                None => return false,
-            },
+            None => rest.strip_prefix(|c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c))?,
         };
-        named = true;
     }
+}
+
+/// Refuses hosts of which a variable is a part of a name, and not one or more names between dots.
+fn whole_names(authority: &str) -> Result<(), Refusal> {
+    let whole = |variable: &str, behind: &[char]| {
+        authority.match_indices(variable).all(|(at, _)| {
+            let (before, after) = (&authority[..at], &authority[at + variable.len()..]);
+            let begins = before.is_empty() || before.ends_with('.');
+            begins && (after.is_empty() || after.starts_with(behind))
+        })
+    };
+    // {authority} may bring a port, behind which nothing of a host can follow.
+    if whole("{host}", &['.', ':']) && whole("{authority}", &[]) {
+        return Ok(());
+    }
+    let rule = "must have a dot before {host} or {authority} within a host, and a dot or a port at most behind {host}";
+    Err(Refusal::new(rule).hint(format!("write for example {PLACE}")))
 }
