@@ -464,6 +464,12 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "{path: {regex: \"^/old(?P<path>.*)$\"}, redirect: \"https://a.example{path}\"}",
+        &[
+            "redirect: must not use {path}, which is a variable and also a group of the regular expression, got \"https://a.example{path}\"; give the group another name",
+        ],
+    ),
+    (
         "{redirect: {to: /a, status: 305}}",
         &["redirect.status: must be 301, 302, 303, 307 or 308, got \"305\""],
     ),

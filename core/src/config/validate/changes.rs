@@ -201,6 +201,7 @@ fn template(text: &str, pattern: Option<&Pattern>) -> Result<Template, Refusal> 
             BadTemplate::NoGroup(_) if pattern.is_none() => refusal
                 .hint("groups are there where the route's path is a regular expression, and in its rewrite"),
             BadTemplate::NoGroup(_) => refusal,
+            BadTemplate::Both(_) => refusal.hint("give the group another name"),
             BadTemplate::Unknown(name) => match closest(&name, names()) {
                 Some(meant) => refusal.did_you_mean(Some(format!("{{{meant}}}"))),
                 None => refusal.hint(format!("there are: {}", names().collect::<Vec<_>>().join(", "))),
