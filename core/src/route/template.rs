@@ -177,6 +177,16 @@ impl Template {
         })
     }
 
+    /// A text that it can become: `x` for what a request fills in, behind a slash where that is a path.
+    pub(crate) fn sample(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Variable(Variable::Path | Variable::Target) => "/x".to_owned(),
+            Part::Variable(_) | Part::Group(_) => "x".to_owned(),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     /// The text for one request, without control characters.
     pub fn render(&self, values: &Values<'_>, out: &mut Vec<u8>) {
         self.render_groups(values, None, out);

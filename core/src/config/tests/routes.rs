@@ -145,6 +145,14 @@ fn actions_and_settings_are_scalars_or_mappings() {
             "pool api; rewrite ^/a(.) -> /{1}",
         ),
         (
+            "{pool: api, rewrite: {regex: \"[0-9]$\", to: \"../.{0}\"}}",
+            "pool api; rewrite [0-9]$ -> ../.{0}",
+        ),
+        (
+            "{pool: api, rewrite: /a/../b, allow_dot_segments: true}",
+            "pool api; rewrite / -> /a/../b; allow_dot_segments true",
+        ),
+        (
             "{pool: api, rewrite: {regex: x, to: \"{{\"}, allow_dot_segments: true, allow_encoded_slashes: true}",
             "pool api; rewrite x -> {{; allow_dot_segments true; allow_encoded_slashes true",
         ),
@@ -515,6 +523,42 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
         "{pool: api, rewrite: {regex: a, to: \"b?c\"}}",
         &[
             "rewrite.to: must be a path of visible ASCII characters without `?` and `#`, got \"b?c\"; the query stays as it came",
+        ],
+    ),
+    (
+        "{path: /b, pool: api, rewrite: /a/../b}",
+        &[
+            "rewrite: must not hold dot segments: requests with them are refused, got \"/a/../b\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, rewrite: {regex: a, to: \"/%2e./{0}\"}}",
+        &[
+            "rewrite.to: must not hold dot segments: requests with them are refused, got \"/%2e./{0}\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{path: {regex: \"^/a(.*)$\"}, pool: api, rewrite: {to: \"/{1}/..\"}}",
+        &[
+            "rewrite.to: must not hold dot segments: requests with them are refused, got \"/{1}/..\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, rewrite: {regex: \"^\", to: \"..{path}\"}}",
+        &[
+            "rewrite.to: must not hold dot segments: requests with them are refused, got \"..{path}\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, rewrite: {regex: a, to: \"b%2f\"}, allow_dot_segments: true}",
+        &[
+            "rewrite.to: must not hold encoded slashes: requests with them are refused, got \"b%2f\"; write `allow_encoded_slashes: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, strip_prefix: /a/./b}",
+        &[
+            "strip_prefix: must not hold dot segments: requests with them are refused, got \"/a/./b\"; write `allow_dot_segments: true` beside it",
         ],
     ),
     (

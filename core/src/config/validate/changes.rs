@@ -13,7 +13,7 @@ use crate::{
     },
     route::{
         BadTemplate, Pattern, Template, Variable,
-        ambiguity::Allowed,
+        ambiguity::{self, Allowed, Ambiguity},
         headers::{self, HeaderChanges},
         rewrite::Rewrite,
     },
@@ -51,8 +51,8 @@ impl Checker<'_> {
         lines
     }
 
-    pub(super) fn rewrite(&mut self, raw: &RawRoute, when: &Conditions) -> Option<Rewrite> {
-        let strip = self.strip_prefix(raw, when);
+    pub(super) fn rewrite(&mut self, raw: &RawRoute, when: &Conditions, allowed: Allowed) -> Option<Rewrite> {
+        let strip = self.strip_prefix(raw, when, allowed);
         let Some(rewrite) = &raw.rewrite else {
             return strip;
         };
@@ -69,7 +69,7 @@ impl Checker<'_> {
             return None;
         }
         if let Some(prefix) = &rewrite.prefix {
-            return self.check(prefix, |prefix| replaced_prefix(prefix, when));
+            return self.check(prefix, |prefix| replaced_prefix(prefix, when, allowed));
         }
         let from = match &rewrite.regex {
             Some(regex) => self.check(regex, conditions::pattern)?,
@@ -84,16 +84,21 @@ impl Checker<'_> {
         };
         let to = self.value(&rewrite.to, |to| {
             let template = template(to.text(), Some(&from))?;
-            if template.texts().all(is_path_text) {
-                return Ok(template);
+            if !template.texts().all(is_path_text) {
+                let refusal = Refusal::new("must be a path of visible ASCII characters without `?` and `#`");
+                return Err(refusal.hint("the query stays as it came"));
             }
-            let refusal = Refusal::new("must be a path of visible ASCII characters without `?` and `#`");
-            Err(refusal.hint("the query stays as it came"))
+            // What stays of the path may make a name of what looks like dots.
+            let around = |bound| if bound { "" } else { "x" };
+            let (begins, ends) = from.bound();
+            let sample = format!("{}{}{}", around(begins), template.sample(), around(ends));
+            unambiguous(&sample, allowed)?;
+            Ok(template)
         })?;
         Some(Rewrite::Pattern { from, to })
     }
 
-    fn strip_prefix(&mut self, raw: &RawRoute, when: &Conditions) -> Option<Rewrite> {
+    fn strip_prefix(&mut self, raw: &RawRoute, when: &Conditions, allowed: Allowed) -> Option<Rewrite> {
         let stripped = self.value(&raw.strip_prefix, |strip| {
             if let Some(strip) = strip.as_bool() {
                 return match (&when.path, strip) {
@@ -104,6 +109,7 @@ impl Checker<'_> {
                 };
             }
             let path = conditions::path(strip, ALL)?;
+            unambiguous(&path, allowed)?;
             match path.strip_suffix('/').unwrap_or(&path) {
                 "" => Err(Refusal::new(
                     "must be more than `/`, which every path begins with",
@@ -170,7 +176,7 @@ impl Checker<'_> {
     }
 }
 
-/// For paths that nobody asks for.
+/// For paths of which more is to be said than that requests cannot have them.
 const ALL: Allowed = Allowed {
     dot_segments: true,
     encoded_slashes: true,
@@ -215,8 +221,23 @@ fn is_path_text(text: &str) -> bool {
         .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
 }
 
+/// Refuses a path, or a part of each, for which every request would be refused.
+fn unambiguous(path: &str, allowed: Allowed) -> Result<(), Refusal> {
+    match ambiguity::find(path.as_bytes(), allowed) {
+        None => Ok(()),
+        Some(Ambiguity::DotSegment) => {
+            let refusal = Refusal::new("must not hold dot segments: requests with them are refused");
+            Err(refusal.hint("write `allow_dot_segments: true` beside it"))
+        }
+        Some(Ambiguity::EncodedSlash) => {
+            let refusal = Refusal::new("must not hold encoded slashes: requests with them are refused");
+            Err(refusal.hint("write `allow_encoded_slashes: true` beside it"))
+        }
+    }
+}
+
 /// What a route's path matched, replaced by another.
-fn replaced_prefix(written: &Written, when: &Conditions) -> Result<Rewrite, Refusal> {
+fn replaced_prefix(written: &Written, when: &Conditions, allowed: Allowed) -> Result<Rewrite, Refusal> {
     let from = match &when.path {
         PathPattern::Any => "".into(),
         PathPattern::Prefix(path) | PathPattern::Exact(path) => path.clone(),
@@ -226,6 +247,7 @@ fn replaced_prefix(written: &Written, when: &Conditions) -> Result<Rewrite, Refu
         }
     };
     let to = conditions::path(written, ALL)?;
+    unambiguous(&to, allowed)?;
     let to = to.strip_suffix('/').unwrap_or(&to).into();
     Ok(Rewrite::Prefix { from, to })
 }

@@ -66,14 +66,19 @@ impl Checker<'_> {
         };
         let when = self.conditions(raw, allowed);
         RouteConfig {
-            then: self.action(raw, &when, pools),
+            then: self.action(raw, (&when, allowed), pools),
             response_headers: self.changes(&raw.response_headers),
             when,
             allowed,
         }
     }
 
-    fn action(&mut self, raw: &RawRoute, when: &Conditions, pools: &Pools) -> RouteAction {
+    fn action(
+        &mut self,
+        raw: &RawRoute,
+        (when, allowed): (&Conditions, Allowed),
+        pools: &Pools,
+    ) -> RouteAction {
         let written = [
             raw.pool.is_some(),
             raw.split.is_some(),
@@ -120,7 +125,7 @@ impl Checker<'_> {
             send_host: self
                 .value(&raw.send_host, send_host)
                 .unwrap_or(SendHost::Preserve),
-            rewrite: self.rewrite(raw, when),
+            rewrite: self.rewrite(raw, when, allowed),
         }))
     }
 
