@@ -372,6 +372,24 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "4:11: strategy: must be one of round-robin, weighted, random, least-connections, power-of-two, least-time, intelligent, hash, first, got \"$${PORT}\"",
         ],
     ),
+    (
+        "port: 1\npools: ${NONE}\n",
+        &[
+            "2:8: pools: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nroutes:\n  - {redirect: \"https://${NONE}{path}\", timeouts: 5s}\n  - {path: \"${NONE}\", pool: default, strip_prefix: true}\n  - {path: {regex: \"(\"}, pool: default, rewrite: {to: \"/{1}\"}}\n  - {path: {regex: \"(\"}, redirect: \"/{1}\"}\n  - {pool: default, rewrite: {regex: a, to: \"${NONE}\"}}\n  - {split: \"${NONE}\", split_by: random}\n",
+        &[
+            "4:16: routes[0].redirect: needs the environment variable NONE, which is not set, got \"https://${NONE}{path}\"; set it, or write a default: `${NONE:-default}`",
+            "4:51: routes[0].timeouts: has no effect on a route that sends nothing to a backend; remove it",
+            "5:12: routes[1].path: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+            "6:20: routes[2].path.regex: must be a regular expression: unclosed group, got \"(\"",
+            "7:20: routes[3].path.regex: must be a regular expression: unclosed group, got \"(\"",
+            "8:45: routes[4].rewrite.to: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+            "9:13: routes[5].split: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+        ],
+    ),
     // Messages stay short and harmless.
     (
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",

@@ -51,12 +51,20 @@ impl Checker<'_> {
         lines
     }
 
-    pub(super) fn rewrite(&mut self, raw: &RawRoute, when: &Conditions, allowed: Allowed) -> Option<Rewrite> {
-        let strip = self.strip_prefix(raw, when, allowed);
+    pub(super) fn rewrite(
+        &mut self,
+        raw: &RawRoute,
+        path: &PathPattern,
+        allowed: Allowed,
+    ) -> Option<Rewrite> {
+        let strip = self.strip_prefix(raw, path, allowed);
         let Some(rewrite) = &raw.rewrite else {
             return strip;
         };
         let refuse = |rule: &str| Refusal::new(rule.to_owned());
+        if rewrite.broken {
+            return None;
+        }
         let problem = match (&rewrite.prefix, &rewrite.regex, &rewrite.to) {
             _ if strip.is_some() => {
                 Some(refuse("must not stand beside `strip_prefix`").hint("write one of them"))
@@ -69,13 +77,13 @@ impl Checker<'_> {
             return None;
         }
         if let Some(prefix) = &rewrite.prefix {
-            return self.check(prefix, |prefix| replaced_prefix(prefix, when, allowed));
+            return self.check(prefix, |prefix| replaced_prefix(prefix, path, allowed));
         }
         let from = match &rewrite.regex {
             Some(regex) => self.check(regex, conditions::pattern)?,
-            None => match &when.path {
-                PathPattern::Regex(pattern) => pattern.clone(),
-                _ => {
+            None => match path.pattern() {
+                Some(pattern) => pattern.clone(),
+                None => {
                     let refusal = refuse("must have `regex`, as the route's path has none");
                     self.problems.add(rewrite.position, &rewrite.field, refusal, None);
                     return None;
@@ -98,10 +106,10 @@ impl Checker<'_> {
         Some(Rewrite::Pattern { from, to })
     }
 
-    fn strip_prefix(&mut self, raw: &RawRoute, when: &Conditions, allowed: Allowed) -> Option<Rewrite> {
+    fn strip_prefix(&mut self, raw: &RawRoute, path: &PathPattern, allowed: Allowed) -> Option<Rewrite> {
         let stripped = self.value(&raw.strip_prefix, |strip| {
             if let Some(strip) = strip.as_bool() {
-                return match (&when.path, strip) {
+                return match (path, strip) {
                     (_, false) => Ok(None),
                     (PathPattern::Prefix(prefix), true) => Ok(Some(prefix.clone())),
                     (_, true) => Err(Refusal::new("must be a path, as the route's own is no prefix")
@@ -121,12 +129,9 @@ impl Checker<'_> {
         stripped.flatten().map(|from| Rewrite::Prefix { from, to })
     }
 
-    pub(super) fn redirect(&mut self, raw: &RawRedirect, when: &Conditions) -> RouteAction {
-        let pattern = match &when.path {
-            PathPattern::Regex(pattern) => Some(pattern),
-            _ => None,
-        };
-        let to = self.value(&raw.to, |to| location(to, pattern));
+    pub(super) fn redirect(&mut self, raw: &RawRedirect, path: Option<&PathPattern>) -> RouteAction {
+        // Without its path, nothing can be said about groups.
+        let to = path.and_then(|path| self.value(&raw.to, |to| location(to, path.pattern())));
         let status = self.value(&raw.status, |status| {
             let refused = || Refusal::new("must be 301, 302, 303, 307 or 308");
             let status = whole(status, 301, 308).map_err(|_| refused())?;
@@ -237,10 +242,10 @@ fn unambiguous(path: &str, allowed: Allowed) -> Result<(), Refusal> {
 }
 
 /// What a route's path matched, replaced by another.
-fn replaced_prefix(written: &Written, when: &Conditions, allowed: Allowed) -> Result<Rewrite, Refusal> {
-    let from = match &when.path {
+fn replaced_prefix(written: &Written, path: &PathPattern, allowed: Allowed) -> Result<Rewrite, Refusal> {
+    let from = match path {
         PathPattern::Any => "".into(),
-        PathPattern::Prefix(path) | PathPattern::Exact(path) => path.clone(),
+        PathPattern::Prefix(from) | PathPattern::Exact(from) => from.clone(),
         PathPattern::Regex(_) => {
             let refusal = Refusal::new("must have `to`, as the route's path is a regular expression");
             return Err(refusal.hint("write for example `rewrite: {to: \"/new/{1}\"}`"));

@@ -7,7 +7,7 @@ use crate::{
     config::{
         model::*,
         problem::Refusal,
-        raw::{RawConfig, RawRetries, RawRoute, RawTimeouts, Written},
+        raw::{ACTIONS, RawConfig, RawRetries, RawRoute, RawTimeouts, Written},
         suggest::closest,
         units::parse_statuses,
     },
@@ -19,9 +19,6 @@ use crate::{
 };
 
 type Pools = BTreeMap<Arc<str>, PoolConfig>;
-
-/// What a route does, of which each does one.
-const ACTIONS: [&str; 4] = ["pool", "split", "redirect", "respond"];
 
 impl Checker<'_> {
     /// All routes; where none are written, one that takes everything.
@@ -64,11 +61,11 @@ impl Checker<'_> {
                 .value(&raw.allow_encoded_slashes, yes_or_no)
                 .unwrap_or_default(),
         };
-        let when = self.conditions(raw, allowed);
+        let path = self.path(raw, allowed);
         RouteConfig {
-            then: self.action(raw, (&when, allowed), pools),
+            then: self.action(raw, (path.as_ref(), allowed), pools),
             response_headers: self.changes(&raw.response_headers),
-            when,
+            when: self.conditions(raw, path.unwrap_or_default()),
             allowed,
         }
     }
@@ -76,21 +73,18 @@ impl Checker<'_> {
     fn action(
         &mut self,
         raw: &RawRoute,
-        (when, allowed): (&Conditions, Allowed),
+        (path, allowed): (Option<&PathPattern>, Allowed),
         pools: &Pools,
     ) -> RouteAction {
-        let written = [
-            raw.pool.is_some(),
-            raw.split.is_some(),
-            raw.redirect.is_some(),
-            raw.respond.is_some(),
-        ];
-        if written.iter().filter(|written| **written).count() != 1 && !raw.field.is_empty() {
+        if raw.actions.len() != 1 && !raw.field.is_empty() {
             let refusal = Refusal::new(format!("must have one of {}", ACTIONS.join(", ")));
             self.problems.add(raw.position, &raw.field, refusal, None);
         }
-        let forwards = raw.redirect.is_none() && raw.respond.is_none();
-        if !forwards {
+        if raw
+            .actions
+            .iter()
+            .any(|action| matches!(*action, "redirect" | "respond"))
+        {
             for (key, position) in &raw.forwarding {
                 let refusal = Refusal::new("has no effect on a route that sends nothing to a backend");
                 self.problems.add(
@@ -102,13 +96,13 @@ impl Checker<'_> {
             }
         }
         if let Some(redirect) = &raw.redirect {
-            return self.redirect(redirect, when);
+            return self.redirect(redirect, path);
         }
         if let Some(respond) = &raw.respond {
             return self.respond(respond);
         }
-        if let (None, Some((_, position))) = (
-            &raw.split,
+        if let (false, Some((_, position))) = (
+            raw.actions.contains(&"split"),
             raw.forwarding.iter().find(|(key, _)| *key == "split_by"),
         ) {
             let refusal = Refusal::new("has no effect without `split`").hint("remove it");
@@ -125,7 +119,7 @@ impl Checker<'_> {
             send_host: self
                 .value(&raw.send_host, send_host)
                 .unwrap_or(SendHost::Preserve),
-            rewrite: self.rewrite(raw, when, allowed),
+            rewrite: path.and_then(|path| self.rewrite(raw, path, allowed)),
         }))
     }
 
