@@ -605,11 +605,7 @@ fn a_problem_says_where_it_stands() {
 }
 
 fn warnings(routes: &str) -> Vec<String> {
-    let (_, warnings) = load_with_warnings(&with_routes(routes), "config.yaml", &env).unwrap();
-    warnings
-        .iter()
-        .map(|warning| warning.to_string().replacen("config.yaml:", "", 1))
-        .collect()
+    warnings_of(&with_routes(routes))
 }
 
 #[test]
@@ -663,8 +659,24 @@ fn routes_that_can_never_match_are_named() {
 
 #[test]
 fn a_pool_without_requests_is_named() {
+    let hint = "lead a route to it, or remove it";
+    let unnamed = format!("gets no requests: no route names it; {hint}");
+    let weightless = format!("gets no requests: each route that names it gives it the weight 0; {hint}");
     assert_eq!(
         warnings("{split: {default: 1, canary: 0}}"),
-        ["3:9: pools.api: gets no requests: no route names it"]
+        [
+            format!("3:9: pools.api: {unnamed}"),
+            format!("3:26: pools.canary: {weightless}")
+        ]
+    );
+    assert_eq!(
+        warnings("{path: /a, split: {api: 1, canary: 0}}\n{split: {api: 0, canary: 1}}"),
+        [format!("2:12: backends: are the pool `default`, which {unnamed}")]
+    );
+    assert_eq!(
+        warnings_of("port: 1\nbackends: [http://a]\npools: {api: [http://b]}\n"),
+        [format!(
+            "3:9: pools.api: gets no requests: without `routes` all of them go to `default`; {hint}"
+        )]
     );
 }

@@ -1,6 +1,9 @@
 //! The pools of a file: their names, their defaults, and where requests go that no route speaks of.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::Checker;
 use crate::config::{
@@ -43,6 +46,34 @@ impl Checker<'_> {
             pools.insert(name, pool);
         }
         pools
+    }
+
+    /// Warns of pools that get no requests; `unnamed` says why of those that no route names.
+    pub(super) fn unused_pools(&mut self, raw: &RawConfig, routes: &[Arc<RouteConfig>], unnamed: &str) {
+        let mut weights: HashMap<&str, u32> = HashMap::new();
+        let splits = routes.iter().filter_map(|route| Some(&route.forward()?.split));
+        for (pool, weight) in splits.flatten() {
+            let most = weights.entry(pool).or_default();
+            *most = (*most).max(*weight);
+        }
+        let why = |pool: &str| match weights.get(pool) {
+            None => Some(unnamed),
+            Some(0) => Some("each route that names it gives it the weight 0"),
+            Some(_) => None,
+        };
+        let hint = "lead a route to it, or remove it";
+        if let (Some(first), Some(why)) = (raw.pool.backends.iter().flatten().next(), why(DEFAULT_POOL)) {
+            let refusal = Refusal::new(format!("are the pool `default`, which gets no requests: {why}"));
+            let position = first.url.as_ref().and_then(|url| url.position);
+            self.warnings.add(position, "backends", refusal.hint(hint), None);
+        }
+        for named in &raw.pools {
+            if let Some(why) = why(named.name.text()) {
+                let refusal = Refusal::new(format!("gets no requests: {why}"));
+                self.warnings
+                    .add(named.name.position, &named.name.field, refusal.hint(hint), None);
+            }
+        }
     }
 
     /// Where everything goes without `routes`: to `default`, or to the only pool there is.

@@ -24,7 +24,11 @@ impl Checker<'_> {
     /// All routes; where none are written, one that takes everything.
     pub(super) fn routes(&mut self, raw: &RawConfig, pools: &Pools) -> Vec<Arc<RouteConfig>> {
         let Some(written) = &raw.routes else {
-            return vec![Arc::new(RouteConfig::everything_to(self.only_pool(pools, raw)))];
+            let only = self.only_pool(pools, raw);
+            let routes = vec![Arc::new(RouteConfig::everything_to(only.clone()))];
+            let others = format!("without `routes` all of them go to `{only}`");
+            self.unused_pools(raw, &routes, &others);
+            return routes;
         };
         let routes: Vec<_> = written
             .iter()
@@ -38,19 +42,7 @@ impl Checker<'_> {
                 refusal.hint("remove one of them, or give this one another host, path or condition");
             self.warnings.add(route.position, &route.field, refusal, None);
         }
-        for named in &raw.pools {
-            let name = named.name.text();
-            let used = |route: &Arc<RouteConfig>| {
-                route
-                    .forward()
-                    .is_some_and(|forward| forward.split.iter().any(|(pool, _)| **pool == *name))
-            };
-            if !routes.iter().any(used) {
-                let refusal = Refusal::new("gets no requests: no route names it");
-                self.warnings
-                    .add(named.name.position, &named.name.field, refusal, None);
-            }
-        }
+        self.unused_pools(raw, &routes, "no route names it");
         routes
     }
 
