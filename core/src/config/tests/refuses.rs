@@ -121,7 +121,14 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "4:18: sticky.cookie: must be the name of a cookie: at most 64 letters, digits, `-`, `_` and `.`, got \"a b\"; write for example `simple_lb`",
             "4:36: sticky.same_site: must be strict or lax without `secure: true`: browsers refuse such a cookie, got \"none\"; add `secure: true`, or write lax",
             "4:47: sticky.ttl: must be at most 365d, got \"900d\"",
-            "4:58: sticky.key: must have at least 16 characters, got \"short\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+            "4:58: sticky.key: must have at least 16 characters, without white space around them, got \"short\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nsticky: {key: \"                \"}\npools: {b: {backends: [http://b], sticky: {key: \"short            \\n\"}}}\nroutes: [{split: {default: 1, b: 1}}]\n",
+        &[
+            "3:15: sticky.key: must have at least 16 characters, without white space around them, got \"                \"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+            "4:49: pools.b.sticky.key: must have at least 16 characters, without white space around them, got \"short            \\n\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
         ],
     ),
     // What is missing.

@@ -99,8 +99,11 @@ fn cookie_name(written: &Written) -> Result<Arc<str>, Refusal> {
 
 fn secret(written: &Written) -> Result<StickyKey, Refusal> {
     let secret = written.text();
-    if secret.len() < MIN_SECRET {
-        let refusal = Refusal::new(format!("must have at least {MIN_SECRET} characters"));
+    // White space is what a variable or a file has around it, and nothing that would have to be guessed.
+    if secret.trim().len() < MIN_SECRET {
+        let refusal = Refusal::new(format!(
+            "must have at least {MIN_SECRET} characters, without white space around them"
+        ));
         return Err(refusal.hint("make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}"));
     }
     Ok(StickyKey::from_secret(secret.as_bytes()))
