@@ -131,6 +131,13 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "4:49: pools.b.sticky.key: must have at least 16 characters, without white space around them, got \"short            \\n\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
         ],
     ),
+    (
+        "port: 1\nbackends: [http://a]\nsticky: __Host-srv\npools: {b: {backends: [http://b], sticky: {cookie: __secure-b, secure: false}}}\nroutes: [{split: {default: 1, b: 1}}]\n",
+        &[
+            "3:9: sticky: must not begin with __Host- without `secure: true`: browsers refuse such a cookie, got \"__Host-srv\"; write `{cookie: __Host-srv, secure: true}`, or another name",
+            "4:52: pools.b.sticky.cookie: must not begin with __Secure- without `secure: true`: browsers refuse such a cookie, got \"__secure-b\"; write `{cookie: __secure-b, secure: true}`, or another name",
+        ],
+    ),
     // What is missing.
     (
         "log: info\n",
