@@ -421,6 +421,14 @@ fn stickiness_is_a_name_a_switch_or_a_mapping_and_pools_have_their_own() {
         (Some(plain("srv")), Some(plain("srv-api"))),
         "or they would overwrite each other's cookies"
     );
+    for own in ["true", "{ttl: none}", "{cookie: true}"] {
+        let both = sticky(&format!("sticky: true\n{}", api(&format!(", sticky: {own}"))));
+        assert_eq!(
+            both,
+            (Some(plain("simple_lb")), Some(plain("simple_lb-api"))),
+            "{own}"
+        );
+    }
     let off = sticky(&format!("sticky: srv\n{}", api(", sticky: false")));
     assert_eq!(off, (Some(plain("srv")), None));
 }

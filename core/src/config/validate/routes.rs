@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-type Pools = BTreeMap<Arc<str>, PoolConfig>;
+pub(super) type Pools = BTreeMap<Arc<str>, PoolConfig>;
 
 impl Checker<'_> {
     /// All routes; where none are written, one that takes everything.
@@ -43,6 +43,7 @@ impl Checker<'_> {
             self.warnings.add(route.position, &route.field, refusal, None);
         }
         self.unused_pools(raw, &routes, "no route names it");
+        self.shared_cookies(raw, pools, &routes);
         routes
     }
 
