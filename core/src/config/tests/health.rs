@@ -290,6 +290,14 @@ fn what_a_check_cannot_be_is_refused() {
             "3:30: health_check.body.regex: must be a regular expression: unclosed group, got \"(\"",
         ),
         (
+            "{interval: 1ms}",
+            "3:26: health_check.interval: must be at least 100ms, got \"1ms\"",
+        ),
+        (
+            "{fast_interval: 9ms}",
+            "3:31: health_check.fast_interval: must be at least 10ms, got \"9ms\"",
+        ),
+        (
             "{max_body: 2MiB}",
             "3:26: health_check.max_body: must be a size from 1B to 1MiB, got \"2MiB\"",
         ),
