@@ -95,6 +95,10 @@ pub fn location(to: &Template, pattern: Option<&Pattern>, values: &Values<'_>) -
     let values = Values { path, ..*values };
     let groups = pattern.and_then(|pattern| pattern.captures(path));
     to.render_groups(&values, groups.as_ref(), &mut out);
+    if to.ends_in_query() && values.query.unwrap_or_default().is_empty() {
+        // Without a query `/x?` would be another place than `/x`.
+        out.pop();
+    }
     if out.first() == Some(&b'/') {
         let slashes = out.iter().take_while(|byte| matches!(byte, b'/' | b'\\')).count();
         out.drain(1..slashes);
@@ -218,6 +222,24 @@ mod tests {
             rewritten(&pattern("-", ""), "/%2-f"),
             Err(Ambiguity::EncodedSlash)
         );
+    }
+
+    #[test]
+    fn a_redirect_without_a_query_has_no_question_mark() {
+        let to = |text: &str, query: Option<&[u8]>| {
+            let template = Template::parse(text, None).unwrap();
+            String::from_utf8(location(&template, None, &values(b"/x", query))).unwrap()
+        };
+        for (text, query, expected) in [
+            ("/y?{query}", None, "/y"),
+            ("/y?{query}", Some(&b""[..]), "/y"),
+            ("/y?{query}", Some(b"a?"), "/y?a?"),
+            ("/y?{query}&b", None, "/y?&b"),
+            ("/y?{path}", None, "/y?/x"),
+            ("{target}", Some(b""), "/x?"),
+        ] {
+            assert_eq!(to(text, query), expected, "{text}");
+        }
     }
 
     #[test]

@@ -169,6 +169,11 @@ impl Template {
         self.parts.iter().any(names_host)
     }
 
+    /// Whether it ends in `?{query}`.
+    pub(super) fn ends_in_query(&self) -> bool {
+        matches!(&self.parts[..], [.., Part::Text(text), Part::Variable(Variable::Query)] if text.ends_with('?'))
+    }
+
     /// The plain texts of it.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
