@@ -171,6 +171,13 @@ fn redirects_keep_what_their_place_says() {
             301,
             "http://h.example:8000/i/7?q=1",
         ),
+        ("h.example", "/item/8", 301, "http://h.example/i/8"),
+        (
+            "h.example",
+            "/secure/\"|?a=[1]%3c",
+            302,
+            "https://h.example/secure/%22%7C?a=[1]%3c",
+        ),
         ("h.example", "/go//evil.example", 302, "/evil.example"),
     ] {
         let answer = client.request("GET", target, &[&format!("Host: {host}")], b"");

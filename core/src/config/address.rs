@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     model::{BackendUrl, Listener, Scheme},
@@ -40,7 +40,7 @@ impl FromStr for BackendUrl {
         if authority.contains('@') {
             return Err(Refusal::new("must not hold a user name or password").hint("they would not be sent"));
         }
-        let (host, port) = authority_parts(authority)?;
+        let (host, port) = authority_parts(authority, "http://localhost:9001")?;
         let url = Self::from_parts(Scheme::Http, &host, port);
         if path.contains(['?', '#']) {
             return Err(Refusal::new("must not hold a query or fragment").did_you_mean(Some(url)));
@@ -54,8 +54,9 @@ impl FromStr for BackendUrl {
     }
 }
 
-/// Host (IPv6 without brackets, addresses in their usual form) and port, 80 if none is written.
-fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
+/// Host (IPv6 without brackets, addresses in their usual form) and port, 80 if none is written. `example` is what to write
+/// where there is no host.
+pub(super) fn authority_parts(authority: &str, example: &str) -> Result<(String, u16), Refusal> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, port) = rest
             .split_once(']')
@@ -70,7 +71,7 @@ fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
             return Err(Refusal::new("must hold an IPv6 address in brackets")
                 .did_you_mean(Some(format!("http://[{authority}]"))));
         }
-        (checked_host(host)?, port)
+        (checked_host(host, example)?, port)
     };
     let refused = || Refusal::new("must have a port from 1 to 65535");
     match port.strip_prefix(':') {
@@ -83,10 +84,10 @@ fn authority_parts(authority: &str) -> Result<(String, u16), Refusal> {
     }
 }
 
-/// A name of letters, digits, `-` and `_` between dots, or an IPv4 address.
-pub(super) fn checked_host(host: &str) -> Result<String, Refusal> {
+/// A name of letters, digits, `-` and `_` between dots, or an IPv4 address. `example` is what to write where there is none.
+pub(super) fn checked_host(host: &str, example: &str) -> Result<String, Refusal> {
     if host.is_empty() {
-        return Err(Refusal::new("must name a host, such as http://localhost:9001"));
+        return Err(Refusal::new(format!("must name a host, such as {example}")));
     }
     if !host.is_ascii() {
         return Err(Refusal::new("must name a host in ASCII letters").hint("write its xn--… form"));
@@ -175,14 +176,19 @@ fn port_number(digits: &str) -> Option<u16> {
     digits.parse().ok().filter(|_| plain)
 }
 
-/// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// Prefix of the IPv6 addresses that stand for those of IPv4 (RFC 4291 section 2.5.5.2): `::ffff:0:0/96`.
+const MAPPED_PREFIX: u8 = 96;
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address. Clients are known by their IPv4 address wherever they have one, so
+/// `::ffff:10.0.0.0/104` becomes what it stands for; as it is written it would hold nobody.
 pub(super) fn parse_network(text: &str) -> Result<IpNet, Refusal> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.into());
+        return Ok(address.to_canonical().into());
     }
     let network: IpNet = text
         .parse()
         .map_err(|_| Refusal::new("must be a network such as 10.0.0.0/8, or an IP address"))?;
+    let network = unmapped(network)?;
     if network.trunc() != network {
         return Err(
             Refusal::new("must be a network whose address has no bits beyond its prefix")
@@ -190,6 +196,24 @@ pub(super) fn parse_network(text: &str) -> Result<IpNet, Refusal> {
         );
     }
     Ok(network)
+}
+
+/// The network of IPv4 that one of mapped addresses stands for; others as they are.
+fn unmapped(network: IpNet) -> Result<IpNet, Refusal> {
+    let IpNet::V6(v6) = network else {
+        return Ok(network);
+    };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else {
+        return Ok(network);
+    };
+    let of_v4 = |prefix| Ipv4Net::new(v4, prefix).ok().map(IpNet::from);
+    let mapped = v6.prefix_len().checked_sub(MAPPED_PREFIX).and_then(of_v4);
+    mapped.ok_or_else(|| {
+        let refusal = Refusal::new(format!(
+            "must have a prefix from {MAPPED_PREFIX} to 128 with an IPv4 address in IPv6 form"
+        ));
+        refusal.did_you_mean(of_v4(v6.prefix_len()).map(|network| network.trunc()))
+    })
 }
 
 /// Whether the system could not open both: one port, and addresses that overlap.

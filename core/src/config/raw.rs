@@ -115,7 +115,7 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> RawConfig {
         }
     };
     fields.require("port", "add for example `port: 8000`", problems);
-    if fields.node("pools").is_none() {
+    if !fields.is_written("pools") {
         fields.require("backends", pool::ADD_A_BACKEND, problems);
     }
     RawConfig {

@@ -11,7 +11,7 @@ mod positions;
 mod refuses;
 mod routes;
 
-use super::{Config, PoolConfig, load};
+use super::{Config, PoolConfig, load, load_with_warnings};
 
 /// The environment of these tests.
 fn env(name: &str) -> Option<String> {
@@ -37,6 +37,15 @@ fn pool(keys: &str) -> PoolConfig {
 
 fn with(keys: &str) -> String {
     format!("port: 8000\nbackends: [\"http://a\"]\n{keys}")
+}
+
+/// What is said of a file that is right and yet probably not meant, without its name.
+fn warnings_of(text: &str) -> Vec<String> {
+    let (_, warnings) = load_with_warnings(text, "config.yaml", &env).unwrap();
+    warnings
+        .iter()
+        .map(|warning| warning.to_string().replacen("config.yaml:", "", 1))
+        .collect()
 }
 
 /// What is said of a file, without the file's name.

@@ -82,6 +82,20 @@ impl Pattern {
         self.0.capture_names().position(|other| other == Some(name))
     }
 
+    /// Whether every match begins where the text begins, and whether it ends where that ends; `false` where that is not
+    /// certain.
+    pub(crate) fn bound(&self) -> (bool, bool) {
+        let text = self.as_str();
+        let sure = !text.contains('|');
+        let begins = text
+            .strip_prefix('^')
+            .is_some_and(|rest| !rest.starts_with(['*', '?', '{']));
+        (
+            sure && begins,
+            sure && text.ends_with('$') && !text.ends_with("\\$"),
+        )
+    }
+
     /// What every match begins with: the letters between `^` and the first character that means something else. Empty
     /// where that is not certain.
     pub fn literal_start(&self) -> &str {
@@ -132,6 +146,20 @@ mod tests {
         assert_eq!(Pattern::new("((a{100}){100}){100}"), Err(BadPattern::TooLarge));
         assert_eq!(Pattern::new(&"a".repeat(3000)), Err(BadPattern::TooLong));
         assert!(matches!(Pattern::new(r"\pL"), Err(BadPattern::Syntax(_))));
+    }
+
+    #[test]
+    fn a_pattern_is_bound_only_where_all_its_matches_are() {
+        for (text, bound) in [
+            ("^/a$", (true, true)),
+            ("^/a", (true, false)),
+            ("/a$", (false, true)),
+            (r"^/a\$", (true, false)),
+            ("^/a$|b", (false, false)),
+            ("^*a$?", (false, false)),
+        ] {
+            assert_eq!(Pattern::new(text).unwrap().bound(), bound, "{text}");
+        }
     }
 
     #[test]

@@ -95,9 +95,31 @@ pub fn location(to: &Template, pattern: Option<&Pattern>, values: &Values<'_>) -
     let values = Values { path, ..*values };
     let groups = pattern.and_then(|pattern| pattern.captures(path));
     to.render_groups(&values, groups.as_ref(), &mut out);
+    if to.ends_in_query() && values.query.unwrap_or_default().is_empty() {
+        // Without a query `/x?` would be another place than `/x`.
+        out.pop();
+    }
     if out.first() == Some(&b'/') {
         let slashes = out.iter().take_while(|byte| matches!(byte, b'/' | b'\\')).count();
         out.drain(1..slashes);
+    }
+    escaped(out)
+}
+
+/// Bytes that no URL holds, percent-encoded (RFC 3986 section 2): requests come with `"<>\^{|}` and backticks in their targets,
+/// and clients read them in a `Location` each in its way. `%` stays, since what follows is an escape already.
+fn escaped(url: Vec<u8>) -> Vec<u8> {
+    let legal = |byte: &u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte);
+    if url.iter().all(legal) {
+        return url;
+    }
+    let mut out = Vec::with_capacity(url.len() + 32);
+    for byte in url {
+        if legal(&byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
     }
     out
 }
@@ -217,6 +239,44 @@ mod tests {
         assert_eq!(
             rewritten(&pattern("-", ""), "/%2-f"),
             Err(Ambiguity::EncodedSlash)
+        );
+    }
+
+    #[test]
+    fn a_redirect_without_a_query_has_no_question_mark() {
+        let to = |text: &str, query: Option<&[u8]>| {
+            let template = Template::parse(text, None).unwrap();
+            String::from_utf8(location(&template, None, &values(b"/x", query))).unwrap()
+        };
+        for (text, query, expected) in [
+            ("/y?{query}", None, "/y"),
+            ("/y?{query}", Some(&b""[..]), "/y"),
+            ("/y?{query}", Some(b"a?"), "/y?a?"),
+            ("/y?{query}&b", None, "/y?&b"),
+            ("/y?{path}", None, "/y?/x"),
+            ("{target}", Some(b""), "/x?"),
+        ] {
+            assert_eq!(to(text, query), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_a_url_whatever_was_asked_for() {
+        let to = |text: &str, path: &[u8], query: &[u8]| {
+            let template = Template::parse(text, None).unwrap();
+            String::from_utf8(location(&template, None, &values(path, Some(query)))).unwrap()
+        };
+        assert_eq!(
+            to(
+                "https://b.example{target}",
+                br#"/"<>\^`{|}/%3C/%/[1]"#,
+                b"a[]=\xec\x95\x88 b&c=|"
+            ),
+            "https://b.example/%22%3C%3E%5C%5E%60%7B%7C%7D/%3C/%/[1]?a[]=%EC%95%88%20b&c=%7C"
+        );
+        assert_eq!(
+            to("https://[::1]{path}#a", b"/~:@!$&'()*+,;=", b""),
+            "https://[::1]/~:@!$&'()*+,;=#a"
         );
     }
 

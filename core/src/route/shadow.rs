@@ -82,7 +82,7 @@ fn shadow(
     })
 }
 
-fn hosts(when: &Conditions) -> Vec<HostPattern> {
+pub(super) fn hosts(when: &Conditions) -> Vec<HostPattern> {
     if when.hosts.is_empty() {
         vec![HostPattern::Any]
     } else {

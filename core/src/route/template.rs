@@ -95,13 +95,16 @@ pub enum BadTemplate {
     /// A group that the pattern has not.
     #[error("must not use the group {{{0}}}, which the regular expression has not")]
     NoGroup(String),
+    /// A name that is both a variable and a group.
+    #[error("must not use {{{0}}}, which is a variable and also a group of the regular expression")]
+    Both(String),
 }
 
 impl Template {
     /// Reads a text. `{name}` is a variable, `{1}` and `{name}` a group of `pattern`, `{{` and `}}` are braces.
     ///
     /// # Errors
-    /// When a brace is not closed or a name means nothing.
+    /// When a brace is not closed, or a name means nothing or two things.
     pub fn parse(text: &str, pattern: Option<&Pattern>) -> Result<Self, BadTemplate> {
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -145,13 +148,14 @@ impl Template {
                 .map(Part::Group)
                 .ok_or_else(|| BadTemplate::NoGroup(name.to_owned()));
         }
-        if let Some(group) = pattern.and_then(|pattern| pattern.group(name)) {
-            return Ok(Part::Group(group));
-        }
         let variable = Variable::ALL.iter().find(|(known, _)| *known == name);
-        variable
-            .map(|(_, variable)| Part::Variable(*variable))
-            .ok_or_else(|| BadTemplate::Unknown(name.to_owned()))
+        match (variable, pattern.and_then(|pattern| pattern.group(name))) {
+            // What is safe to write with the one is not with the other: `https://a.example{path}`.
+            (Some(_), Some(_)) => Err(BadTemplate::Both(name.to_owned())),
+            (None, Some(group)) => Ok(Part::Group(group)),
+            (Some((_, variable)), None) => Ok(Part::Variable(*variable)),
+            (None, None) => Err(BadTemplate::Unknown(name.to_owned())),
+        }
     }
 
     /// As it was written.
@@ -165,12 +169,27 @@ impl Template {
         self.parts.iter().any(names_host)
     }
 
+    /// Whether it ends in `?{query}`.
+    pub(super) fn ends_in_query(&self) -> bool {
+        matches!(&self.parts[..], [.., Part::Text(text), Part::Variable(Variable::Query)] if text.ends_with('?'))
+    }
+
     /// The plain texts of it.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
             Part::Variable(_) | Part::Group(_) => None,
         })
+    }
+
+    /// A text that it can become: `x` for what a request fills in, behind a slash where that is a path.
+    pub(crate) fn sample(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Variable(Variable::Path | Variable::Target) => "/x".to_owned(),
+            Part::Variable(_) | Part::Group(_) => "x".to_owned(),
+        };
+        self.parts.iter().map(part).collect()
     }
 
     /// The text for one request, without control characters.

@@ -153,14 +153,33 @@ fn reads_networks() {
         ("10.0.0.0/8", "10.0.0.0/8"),
         ("10.0.0.1", "10.0.0.1/32"),
         ("::1", "::1/128"),
+        ("::/0", "::/0"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:a00:1/128", "10.0.0.1/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
     ] {
         assert_eq!(parse_network(text).unwrap().to_string(), shown, "{text}");
+    }
+    for (text, meant) in [
+        ("::ffff:10.0.0.1/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.0/8", "10.0.0.0/8"),
+    ] {
+        let hint = format!("did you mean `{meant}`?");
+        assert_eq!(parse_network(text).unwrap_err().hint, Some(hint), "{text}");
     }
     assert_eq!(
         parse_network("10.0.0.1/8").unwrap_err().hint.as_deref(),
         Some("did you mean `10.0.0.0/8`?")
     );
-    for text in ["", "10", "10.0.0.0/33", "localhost", "10.0.0.0/8 "] {
+    for text in [
+        "",
+        "10",
+        "10.0.0.0/33",
+        "localhost",
+        "10.0.0.0/8 ",
+        "::ffff:10.0.0.0/80",
+    ] {
         assert!(parse_network(text).is_err(), "{text}");
     }
 }

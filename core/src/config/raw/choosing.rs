@@ -49,8 +49,15 @@ impl RawQueue {
 }
 
 impl RawSticky {
+    /// Whether the pool gives its cookie a name, and does not leave it to us.
+    pub(in crate::config) fn is_named(&self) -> bool {
+        self.cookie
+            .as_ref()
+            .is_some_and(|cookie| cookie.as_bool().is_none())
+    }
+
     /// Whether the pool says something of it.
-    pub(in crate::config) fn is_written(&self) -> bool {
+    fn is_written(&self) -> bool {
         self.is_mapping || self.cookie.is_some()
     }
 

@@ -38,6 +38,8 @@ pub(in crate::config) struct RawRoute {
     pub(in crate::config) respond: Option<RawRespond>,
     pub(in crate::config) allow_dot_segments: Option<Written>,
     pub(in crate::config) allow_encoded_slashes: Option<Written>,
+    /// What of `pool`, `split`, `redirect` and `respond` is there, also where its problem is already reported.
+    pub(in crate::config) actions: Vec<&'static str>,
     /// Settings of the above that say how requests are forwarded, as far as they are written.
     pub(in crate::config) forwarding: Vec<(&'static str, Option<Position>)>,
 }
@@ -74,6 +76,8 @@ pub(in crate::config) struct RawRewrite {
     pub(in crate::config) prefix: Option<Written>,
     pub(in crate::config) regex: Option<Written>,
     pub(in crate::config) to: Option<Written>,
+    /// Something of it is broken, which is already reported.
+    pub(in crate::config) broken: bool,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +116,8 @@ const ROUTE: &[Key] = &[
     ("allow_dot_segments", "true or false"),
     ("allow_encoded_slashes", "true or false"),
 ];
+/// What a route does, of which each does one.
+pub(in crate::config) const ACTIONS: [&str; 4] = ["pool", "split", "redirect", "respond"];
 /// What only means something where a request goes to a backend.
 const FORWARDING: [&str; 8] = [
     "split_by",
@@ -195,7 +201,9 @@ fn route(item: &Node, path: &str, problems: &mut Problems) -> RawRoute {
         .iter()
         .filter_map(|key| Some((*key, fields.node(key)?.position)))
         .collect();
+    let is_written = |key: &&str| fields.is_written(key);
     RawRoute {
+        actions: ACTIONS.into_iter().filter(is_written).collect(),
         field: path.to_owned(),
         position: item.position,
         host: fields.list("host", true, problems),
@@ -239,7 +247,9 @@ fn require_one(found: &Fields<'_>, keys: Keys, problems: &mut Problems) {
 }
 
 fn path_kinds(fields: &Fields<'_>, problems: &mut Problems) -> Option<RawPath> {
-    fields.node("path")?;
+    if !fields.is_written("path") {
+        return None;
+    }
     let Some(kinds) = one_of(fields, "path", (PATH, &[]), problems) else {
         let prefix = fields.scalar("path", problems);
         return Some(RawPath {
@@ -342,12 +352,16 @@ fn rewrite(fields: &Fields<'_>, problems: &mut Problems) -> Option<RawRewrite> {
         prefix: None,
         regex: None,
         to: None,
+        broken: false,
     };
     match fields.mapping("rewrite", (REWRITE, &[]), problems) {
         Some(parts) => {
             rewrite.prefix = parts.scalar("prefix", problems);
             rewrite.regex = parts.scalar("regex", problems);
             rewrite.to = parts.scalar("to", problems);
+            let found = [&rewrite.prefix, &rewrite.regex, &rewrite.to];
+            let found = found.into_iter().flatten().count();
+            rewrite.broken = REWRITE.iter().filter(|(key, _)| parts.is_written(key)).count() > found;
         }
         None => rewrite.prefix = Some(fields.scalar("rewrite", problems)?),
     }

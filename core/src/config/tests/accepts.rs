@@ -409,6 +409,11 @@ fn stickiness_is_a_name_a_switch_or_a_mapping_and_pools_have_their_own() {
     assert_eq!(sticky("sticky: srv"), (Some(plain("srv")), None));
     let full = "{cookie: c, secure: true, http_only: false, same_site: none, ttl: 8h}";
     assert_eq!(sticky(&format!("sticky: {full}")).0.as_deref(), Some(full));
+    let prefixed = sticky("sticky: {cookie: __Host-srv, secure: true}").0.unwrap();
+    assert!(
+        prefixed.starts_with("{cookie: __Host-srv, secure: true"),
+        "{prefixed}"
+    );
     let api = |sticky: &str| format!("pools: {{api: {{backends: [http://b]{sticky}}}}}\n");
     let both = sticky(&format!("sticky: srv\n{}", api("")));
     assert_eq!(
@@ -416,6 +421,14 @@ fn stickiness_is_a_name_a_switch_or_a_mapping_and_pools_have_their_own() {
         (Some(plain("srv")), Some(plain("srv-api"))),
         "or they would overwrite each other's cookies"
     );
+    for own in ["true", "{ttl: none}", "{cookie: true}"] {
+        let both = sticky(&format!("sticky: true\n{}", api(&format!(", sticky: {own}"))));
+        assert_eq!(
+            both,
+            (Some(plain("simple_lb")), Some(plain("simple_lb-api"))),
+            "{own}"
+        );
+    }
     let off = sticky(&format!("sticky: srv\n{}", api(", sticky: false")));
     assert_eq!(off, (Some(plain("srv")), None));
 }

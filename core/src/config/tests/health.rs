@@ -117,7 +117,7 @@ fn ejection_is_on_by_default_and_can_be_single_or_a_mapping() {
     };
     assert_eq!(pool("ejection: 3").ejection, Some(three));
     let all = "ejection: {consecutive: none, statuses: [500, \"502-504\"], base: 1s, max: 2s, max_share: 10%, \
-               interval: 5s, success_rate: {factor: 3, min_hosts: 2, min_volume: 10, min_gap: 1%}, \
+               interval: 5s, success_rate: {factor: 0.9, min_hosts: 2, min_volume: 10, min_gap: 1%}, \
                latency: {factor: 2.5, min_hosts: 4, min_volume: 20, floor: 1ms}}";
     let expected = EjectionRules {
         consecutive: None,
@@ -127,7 +127,7 @@ fn ejection_is_on_by_default_and_can_be_single_or_a_mapping() {
         max_share: Share::percent(10).unwrap(),
         interval: seconds(5),
         success_rate: Some(SuccessRateRule {
-            factor: Factor::new(3.0).unwrap(),
+            factor: Factor::new(0.9).unwrap(),
             min_hosts: 2,
             min_volume: 10,
             min_gap: Share::percent(1).unwrap(),
@@ -202,8 +202,7 @@ fn a_pools_check_is_merged_over_that_of_the_top() {
 #[test]
 fn a_pools_ejection_is_merged_over_that_of_the_top() {
     let rules = |own: &str, top: &str| api(own, top).ejection;
-    let top =
-        "ejection: {consecutive: 9, base: 1s, max: 2s, success_rate: {factor: 3, min_hosts: 7}, latency: on}";
+    let top = "ejection: {consecutive: 9, base: 1s, max: 2s, success_rate: {factor: 2.4, min_hosts: 7}, latency: on}";
     assert_eq!(rules("", top), rules("ejection: on", top));
     assert_eq!(rules("ejection: off", top), None);
     assert_eq!(rules("", "ejection: off"), None);
@@ -226,7 +225,7 @@ fn a_pools_ejection_is_merged_over_that_of_the_top() {
         (Some(9), seconds(60), seconds(300))
     );
     let rate = own.success_rate.unwrap();
-    assert_eq!((rate.factor.get(), rate.min_hosts), (3.0, 8));
+    assert_eq!((rate.factor.get(), rate.min_hosts), (2.4, 8));
     assert_eq!(own.latency.unwrap().factor.get(), 4.0);
     assert_eq!(
         rules("ejection: {base: 1s}", "ejection: 9").unwrap().consecutive,
@@ -291,6 +290,14 @@ fn what_a_check_cannot_be_is_refused() {
             "3:30: health_check.body.regex: must be a regular expression: unclosed group, got \"(\"",
         ),
         (
+            "{interval: 1ms}",
+            "3:26: health_check.interval: must be at least 100ms, got \"1ms\"",
+        ),
+        (
+            "{fast_interval: 9ms}",
+            "3:31: health_check.fast_interval: must be at least 10ms, got \"9ms\"",
+        ),
+        (
             "{max_body: 2MiB}",
             "3:26: health_check.max_body: must be a size from 1B to 1MiB, got \"2MiB\"",
         ),
@@ -308,12 +315,13 @@ fn what_a_check_cannot_be_is_refused() {
 #[test]
 fn what_a_backends_check_makes_impossible_is_refused_there() {
     let text = "port: 1\nhealth_check: {body: ok}\nbackends: [{url: http://a, health_check: {method: HEAD}}, \
-                {url: http://b, maintenance: \"yes\"}]";
+                {url: http://b, maintenance: \"yes\"}, {url: http://c, drain: true, maintenance: true}]";
     assert_eq!(
         problems(text),
         [
             "3:51: backends[0].health_check.method: must not go together: an answer to HEAD has no body, got \"HEAD\"; use GET, or leave `body` out",
             "3:88: backends[1].maintenance: must be true or false, got \"yes\"; did you mean `true`?",
+            "3:138: backends[2].maintenance: must not be there beside `drain: true`, got \"true\"; in maintenance a backend gets nothing and is not probed; remove one of them",
         ]
     );
 }
@@ -353,6 +361,26 @@ fn what_an_ejection_cannot_be_is_refused() {
         (
             "{success_rate: {min_hosts: 1}}",
             "3:38: ejection.success_rate.min_hosts: must be a whole number from 2 to 1000000, got \"1\"",
+        ),
+        (
+            "{success_rate: {min_hosts: 3}}",
+            "3:38: ejection.success_rate.min_hosts: can never eject one of `min_hosts` 3: it lies at most 1.41 standard deviations below their mean, and `factor` is 1.9, got \"3\"; write a factor below 1.41, or `min_hosts` 5 or more",
+        ),
+        (
+            "{success_rate: 2}",
+            "3:26: ejection.success_rate: can never eject one of `min_hosts` 5: it lies at most 2 standard deviations below their mean, and `factor` is 2, got \"2\"; write a factor below 2, or `min_hosts` 6 or more",
+        ),
+        (
+            "{success_rate: {factor: 2.65, min_hosts: 8}}",
+            "3:35: ejection.success_rate.factor: can never eject one of `min_hosts` 8: it lies at most 2.64 standard deviations below their mean, and `factor` is 2.65, got \"2.65\"; write a factor below 2.64, or `min_hosts` 9 or more",
+        ),
+        (
+            "{success_rate: {factor: none, min_hosts: 2}}",
+            "3:35: ejection.success_rate.factor: must be a number above 0, at most 1000, such as 1.9, got \"none\"",
+        ),
+        (
+            "{success_rate: {factor: 1000}}",
+            "3:35: ejection.success_rate.factor: can never eject one of `min_hosts` 5: it lies at most 2 standard deviations below their mean, and `factor` is 1000, got \"1000\"; write a factor below 2",
         ),
         (
             "{success_rate: {floor: 1s}}",

@@ -90,6 +90,38 @@ fn without_routes_everything_goes_to_default_or_to_the_only_pool() {
 }
 
 #[test]
+fn pools_with_one_cookie_that_a_client_can_use_side_by_side_are_named() {
+    let file = |routes: &str| {
+        format!(
+            "port: 1\nbackends: [http://a]\nsticky: srv\npools:\n  b: {{backends: [http://b], sticky: srv}}\n  \
+             c: {{backends: [http://c], sticky: {{cookie: srv-d}}}}\n  d: [http://d]\nroutes: [{routes}]\n"
+        )
+    };
+    let has = |cookie: &str, other: &str, got: &str| {
+        format!(
+            "has the cookie {cookie} as pool `{other}` has: a client that uses both loses its backend in each, got \"{got}\"; \
+             give one of them another name, or write true: then the pool's own is added"
+        )
+    };
+    assert_eq!(
+        warnings_of(&file(
+            "{path: /b, pool: b}, {path: /c, pool: c}, {split: {default: 1, d: 1}}"
+        )),
+        [
+            format!("5:37: pools.b.sticky: {}", has("srv", "default", "srv")),
+            format!("7:3: pools.d: {}", has("srv-d", "c", "d")),
+        ]
+    );
+    assert_eq!(
+        warnings_of(&file(
+            "{host: a, pool: default}, {host: b, pool: b}, {host: c, pool: c}, {host: d, pool: d}"
+        )),
+        Vec::<String>::new(),
+        "browsers keep cookies by host"
+    );
+}
+
+#[test]
 fn what_is_wrong_with_pools_is_said_once_and_where_it_stands() {
     for (text, said) in [
         (

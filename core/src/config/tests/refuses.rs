@@ -121,7 +121,21 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "4:18: sticky.cookie: must be the name of a cookie: at most 64 letters, digits, `-`, `_` and `.`, got \"a b\"; write for example `simple_lb`",
             "4:36: sticky.same_site: must be strict or lax without `secure: true`: browsers refuse such a cookie, got \"none\"; add `secure: true`, or write lax",
             "4:47: sticky.ttl: must be at most 365d, got \"900d\"",
-            "4:58: sticky.key: must have at least 16 characters, got \"short\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+            "4:58: sticky.key: must have at least 16 characters, without white space around them, got \"short\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nsticky: {key: \"                \"}\npools: {b: {backends: [http://b], sticky: {key: \"short            \\n\"}}}\nroutes: [{split: {default: 1, b: 1}}]\n",
+        &[
+            "3:15: sticky.key: must have at least 16 characters, without white space around them, got \"                \"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+            "4:49: pools.b.sticky.key: must have at least 16 characters, without white space around them, got \"short            \\n\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nsticky: __Host-srv\npools: {b: {backends: [http://b], sticky: {cookie: __secure-b, secure: false}}}\nroutes: [{split: {default: 1, b: 1}}]\n",
+        &[
+            "3:9: sticky: must not begin with __Host- without `secure: true`: browsers refuse such a cookie, got \"__Host-srv\"; write `{cookie: __Host-srv, secure: true}`, or another name",
+            "4:52: pools.b.sticky.cookie: must not begin with __Secure- without `secure: true`: browsers refuse such a cookie, got \"__secure-b\"; write `{cookie: __secure-b, secure: true}`, or another name",
         ],
     ),
     // What is missing.
@@ -370,6 +384,24 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"${SNEAKY}\"; with its variables it is \"1\\nlog: off # {a: [b]}\"",
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"${EMPTY}\"; with its variables it is \"\"",
             "4:11: strategy: must be one of round-robin, weighted, random, least-connections, power-of-two, least-time, intelligent, hash, first, got \"$${PORT}\"",
+        ],
+    ),
+    (
+        "port: 1\npools: ${NONE}\n",
+        &[
+            "2:8: pools: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nroutes:\n  - {redirect: \"https://${NONE}{path}\", timeouts: 5s}\n  - {path: \"${NONE}\", pool: default, strip_prefix: true}\n  - {path: {regex: \"(\"}, pool: default, rewrite: {to: \"/{1}\"}}\n  - {path: {regex: \"(\"}, redirect: \"/{1}\"}\n  - {pool: default, rewrite: {regex: a, to: \"${NONE}\"}}\n  - {split: \"${NONE}\", split_by: random}\n",
+        &[
+            "4:16: routes[0].redirect: needs the environment variable NONE, which is not set, got \"https://${NONE}{path}\"; set it, or write a default: `${NONE:-default}`",
+            "4:51: routes[0].timeouts: has no effect on a route that sends nothing to a backend; remove it",
+            "5:12: routes[1].path: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+            "6:20: routes[2].path.regex: must be a regular expression: unclosed group, got \"(\"",
+            "7:20: routes[3].path.regex: must be a regular expression: unclosed group, got \"(\"",
+            "8:45: routes[4].rewrite.to: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
+            "9:13: routes[5].split: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
         ],
     ),
     // Messages stay short and harmless.

@@ -85,6 +85,18 @@ fn actions_and_settings_are_scalars_or_mappings() {
         ),
         ("{redirect: {to: /new, status: 308}}", "redirect 308 /new"),
         (
+            "{redirect: \"{scheme}://www.{host}:8443?{query}\"}",
+            "redirect 302 {scheme}://www.{host}:8443?{query}",
+        ),
+        (
+            "{redirect: \"https://a.{authority}\"}",
+            "redirect 302 https://a.{authority}",
+        ),
+        (
+            "{redirect: \"https://[::1]:8443/\"}",
+            "redirect 302 https://[::1]:8443/",
+        ),
+        (
             "{path: {regex: \"^/u/(?P<id>.*)$\"}, redirect: \"https://u.example:8443/{id}?{1}\"}",
             "redirect 302 https://u.example:8443/{id}?{1}",
         ),
@@ -131,6 +143,14 @@ fn actions_and_settings_are_scalars_or_mappings() {
         (
             "{path: {regex: \"^/a(.)\"}, pool: api, rewrite: {to: \"/{1}\"}}",
             "pool api; rewrite ^/a(.) -> /{1}",
+        ),
+        (
+            "{pool: api, rewrite: {regex: \"[0-9]$\", to: \"../.{0}\"}}",
+            "pool api; rewrite [0-9]$ -> ../.{0}",
+        ),
+        (
+            "{pool: api, rewrite: /a/../b, allow_dot_segments: true}",
+            "pool api; rewrite / -> /a/../b; allow_dot_segments true",
         ),
         (
             "{pool: api, rewrite: {regex: x, to: \"{{\"}, allow_dot_segments: true, allow_encoded_slashes: true}",
@@ -184,6 +204,13 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
         &["host: must be a host, `*.` and the end of one, or `*`, got \"a.*.example\""],
     ),
     ("{host: [], pool: api}", &["host: must not be an empty list"]),
+    (
+        "{host: [\"\", \"*.\"], pool: api}",
+        &[
+            "host[0]: must name a host, such as example.com or *.example.com, got \"\"",
+            "host[1]: must name a host, such as example.com or *.example.com, got \"*.\"",
+        ],
+    ),
     (
         "{host: 한국.example, pool: api}",
         &["host: must name a host in ASCII letters, got \"한국.example\"; write its xn--… form"],
@@ -403,6 +430,54 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "{redirect: \"https://-\"}",
+        &[
+            "redirect: must name a host whose parts between dots have 1 to 63 characters and no `-` at their ends, got \"https://-\"",
+        ],
+    ),
+    (
+        "{redirect: \"https://a:99999/\"}",
+        &["redirect: must have a port from 1 to 65535, got \"https://a:99999/\""],
+    ),
+    (
+        "{redirect: \"https://{host}:0{path}\"}",
+        &["redirect: must have a port from 1 to 65535, got \"https://{host}:0{path}\""],
+    ),
+    (
+        "{redirect: \"https://[::1/\"}",
+        &["redirect: has a `[` without its `]`, got \"https://[::1/\""],
+    ),
+    (
+        "{redirect: \"{scheme}://:80/\"}",
+        &[
+            "redirect: must name a host, such as https://example.com{target} or https://www.{host}{target}, got \"{scheme}://:80/\"",
+        ],
+    ),
+    (
+        "{redirect: \"https://{path}\"}",
+        &[
+            "redirect: must name a host, such as https://example.com{target} or https://www.{host}{target}, got \"https://{path}\"",
+        ],
+    ),
+    (
+        "{redirect: \"https://a.b{host}.c{path}\"}",
+        &[
+            "redirect: must have a dot before {host} or {authority} within a host, and a dot or a port at most behind {host}, got \"https://a.b{host}.c{path}\"; write for example https://example.com{target} or https://www.{host}{target}",
+        ],
+    ),
+    (
+        "{redirect: \"https://{authority}:8443/\"}",
+        &[
+            "redirect: must have a dot before {host} or {authority} within a host, and a dot or a port at most behind {host}, got \"https://{authority}:8443/\"; write for example https://example.com{target} or https://www.{host}{target}",
+        ],
+    ),
+    (
+        "{path: {regex: \"^/old(?P<path>.*)$\"}, redirect: \"https://a.example{path}\"}",
+        &[
+            "redirect: must not use {path}, which is a variable and also a group of the regular expression, got \"https://a.example{path}\"; give the group another name",
+        ],
+    ),
+    (
         "{redirect: {to: /a, status: 305}}",
         &["redirect.status: must be 301, 302, 303, 307 or 308, got \"305\""],
     ),
@@ -451,6 +526,42 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "{path: /b, pool: api, rewrite: /a/../b}",
+        &[
+            "rewrite: must not hold dot segments: requests with them are refused, got \"/a/../b\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, rewrite: {regex: a, to: \"/%2e./{0}\"}}",
+        &[
+            "rewrite.to: must not hold dot segments: requests with them are refused, got \"/%2e./{0}\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{path: {regex: \"^/a(.*)$\"}, pool: api, rewrite: {to: \"/{1}/..\"}}",
+        &[
+            "rewrite.to: must not hold dot segments: requests with them are refused, got \"/{1}/..\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, rewrite: {regex: \"^\", to: \"..{path}\"}}",
+        &[
+            "rewrite.to: must not hold dot segments: requests with them are refused, got \"..{path}\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, rewrite: {regex: a, to: \"b%2f\"}, allow_dot_segments: true}",
+        &[
+            "rewrite.to: must not hold encoded slashes: requests with them are refused, got \"b%2f\"; write `allow_encoded_slashes: true` beside it",
+        ],
+    ),
+    (
+        "{pool: api, strip_prefix: /a/./b}",
+        &[
+            "strip_prefix: must not hold dot segments: requests with them are refused, got \"/a/./b\"; write `allow_dot_segments: true` beside it",
+        ],
+    ),
+    (
         "{pool: api, allow_dot_segments: \"yes\"}",
         &["allow_dot_segments: must be true or false, got \"yes\""],
     ),
@@ -494,11 +605,7 @@ fn a_problem_says_where_it_stands() {
 }
 
 fn warnings(routes: &str) -> Vec<String> {
-    let (_, warnings) = load_with_warnings(&with_routes(routes), "config.yaml", &env).unwrap();
-    warnings
-        .iter()
-        .map(|warning| warning.to_string().replacen("config.yaml:", "", 1))
-        .collect()
+    warnings_of(&with_routes(routes))
 }
 
 #[test]
@@ -552,8 +659,24 @@ fn routes_that_can_never_match_are_named() {
 
 #[test]
 fn a_pool_without_requests_is_named() {
+    let hint = "lead a route to it, or remove it";
+    let unnamed = format!("gets no requests: no route names it; {hint}");
+    let weightless = format!("gets no requests: each route that names it gives it the weight 0; {hint}");
     assert_eq!(
         warnings("{split: {default: 1, canary: 0}}"),
-        ["3:9: pools.api: gets no requests: no route names it"]
+        [
+            format!("3:9: pools.api: {unnamed}"),
+            format!("3:26: pools.canary: {weightless}")
+        ]
+    );
+    assert_eq!(
+        warnings("{path: /a, split: {api: 1, canary: 0}}\n{split: {api: 0, canary: 1}}"),
+        [format!("2:12: backends: are the pool `default`, which {unnamed}")]
+    );
+    assert_eq!(
+        warnings_of("port: 1\nbackends: [http://a]\npools: {api: [http://b]}\n"),
+        [format!(
+            "3:9: pools.api: gets no requests: without `routes` all of them go to `default`; {hint}"
+        )]
     );
 }

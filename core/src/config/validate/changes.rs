@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Checker, conditions, whole};
 use crate::{
     config::{
+        address::authority_parts,
         model::*,
         problem::Refusal,
         raw::{RawChanges, RawRedirect, RawRespond, RawRoute, Written},
@@ -12,7 +13,7 @@ use crate::{
     },
     route::{
         BadTemplate, Pattern, Template, Variable,
-        ambiguity::Allowed,
+        ambiguity::{self, Allowed, Ambiguity},
         headers::{self, HeaderChanges},
         rewrite::Rewrite,
     },
@@ -50,12 +51,20 @@ impl Checker<'_> {
         lines
     }
 
-    pub(super) fn rewrite(&mut self, raw: &RawRoute, when: &Conditions) -> Option<Rewrite> {
-        let strip = self.strip_prefix(raw, when);
+    pub(super) fn rewrite(
+        &mut self,
+        raw: &RawRoute,
+        path: &PathPattern,
+        allowed: Allowed,
+    ) -> Option<Rewrite> {
+        let strip = self.strip_prefix(raw, path, allowed);
         let Some(rewrite) = &raw.rewrite else {
             return strip;
         };
         let refuse = |rule: &str| Refusal::new(rule.to_owned());
+        if rewrite.broken {
+            return None;
+        }
         let problem = match (&rewrite.prefix, &rewrite.regex, &rewrite.to) {
             _ if strip.is_some() => {
                 Some(refuse("must not stand beside `strip_prefix`").hint("write one of them"))
@@ -68,13 +77,13 @@ impl Checker<'_> {
             return None;
         }
         if let Some(prefix) = &rewrite.prefix {
-            return self.check(prefix, |prefix| replaced_prefix(prefix, when));
+            return self.check(prefix, |prefix| replaced_prefix(prefix, path, allowed));
         }
         let from = match &rewrite.regex {
             Some(regex) => self.check(regex, conditions::pattern)?,
-            None => match &when.path {
-                PathPattern::Regex(pattern) => pattern.clone(),
-                _ => {
+            None => match path.pattern() {
+                Some(pattern) => pattern.clone(),
+                None => {
                     let refusal = refuse("must have `regex`, as the route's path has none");
                     self.problems.add(rewrite.position, &rewrite.field, refusal, None);
                     return None;
@@ -83,19 +92,24 @@ impl Checker<'_> {
         };
         let to = self.value(&rewrite.to, |to| {
             let template = template(to.text(), Some(&from))?;
-            if template.texts().all(is_path_text) {
-                return Ok(template);
+            if !template.texts().all(is_path_text) {
+                let refusal = Refusal::new("must be a path of visible ASCII characters without `?` and `#`");
+                return Err(refusal.hint("the query stays as it came"));
             }
-            let refusal = Refusal::new("must be a path of visible ASCII characters without `?` and `#`");
-            Err(refusal.hint("the query stays as it came"))
+            // What stays of the path may make a name of what looks like dots.
+            let around = |bound| if bound { "" } else { "x" };
+            let (begins, ends) = from.bound();
+            let sample = format!("{}{}{}", around(begins), template.sample(), around(ends));
+            unambiguous(&sample, allowed)?;
+            Ok(template)
         })?;
         Some(Rewrite::Pattern { from, to })
     }
 
-    fn strip_prefix(&mut self, raw: &RawRoute, when: &Conditions) -> Option<Rewrite> {
+    fn strip_prefix(&mut self, raw: &RawRoute, path: &PathPattern, allowed: Allowed) -> Option<Rewrite> {
         let stripped = self.value(&raw.strip_prefix, |strip| {
             if let Some(strip) = strip.as_bool() {
-                return match (&when.path, strip) {
+                return match (path, strip) {
                     (_, false) => Ok(None),
                     (PathPattern::Prefix(prefix), true) => Ok(Some(prefix.clone())),
                     (_, true) => Err(Refusal::new("must be a path, as the route's own is no prefix")
@@ -103,6 +117,7 @@ impl Checker<'_> {
                 };
             }
             let path = conditions::path(strip, ALL)?;
+            unambiguous(&path, allowed)?;
             match path.strip_suffix('/').unwrap_or(&path) {
                 "" => Err(Refusal::new(
                     "must be more than `/`, which every path begins with",
@@ -114,12 +129,9 @@ impl Checker<'_> {
         stripped.flatten().map(|from| Rewrite::Prefix { from, to })
     }
 
-    pub(super) fn redirect(&mut self, raw: &RawRedirect, when: &Conditions) -> RouteAction {
-        let pattern = match &when.path {
-            PathPattern::Regex(pattern) => Some(pattern),
-            _ => None,
-        };
-        let to = self.value(&raw.to, |to| location(to, pattern));
+    pub(super) fn redirect(&mut self, raw: &RawRedirect, path: Option<&PathPattern>) -> RouteAction {
+        // Without its path, nothing can be said about groups.
+        let to = path.and_then(|path| self.value(&raw.to, |to| location(to, path.pattern())));
         let status = self.value(&raw.status, |status| {
             let refused = || Refusal::new("must be 301, 302, 303, 307 or 308");
             let status = whole(status, 301, 308).map_err(|_| refused())?;
@@ -169,7 +181,7 @@ impl Checker<'_> {
     }
 }
 
-/// For paths that nobody asks for.
+/// For paths of which more is to be said than that requests cannot have them.
 const ALL: Allowed = Allowed {
     dot_segments: true,
     encoded_slashes: true,
@@ -200,6 +212,7 @@ fn template(text: &str, pattern: Option<&Pattern>) -> Result<Template, Refusal> 
             BadTemplate::NoGroup(_) if pattern.is_none() => refusal
                 .hint("groups are there where the route's path is a regular expression, and in its rewrite"),
             BadTemplate::NoGroup(_) => refusal,
+            BadTemplate::Both(_) => refusal.hint("give the group another name"),
             BadTemplate::Unknown(name) => match closest(&name, names()) {
                 Some(meant) => refusal.did_you_mean(Some(format!("{{{meant}}}"))),
                 None => refusal.hint(format!("there are: {}", names().collect::<Vec<_>>().join(", "))),
@@ -213,17 +226,33 @@ fn is_path_text(text: &str) -> bool {
         .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
 }
 
+/// Refuses a path, or a part of each, for which every request would be refused.
+fn unambiguous(path: &str, allowed: Allowed) -> Result<(), Refusal> {
+    match ambiguity::find(path.as_bytes(), allowed) {
+        None => Ok(()),
+        Some(Ambiguity::DotSegment) => {
+            let refusal = Refusal::new("must not hold dot segments: requests with them are refused");
+            Err(refusal.hint("write `allow_dot_segments: true` beside it"))
+        }
+        Some(Ambiguity::EncodedSlash) => {
+            let refusal = Refusal::new("must not hold encoded slashes: requests with them are refused");
+            Err(refusal.hint("write `allow_encoded_slashes: true` beside it"))
+        }
+    }
+}
+
 /// What a route's path matched, replaced by another.
-fn replaced_prefix(written: &Written, when: &Conditions) -> Result<Rewrite, Refusal> {
-    let from = match &when.path {
+fn replaced_prefix(written: &Written, path: &PathPattern, allowed: Allowed) -> Result<Rewrite, Refusal> {
+    let from = match path {
         PathPattern::Any => "".into(),
-        PathPattern::Prefix(path) | PathPattern::Exact(path) => path.clone(),
+        PathPattern::Prefix(from) | PathPattern::Exact(from) => from.clone(),
         PathPattern::Regex(_) => {
             let refusal = Refusal::new("must have `to`, as the route's path is a regular expression");
             return Err(refusal.hint("write for example `rewrite: {to: \"/new/{1}\"}`"));
         }
     };
     let to = conditions::path(written, ALL)?;
+    unambiguous(&to, allowed)?;
     let to = to.strip_suffix('/').unwrap_or(&to).into();
     Ok(Rewrite::Prefix { from, to })
 }
@@ -245,36 +274,56 @@ fn location(written: &Written, pattern: Option<&Pattern>) -> Result<Template, Re
         let refusal = Refusal::new("must begin with `https://`, `http://`, `{scheme}://` or one `/`");
         return Err(refusal.hint("for another scheme write for example `https://{host}{target}`"));
     };
-    if ends_in_path(rest) {
-        return Ok(template);
-    }
-    let refusal = Refusal::new(
-        "must name its host by letters, {host} or {authority}, and then go on with `/`, {path} or {target}",
-    );
-    Err(refusal.hint("else a client could make it another host"))
+    let Some(authority) = before_path(rest) else {
+        let refusal = Refusal::new(
+            "must name its host by letters, {host} or {authority}, and then go on with `/`, {path} or {target}",
+        );
+        return Err(refusal.hint("else a client could make it another host"));
+    };
+    whole_names(authority).and_then(|()| {
+        let sample = authority.replace("{host}", "host").replace("{authority}", "host");
+        authority_parts(&sample, PLACE).map(|_| template)
+    })
 }
 
-/// Whether a text begins with a host that no request can change but by `Host`, and ends there or goes on as a path.
-fn ends_in_path(mut rest: &str) -> bool {
-    let mut named = false;
+/// A place that a redirect may name.
+const PLACE: &str = "https://example.com{target} or https://www.{host}{target}";
+
+/// The host and port that a text begins with and that no request can change but by `Host`, if they end there or go on as
+/// a path.
+fn before_path(text: &str) -> Option<&str> {
+    let mut rest = text;
     loop {
         if rest.is_empty()
             || rest.starts_with(['/', '?'])
             || rest.starts_with("{path}")
             || rest.starts_with("{target}")
         {
-            return named;
+            return text.strip_suffix(rest);
         }
         rest = match ["{host}", "{authority}"]
             .iter()
             .find_map(|host| rest.strip_prefix(host))
         {
             Some(behind) => behind,
-            None => match rest.strip_prefix(|c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c)) {
-                Some(behind) => behind,
-                None => return false,
-            },
+            None => rest.strip_prefix(|c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c))?,
         };
-        named = true;
     }
+}
+
+/// Refuses hosts of which a variable is a part of a name, and not one or more names between dots.
+fn whole_names(authority: &str) -> Result<(), Refusal> {
+    let whole = |variable: &str, behind: &[char]| {
+        authority.match_indices(variable).all(|(at, _)| {
+            let (before, after) = (&authority[..at], &authority[at + variable.len()..]);
+            let begins = before.is_empty() || before.ends_with('.');
+            begins && (after.is_empty() || after.starts_with(behind))
+        })
+    };
+    // {authority} may bring a port, behind which nothing of a host can follow.
+    if whole("{host}", &['.', ':']) && whole("{authority}", &[]) {
+        return Ok(());
+    }
+    let rule = "must have a dot before {host} or {authority} within a host, and a dot or a port at most behind {host}";
+    Err(Refusal::new(rule).hint(format!("write for example {PLACE}")))
 }

@@ -8,7 +8,7 @@ use crate::{
         address::{checked_host, parse_network},
         model::*,
         problem::Refusal,
-        raw::{RawPath, RawRoute, RawTest, Written},
+        raw::{RawRoute, RawTest, Written},
     },
     route::{
         BadPattern, Pattern,
@@ -25,12 +25,12 @@ const METHODS: [&str; 9] = [
 ];
 
 impl Checker<'_> {
-    pub(super) fn conditions(&mut self, raw: &RawRoute, allowed: Allowed) -> Conditions {
+    /// What a route asks of requests. Its path is judged before, since other settings refer to it.
+    pub(super) fn conditions(&mut self, raw: &RawRoute, path: PathPattern) -> Conditions {
         let list = |list: &'_ Option<Vec<Written>>| list.clone().unwrap_or_default();
-        let path = raw.path.as_ref().and_then(|path| self.path(path, allowed));
         Conditions {
             hosts: self.all(&list(&raw.host), host_pattern),
-            path: path.unwrap_or_default(),
+            path,
             methods: self.all(&list(&raw.method), method),
             headers: self.tests(&raw.header, header_name, header_value),
             query: self.tests(&raw.query, query_name, query_value),
@@ -38,7 +38,11 @@ impl Checker<'_> {
         }
     }
 
-    fn path(&mut self, raw: &RawPath, allowed: Allowed) -> Option<PathPattern> {
+    /// The path of a route; `None` if it is refused.
+    pub(super) fn path(&mut self, raw: &RawRoute, allowed: Allowed) -> Option<PathPattern> {
+        let Some(raw) = &raw.path else {
+            return Some(PathPattern::Any);
+        };
         if let Some(exact) = &raw.exact {
             return self.check(exact, |exact| Ok(PathPattern::Exact(path(exact, allowed)?)));
         }
@@ -108,7 +112,7 @@ fn host_pattern(written: &Written) -> Result<HostPattern, Refusal> {
         return Err(refusal.did_you_mean(rest.split('/').next()));
     }
     let name = |name: &str| -> Result<String, Refusal> {
-        let name = checked_host(name)?;
+        let name = checked_host(name, "example.com or *.example.com")?;
         Ok(name.strip_suffix('.').map(str::to_owned).unwrap_or(name))
     };
     match text.strip_prefix("*.") {

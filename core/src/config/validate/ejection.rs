@@ -69,6 +69,17 @@ impl Checker<'_> {
         let default = SuccessRateRule::default();
         let (min_hosts, min_volume) = (default.min_hosts, default.min_volume);
         let shared = self.outliers(raw, (default.factor, min_hosts, min_volume))?;
+        let written = [&raw.whole, &raw.factor, &raw.min_hosts]
+            .into_iter()
+            .flatten()
+            .next();
+        let refused = raw
+            .factor
+            .as_ref()
+            .is_some_and(|written| factor(written).is_err());
+        if let (Err(refusal), Some(written), false) = (can_fire(shared.0, shared.1), written, refused) {
+            self.refuse(written, refusal);
+        }
         Some(SuccessRateRule {
             factor: shared.0,
             min_hosts: shared.1,
@@ -112,6 +123,28 @@ impl Checker<'_> {
             )),
         }
     }
+}
+
+/// Refuses what ejects nobody with the fewest backends that are compared: of n, one lies at most the root of n - 1 standard
+/// deviations below their mean (Samuelson's inequality), and only if all others are alike.
+fn can_fire(factor: Factor, min_hosts: u32) -> Result<(), Refusal> {
+    let others = f64::from(min_hosts) - 1.0;
+    let square = factor.get() * factor.get();
+    if square < others {
+        return Ok(());
+    }
+    // Cut off and not rounded, so that what the hint says is right.
+    let most = (others.sqrt() * 100.0).floor() / 100.0;
+    let refusal = Refusal::new(format!(
+        "can never eject one of `min_hosts` {min_hosts}: it lies at most {most} standard deviations below their mean, and \
+         `factor` is {factor}"
+    ));
+    let lower = format!("write a factor below {most}");
+    let least = square.floor() + 2.0;
+    Err(match least <= f64::from(MOST) {
+        true => refusal.hint(format!("{lower}, or `min_hosts` {least} or more")),
+        false => refusal.hint(lower),
+    })
 }
 
 pub(super) fn all_down(written: &Written) -> Result<AllDown, Refusal> {

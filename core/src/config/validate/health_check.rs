@@ -1,6 +1,6 @@
 //! How backends are probed: those of a pool, and single ones that say so themselves.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Checker, one_of, timeout, whole};
 use crate::config::{
@@ -24,6 +24,10 @@ const MAX_HEADER_VALUE: usize = 4096;
 const MAX_HOST: usize = 261;
 /// Bodies of a few dozen probes are held at a time.
 const MAX_BODY: ByteSize = ByteSize::kib(1024);
+/// Each probe is a new connection: with this, up to ten a second from each balancer to each backend. More is a load of its own.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// For the few probes while a state is about to change.
+const MIN_FAST_INTERVAL: Duration = Duration::from_millis(10);
 /// The check of a pool.
 pub(super) struct PoolCheck {
     pub(super) settings: HealthCheck,
@@ -79,8 +83,9 @@ impl Checker<'_> {
 
     /// What is written over what holds without it.
     fn check_over(&mut self, base: HealthCheck, raw: &RawProbe) -> HealthCheck {
-        let interval = self.value(&raw.interval, timeout).unwrap_or(base.interval);
-        let fast_interval = self.value(&raw.fast_interval, |fast| match timeout(fast)? {
+        let interval = self.value(&raw.interval, |interval| pause(interval, MIN_INTERVAL));
+        let interval = interval.unwrap_or(base.interval);
+        let fast_interval = self.value(&raw.fast_interval, |fast| match pause(fast, MIN_FAST_INTERVAL)? {
             fast if fast <= interval => Ok(fast),
             _ => Err(Refusal::new(format!(
                 "must not be longer than `interval`, {}",
@@ -206,6 +211,17 @@ fn strict(check: HealthCheck) -> HealthCheck {
     HealthCheck {
         status: StatusRanges::default(),
         ..check
+    }
+}
+
+/// Between two probes of a backend.
+fn pause(written: &Written, least: Duration) -> Result<Duration, Refusal> {
+    match timeout(written)? {
+        pause if pause >= least => Ok(pause),
+        _ => Err(Refusal::new(format!(
+            "must be at least {}",
+            format_duration(least)
+        ))),
     }
 }
 

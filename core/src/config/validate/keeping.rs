@@ -19,6 +19,10 @@ const MIN_SECRET: usize = 16;
 /// Names go into every request and answer.
 const MAX_COOKIE: usize = 64;
 
+/// What names begin with that browsers take from secure cookies only (RFC 6265bis section 4.1.3). `__Host-` also wants
+/// `Path=/` and no `Domain`, and ours are always so.
+const SECURE_PREFIXES: [&str; 2] = ["__Host-", "__Secure-"];
+
 impl Checker<'_> {
     pub(super) fn queue(&mut self, raw: &RawQueue) -> QueueConfig {
         let default = QueueConfig::default();
@@ -46,6 +50,15 @@ impl Checker<'_> {
                 Refusal::new("must be strict or lax without `secure: true`: browsers refuse such a cookie");
             self.refuse(written, refusal.hint("add `secure: true`, or write lax"));
         }
+        if let (Some(cookie), false, Some(written)) = (&cookie, secure, &raw.cookie)
+            && let Some(prefix) = SECURE_PREFIXES.iter().find(|prefix| begins_with(cookie, prefix))
+        {
+            let refusal = Refusal::new(format!(
+                "must not begin with {prefix} without `secure: true`: browsers refuse such a cookie"
+            ));
+            let hint = format!("write `{{cookie: {cookie}, secure: true}}`, or another name");
+            self.refuse(written, refusal.hint(hint));
+        }
         Some(StickyConfig {
             cookie: cookie.unwrap_or_else(|| StickyConfig::DEFAULT_COOKIE.into()),
             secure,
@@ -55,6 +68,12 @@ impl Checker<'_> {
             key: self.value(&raw.key, secret),
         })
     }
+}
+
+/// Browsers compare these without case.
+fn begins_with(cookie: &str, prefix: &str) -> bool {
+    let start = cookie.get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn queue_size(written: &Written) -> Result<u32, Refusal> {
@@ -99,8 +118,11 @@ fn cookie_name(written: &Written) -> Result<Arc<str>, Refusal> {
 
 fn secret(written: &Written) -> Result<StickyKey, Refusal> {
     let secret = written.text();
-    if secret.len() < MIN_SECRET {
-        let refusal = Refusal::new(format!("must have at least {MIN_SECRET} characters"));
+    // White space is what a variable or a file has around it, and nothing that would have to be guessed.
+    if secret.trim().len() < MIN_SECRET {
+        let refusal = Refusal::new(format!(
+            "must have at least {MIN_SECRET} characters, without white space around them"
+        ));
         return Err(refusal.hint("make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}"));
     }
     Ok(StickyKey::from_secret(secret.as_bytes()))

@@ -56,6 +56,14 @@ impl Checker<'_> {
             let max_connections = self.value(&backend.max_connections, max_connections);
             let drain = self.value(&backend.drain, flag);
             let maintenance = self.value(&backend.maintenance, flag);
+            if let (Some(true), Some(true), Some(written)) = (drain, maintenance, &backend.maintenance) {
+                let refusal = Refusal::new("must not be there beside `drain: true`");
+                self.refuse(
+                    written,
+                    refusal
+                        .hint("in maintenance a backend gets nothing and is not probed; remove one of them"),
+                );
+            }
             let (Some(url), Some(written)) = (url, &backend.url) else {
                 continue;
             };

@@ -7,7 +7,7 @@ use crate::{
     config::{
         model::*,
         problem::Refusal,
-        raw::{RawConfig, RawRetries, RawRoute, RawTimeouts, Written},
+        raw::{ACTIONS, RawConfig, RawRetries, RawRoute, RawTimeouts, Written},
         suggest::closest,
         units::parse_statuses,
     },
@@ -18,16 +18,17 @@ use crate::{
     },
 };
 
-type Pools = BTreeMap<Arc<str>, PoolConfig>;
-
-/// What a route does, of which each does one.
-const ACTIONS: [&str; 4] = ["pool", "split", "redirect", "respond"];
+pub(super) type Pools = BTreeMap<Arc<str>, PoolConfig>;
 
 impl Checker<'_> {
     /// All routes; where none are written, one that takes everything.
     pub(super) fn routes(&mut self, raw: &RawConfig, pools: &Pools) -> Vec<Arc<RouteConfig>> {
         let Some(written) = &raw.routes else {
-            return vec![Arc::new(RouteConfig::everything_to(self.only_pool(pools, raw)))];
+            let only = self.only_pool(pools, raw);
+            let routes = vec![Arc::new(RouteConfig::everything_to(only.clone()))];
+            let others = format!("without `routes` all of them go to `{only}`");
+            self.unused_pools(raw, &routes, &others);
+            return routes;
         };
         let routes: Vec<_> = written
             .iter()
@@ -41,19 +42,8 @@ impl Checker<'_> {
                 refusal.hint("remove one of them, or give this one another host, path or condition");
             self.warnings.add(route.position, &route.field, refusal, None);
         }
-        for named in &raw.pools {
-            let name = named.name.text();
-            let used = |route: &Arc<RouteConfig>| {
-                route
-                    .forward()
-                    .is_some_and(|forward| forward.split.iter().any(|(pool, _)| **pool == *name))
-            };
-            if !routes.iter().any(used) {
-                let refusal = Refusal::new("gets no requests: no route names it");
-                self.warnings
-                    .add(named.name.position, &named.name.field, refusal, None);
-            }
-        }
+        self.unused_pools(raw, &routes, "no route names it");
+        self.shared_cookies(raw, pools, &routes);
         routes
     }
 
@@ -64,28 +54,30 @@ impl Checker<'_> {
                 .value(&raw.allow_encoded_slashes, yes_or_no)
                 .unwrap_or_default(),
         };
-        let when = self.conditions(raw, allowed);
+        let path = self.path(raw, allowed);
         RouteConfig {
-            then: self.action(raw, &when, pools),
+            then: self.action(raw, (path.as_ref(), allowed), pools),
             response_headers: self.changes(&raw.response_headers),
-            when,
+            when: self.conditions(raw, path.unwrap_or_default()),
             allowed,
         }
     }
 
-    fn action(&mut self, raw: &RawRoute, when: &Conditions, pools: &Pools) -> RouteAction {
-        let written = [
-            raw.pool.is_some(),
-            raw.split.is_some(),
-            raw.redirect.is_some(),
-            raw.respond.is_some(),
-        ];
-        if written.iter().filter(|written| **written).count() != 1 && !raw.field.is_empty() {
+    fn action(
+        &mut self,
+        raw: &RawRoute,
+        (path, allowed): (Option<&PathPattern>, Allowed),
+        pools: &Pools,
+    ) -> RouteAction {
+        if raw.actions.len() != 1 && !raw.field.is_empty() {
             let refusal = Refusal::new(format!("must have one of {}", ACTIONS.join(", ")));
             self.problems.add(raw.position, &raw.field, refusal, None);
         }
-        let forwards = raw.redirect.is_none() && raw.respond.is_none();
-        if !forwards {
+        if raw
+            .actions
+            .iter()
+            .any(|action| matches!(*action, "redirect" | "respond"))
+        {
             for (key, position) in &raw.forwarding {
                 let refusal = Refusal::new("has no effect on a route that sends nothing to a backend");
                 self.problems.add(
@@ -97,13 +89,13 @@ impl Checker<'_> {
             }
         }
         if let Some(redirect) = &raw.redirect {
-            return self.redirect(redirect, when);
+            return self.redirect(redirect, path);
         }
         if let Some(respond) = &raw.respond {
             return self.respond(respond);
         }
-        if let (None, Some((_, position))) = (
-            &raw.split,
+        if let (false, Some((_, position))) = (
+            raw.actions.contains(&"split"),
             raw.forwarding.iter().find(|(key, _)| *key == "split_by"),
         ) {
             let refusal = Refusal::new("has no effect without `split`").hint("remove it");
@@ -120,7 +112,7 @@ impl Checker<'_> {
             send_host: self
                 .value(&raw.send_host, send_host)
                 .unwrap_or(SendHost::Preserve),
-            rewrite: self.rewrite(raw, when),
+            rewrite: path.and_then(|path| self.rewrite(raw, path, allowed)),
         }))
     }
 
