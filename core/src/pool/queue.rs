@@ -4,6 +4,9 @@
 //! nobody who comes later gets past it. A request that is called picks for itself, from the newest snapshot; if it finds
 //! no place after all it goes on waiting where it was. The queue is bounded: beyond its size nobody waits.
 //!
+//! A retry waits for some backends only, those that it has not tried. What is free elsewhere must not lie idle meanwhile:
+//! a retry that finds nothing for itself lets those behind it look, and keeps its place.
+//!
 //! Only requests of pools with limits come here, and of those only the ones that found no place; whether anybody waits
 //! is one load.
 
@@ -35,6 +38,8 @@ struct Line {
 enum State {
     /// Nobody has told it anything. The waker is missing until it first waits.
     Waits(Option<Waker>),
+    /// It has looked and found nothing for itself; those behind it may look.
+    LetsPass(Waker),
     /// There may be a place for it.
     Called,
 }
@@ -44,6 +49,7 @@ enum State {
 pub struct Ticket {
     queue: Arc<Queue>,
     number: u64,
+    choosy: bool,
 }
 
 impl Queue {
@@ -70,6 +76,7 @@ impl Queue {
         Some(Ticket {
             queue: Arc::clone(self),
             number,
+            choosy: false,
         })
     }
 
@@ -79,13 +86,7 @@ impl Queue {
         if self.is_empty() {
             return;
         }
-        let first = self.line().places.first_entry().and_then(|mut first| {
-            match std::mem::replace(first.get_mut(), State::Called) {
-                State::Waits(waker) => waker,
-                // It will look whatever happens.
-                State::Called => None,
-            }
-        });
+        let first = self.line().places.values_mut().next().and_then(State::call);
         if let Some(waker) = first {
             waker.wake();
         }
@@ -96,7 +97,27 @@ impl Queue {
     }
 }
 
+impl State {
+    /// Tells it to look; whom to wake for that.
+    fn call(&mut self) -> Option<Waker> {
+        match std::mem::replace(self, Self::Called) {
+            Self::Waits(waker) => waker,
+            Self::LetsPass(waker) => Some(waker),
+            // It will look whatever happens.
+            Self::Called => None,
+        }
+    }
+}
+
 impl Ticket {
+    /// Of a request that not every backend will do for.
+    #[must_use]
+    pub fn choosy(self) -> Self {
+        let mut this = self;
+        this.choosy = true;
+        this
+    }
+
     /// Tries to pick when it is the first and was called, or has just become the first: a place that became free before
     /// it was in the queue has called nobody.
     pub fn poll<T>(&self, cx: &Context<'_>, mut pick: impl FnMut() -> Option<T>) -> Poll<T> {
@@ -104,21 +125,47 @@ impl Ticket {
             if let Some(picked) = pick() {
                 return Poll::Ready(picked);
             }
+            if self.choosy {
+                self.let_pass();
+            }
         }
         Poll::Pending
     }
 
-    /// Leaves word how to be woken; whether to try now. Nobody tries but the first, or who was called later could get
-    /// past one that is slow to come.
+    /// Lets the next one look, unless there is something new to look for.
+    fn let_pass(&self) {
+        let mut line = self.queue.line();
+        let mut from_here = line.places.range_mut(self.number..);
+        let Some((_, own)) = from_here.next() else {
+            return;
+        };
+        let State::Waits(Some(waker)) = own else {
+            return;
+        };
+        *own = State::LetsPass(waker.clone());
+        let next = from_here.next().and_then(|(_, next)| next.call());
+        drop(line);
+        if let Some(waker) = next {
+            waker.wake();
+        }
+    }
+
+    /// Leaves word how to be woken; whether to try now. Nobody tries but the first that lets nobody pass, or who was called
+    /// later could get past one that is slow to come.
     fn may_try(&self, cx: &Context<'_>) -> bool {
         let mut line = self.queue.line();
-        let is_first = line.places.keys().next() == Some(&self.number);
+        let mut before = line.places.range(..self.number);
+        let is_first = before.all(|(_, state)| matches!(state, State::LetsPass(_)));
         let Some(state) = line.places.get_mut(&self.number) else {
             return false;
         };
         let (is_due, is_known) = match state {
             State::Called | State::Waits(None) => (true, false),
             State::Waits(Some(waker)) => (false, waker.will_wake(cx.waker())),
+            State::LetsPass(waker) => {
+                waker.clone_from(cx.waker());
+                (false, true)
+            }
         };
         if !is_known {
             // From here on it can be called again, also while it tries.
@@ -212,6 +259,22 @@ mod tests {
         queue.call();
         drop(first);
         assert!(poll(&second, &places));
+    }
+
+    #[test]
+    fn who_wants_something_else_lets_those_behind_look_and_keeps_its_place() {
+        let (queue, places, none) = (Arc::new(Queue::default()), Cell::new(1), Cell::new(0));
+        let first = queue.join(9).unwrap().choosy();
+        let (second, third) = (queue.join(9).unwrap(), queue.join(9).unwrap());
+        assert!(!poll(&third, &places), "the first has not looked yet");
+        assert!(!poll(&first, &none));
+        assert!(poll(&second, &places) && !poll(&third, &places));
+        drop(second);
+        places.set(2);
+        assert!(!poll(&third, &places), "first the first is asked again");
+        assert!(poll(&first, &places), "and has its place still");
+        drop(first);
+        assert!(poll(&third, &places));
     }
 
     #[test]
