@@ -67,6 +67,26 @@ fn the_configured_pool_is_what_runs() {
 }
 
 #[test]
+fn load_is_measured_by_those_who_serve() {
+    let place = Place::new();
+    let run = |backends: &str| {
+        place.write("config.yaml", &format!("port: 0\nbackends: {backends}\n"));
+        place.run("simulate --requests 2000 --strategy round-robin")
+    };
+    let backup = run("[\"http://a:1\", {url: \"http://b:2\", backup: true}]");
+    for text in [
+        "2 backends, of which 1 serves: 8 slots, good for 800 requests/s",
+        "load: 480 requests/s (60% of that)",
+    ] {
+        assert!(backup.stdout.contains(text), "{text}: {}", backup.stdout);
+    }
+    let nobody = run("[{url: \"http://a:1\", maintenance: true}, {url: \"http://b:2\", drain: true}]");
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (2, ""));
+    let said = "error: no backend of the pool serves: each is drained or in maintenance";
+    assert!(nobody.stderr.starts_with(said), "{nobody:?}");
+}
+
+#[test]
 fn wrong_usage_is_said_with_what_to_write_and_ends_with_2() {
     let place = Place::new();
     place.write("config.yaml", POOL);

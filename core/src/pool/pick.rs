@@ -326,22 +326,31 @@ fn parts(members: &[Member], overprovisioning: f64) -> Box<[u32]> {
         };
         *up += if member.health.is_up() { weight } else { 0 };
     }
-    let tiers = weights.into_values().filter(|(up, _)| *up > 0);
-    let able: Vec<f64> = tiers
-        .map(|(up, all)| (up as f64 / all as f64 * overprovisioning).min(1.0))
-        .collect();
-    let (mut left, mut loads) = (1.0_f64, Vec::with_capacity(able.len()));
-    for able in able {
-        let load = able.min(left);
-        left -= load;
-        loads.push(load);
-    }
-    // What nobody is able to carry is carried in the same proportion.
-    let whole: f64 = loads.iter().sum();
+    let tiers: Vec<_> = weights.into_values().filter(|(up, _)| *up > 0).collect();
     let mut end = 0.0;
-    let ends = loads.iter().map(|load| {
-        end += load / whole;
+    let ends = tier_loads(&tiers, overprovisioning).into_iter().map(|load| {
+        end += load;
         (end * f64::from(u32::MAX)) as u32
     });
     ends.collect()
+}
+
+/// With gradual failover, the part of all requests that each tier gets, from the weight that is up of it, above 0, and the
+/// weight of all of it.
+pub(crate) fn tier_loads(tiers: &[(u64, u64)], overprovisioning: f64) -> Vec<f64> {
+    let able = tiers
+        .iter()
+        .map(|&(up, all)| (up as f64 / all as f64 * overprovisioning).min(1.0));
+    let mut left = 1.0_f64;
+    let mut loads: Vec<f64> = able
+        .map(|able| {
+            let load = able.min(left);
+            left -= load;
+            load
+        })
+        .collect();
+    // What nobody is able to carry is carried in the same proportion.
+    let whole: f64 = loads.iter().sum();
+    loads.iter_mut().for_each(|load| *load /= whole);
+    loads
 }

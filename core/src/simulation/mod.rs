@@ -10,6 +10,7 @@
 //! only their own part of the load.
 
 mod agenda;
+mod capacity;
 mod control;
 mod engine;
 mod histogram;

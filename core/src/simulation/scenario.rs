@@ -144,16 +144,6 @@ impl Scenario {
             .map(|weight| BackendModel::new((slots * weight + least / 2) / least))
             .collect()
     }
-
-    /// Requests a second that the backends manage when all are well.
-    pub fn capacity(&self) -> f64 {
-        let slots = self
-            .backends
-            .iter()
-            .map(|backend| f64::from(backend.slots))
-            .sum::<f64>();
-        slots / self.service.mean_seconds()
-    }
 }
 
 #[cfg(test)]

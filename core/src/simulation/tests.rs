@@ -1,6 +1,8 @@
 //! Whole runs. The seed stands in every failure, because the scenario does.
 #![allow(clippy::disallowed_methods)]
 
+mod capacity;
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;

@@ -36,7 +36,7 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "config")]
     pub(super) backends: Option<u32>,
 
-    /// How many requests come: 2000/s, or a part of what the pool manages: 60%
+    /// How many requests come: 2000/s, or a part of what those backends manage that serve while all is well: 60%
     #[arg(long, value_name = "RATE", default_value = "60%", value_parser = values::rate)]
     pub(super) rate: Rate,
 

@@ -76,9 +76,17 @@ fn run_all(scenario: &Scenario, strategies: &[StrategyConfig]) -> Vec<Report> {
 
 fn as_json(scene: &Scene, reports: &[Report]) -> serde_json::Value {
     let scenario = &scene.scenario;
-    let backends = scenario.pool.backends.iter().zip(&scenario.backends);
+    let serving = scenario.serving_slots();
+    let backends = scenario.pool.backends.iter().zip(&scenario.backends).zip(serving);
     let backends: Vec<_> = backends
-        .map(|(backend, model)| json!({ "url": backend.url.to_string(), "weight": backend.weight.get(), "slots": model.slots }))
+        .map(|((backend, model), serving)| {
+            json!({
+                "url": backend.url.to_string(),
+                "weight": backend.weight.get(),
+                "slots": model.slots,
+                "serves": serving > 0,
+            })
+        })
         .collect();
     let troubles = scene
         .troubles

@@ -110,6 +110,9 @@ impl Scene {
             clients: args.clients,
             seed: args.seed,
         };
+        if scenario.capacity() <= 0.0 {
+            return Err("no backend of the pool serves: each is drained or in maintenance".to_owned());
+        }
         scenario.load.rate = match args.rate {
             Rate::PerSecond(rate) => rate,
             Rate::Capacity(part) => part * scenario.capacity(),

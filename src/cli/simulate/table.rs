@@ -38,19 +38,21 @@ pub(super) fn lines(scene: &Scene, reports: &[Report]) -> Vec<String> {
 pub(super) fn heading(scene: &Scene, reports: &[Report]) -> Vec<String> {
     let scenario = &scene.scenario;
     let (capacity, rate) = (scenario.capacity(), scenario.load.rate);
-    let count = scenario.backends.len();
-    let noun = if count == 1 { "backend" } else { "backends" };
-    let slots: u64 = scenario
-        .backends
-        .iter()
-        .map(|backend| u64::from(backend.slots))
-        .sum();
+    let slots = scenario.serving_slots();
+    let (all, serving) = (slots.len(), slots.iter().filter(|&&slots| slots > 0).count());
+    let noun = if all == 1 { "backend" } else { "backends" };
+    let who_serves = match serving {
+        _ if serving == all => ",".to_owned(),
+        1 => ", of which 1 serves:".to_owned(),
+        _ => format!(", of which {} serve:", thousands(serving as u64)),
+    };
+    let slots: u64 = slots.into_iter().map(u64::from).sum();
     let requests = reports.first().map_or(0, |report| report.requests);
     let mut lines = vec![
         format!(
-            "{}: {} {noun}, {} slots, good for {} requests/s",
+            "{}: {} {noun}{who_serves} {} slots, good for {} requests/s",
             scene.title,
-            thousands(count as u64),
+            thousands(all as u64),
             thousands(slots),
             words::rate(capacity)
         ),

@@ -3,7 +3,7 @@
 //! Errors come first: a request that fails is worse than one that waits. Then p99, because that is what the slowest
 //! request of a page with many looks like. Differences that another seed would turn round are none.
 
-use lb_core::simulation::{Report, Scenario};
+use lb_core::simulation::{BackendModel, BackendReport, Report, Scenario};
 
 use super::words::{micros, percent};
 
@@ -119,16 +119,15 @@ fn outcome(report: &Report) -> String {
     )
 }
 
-/// The part of all slots that worked.
+/// The part of the slots that worked, of those that serve when all is well.
 fn utilisation(report: &Report, scenario: &Scenario) -> f64 {
-    let slots = |index: usize| f64::from(scenario.backends[index].slots);
-    let all: f64 = (0..scenario.backends.len()).map(slots).sum();
-    let busy: f64 = report
-        .backends
-        .iter()
-        .enumerate()
-        .map(|(index, backend)| backend.utilisation * slots(index))
-        .sum();
+    let serving = scenario.serving_slots();
+    let all: f64 = serving.iter().map(|&slots| f64::from(slots)).sum();
+    let busy = |((backend, model), _): ((&BackendReport, &BackendModel), &u32)| {
+        backend.utilisation * f64::from(model.slots)
+    };
+    let backends = report.backends.iter().zip(&scenario.backends).zip(&serving);
+    let busy: f64 = backends.filter(|(_, serving)| **serving > 0).map(busy).sum();
     busy / all.max(1.0)
 }
 
