@@ -9,7 +9,7 @@ use actix::{AsyncContext, Context};
 use lb_core::{
     config::{AllDown, format_duration},
     health::{Judge, Return, Ruling, Thresholds},
-    pool::{Member, ProbeRecord, judge},
+    pool::{JUDGING_PAUSE, Member, ProbeRecord, judge},
     status::HealthStatus,
 };
 use log::{info, warn};
@@ -21,9 +21,6 @@ use crate::messages::*;
 /// How exactly ejections end, and how late somebody is found whose message was lost. Looking at ten thousand backends
 /// takes a millisecond.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Between two judgements of one pool that requests ask for.
-const JUDGING_PAUSE: Duration = Duration::from_millis(20);
 
 /// A worker may have looked at the snapshot before, and take its lease a moment after a drain has begun: so much later no
 /// longer, and nothing in flight means that nothing will be.

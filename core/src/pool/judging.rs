@@ -1,12 +1,18 @@
 //! A pool's judge over its members: counters in, health out.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use super::Member;
 use crate::{
     config::EjectionRules,
     health::{Judge, Ruling, Subject},
 };
+
+/// Between two judgements of one pool that requests ask for: where many fail at once, they ask thousands of times a second.
+pub const JUDGING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Judges the members of one pool by what requests met there, and changes their health by it. `None`: nobody is ejected
 /// by this configuration. The registry calls this on a tick, and so may a simulation.

@@ -20,7 +20,7 @@ mod tests;
 pub use ask::{Ask, NoBackend, Tried};
 pub use backend::{Backend, BackendCounts, ProbeRecord};
 pub use evidence::{AnswerHead, AnswerKind};
-pub use judging::judge;
+pub use judging::{JUDGING_PAUSE, judge};
 pub use lease::{Lease, Outcome};
 pub use pick::Pool;
 pub(crate) use pick::tier_loads;

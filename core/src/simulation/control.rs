@@ -112,6 +112,7 @@ impl Control {
             self.changed = true;
             self.warm_up(index, clock);
             self.note(now, index, Happening::Health { to: transition.to });
+            self.judge(now);
         }
         let pause = if self.members[index].health.is_changing() {
             fast

@@ -46,6 +46,8 @@ pub(super) struct Engine<'a> {
     pub(super) work: Random,
     probes: Random,
     pub(super) clients: Random,
+    /// What requests met was judged a moment ago because one asked for it.
+    pub(super) just_judged: bool,
     pub(super) tally: Tally,
 }
 
@@ -61,6 +63,8 @@ pub(super) enum Due {
     ProbeEnds(usize, bool),
     /// What requests met is judged, as the registry does it twice a second.
     Judgement,
+    /// A while has passed since it was judged because a request asked for it.
+    JudgementPause,
 }
 
 impl<'a> Engine<'a> {
@@ -83,6 +87,7 @@ impl<'a> Engine<'a> {
             work: Random::new(scenario.seed, REQUESTS),
             probes: Random::new(scenario.seed, PROBES),
             clients: Random::new(scenario.seed, CLIENTS),
+            just_judged: false,
         }
     }
 
@@ -122,6 +127,10 @@ impl<'a> Engine<'a> {
             Due::Judgement => {
                 self.control.judge(now);
                 self.agenda.note(now + nanos(TICK), Due::Judgement);
+            }
+            Due::JudgementPause => {
+                self.control.judge(now);
+                self.just_judged = false;
             }
         }
         self.serve_waiting(now);
