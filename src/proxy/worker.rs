@@ -78,14 +78,14 @@ impl Worker {
         }
     }
 
-    /// The same for a request whose turn it is in the queue of the pool, from the newest snapshot.
+    /// The same for a request whose turn it is in the queue of the pool, from the newest snapshot, for whichever attempt.
     ///
     /// # Errors
     /// [`NoBackend`] when there is none.
-    pub fn pick_in_turn(&self, pool: &Pool, by: PickBy) -> Result<Lease, NoBackend> {
+    pub fn pick_in_turn(&self, pool: &Pool, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
         let snapshot = self.registry.snapshot();
         let newest = snapshot.newest(pool).map_or(pool, |newest| newest);
-        newest.pick_in_turn(&self.ask(&Tried::default(), by))
+        newest.pick_in_turn(&self.ask(tried, by))
     }
 
     fn ask<'a>(&self, tried: &'a Tried, by: PickBy) -> Ask<'a> {

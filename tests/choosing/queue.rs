@@ -112,6 +112,129 @@ fn a_client_that_leaves_is_taken_out() {
     assert_eq!(third.read_head().status(), 200);
 }
 
+/// A backend with one place, played by the test, and one that refuses connections.
+fn one_place_and_a_dead_one(settings: &str) -> (Stage, Balancer) {
+    let (stage, dead) = (Stage::new(), DummyServer::start("dead").unwrap());
+    dead.kill();
+    let backends = [
+        format!("{{url: \"{}\", max_connections: 1}}", stage.url()),
+        dead.url(),
+    ];
+    let balancer = Balancer::start(&config(&format!("ejection: off\n{settings}"), &backends));
+    (stage, balancer)
+}
+
+#[test]
+fn a_retry_waits_for_a_place_as_well() {
+    let (stage, balancer) = one_place_and_a_dead_one("queue: {timeout: 300s}");
+    let mut clients = vec![balancer.peer()];
+    clients[0].send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    let mut backend = stage.accept();
+    backend.read_head();
+    // All but one find the dead backend free, and all want the other one then.
+    clients.extend((1..=4).map(|number| queue_up(&balancer, "/", number)));
+    for _ in 0..4 {
+        backend.send(OK);
+        backend = stage.accept();
+        backend.read_head();
+    }
+    backend.send(OK);
+    for client in &mut clients {
+        assert_eq!(client.read_head().status(), 200);
+    }
+    assert_eq!(waiting(&balancer), 0);
+}
+
+#[test]
+fn a_retry_that_waits_in_vain_is_told_that_all_are_busy() {
+    for settings in ["queue: {timeout: 1s}", "queue: {size: 0}"] {
+        let (stage, balancer) = one_place_and_a_dead_one(settings);
+        let mut first = balancer.peer();
+        first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut backend = stage.accept();
+        backend.read_head();
+        let refused = balancer.get("/");
+        assert_eq!((refused.status, refused.header("Retry-After")), (503, Some("1")));
+        assert_eq!(waiting(&balancer), 0);
+        backend.send(OK);
+        assert_eq!(first.read_head().status(), 200);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_its_retry_waits_is_taken_out() {
+    if lane() == Lane::Handler {
+        return;
+    }
+    let (stage, balancer) = one_place_and_a_dead_one("queue: {timeout: 300s}");
+    let mut first = balancer.peer();
+    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut backend = stage.accept();
+    backend.read_head();
+    queue_up(&balancer, "/", 1).reset();
+    wait_until("an empty queue", || waiting(&balancer) == 0);
+}
+
+/// A backend whose answers are to be retried elsewhere, and one with one place, which a first client has.
+fn one_that_fails_and_a_full_one(settings: &str) -> (DummyServer, (Stage, Balancer), (Peer, Peer)) {
+    let (fails, stage) = (DummyServer::start("a").unwrap(), Stage::new());
+    fails.set_behaviour(Behaviour::Fail);
+    let backends = [
+        fails.url(),
+        format!("{{url: \"{}\", max_connections: 1}}", stage.url()),
+    ];
+    let settings = format!("ejection: off\nretries: {{statuses: [500]}}\n{settings}");
+    let balancer = Balancer::start(&config(&settings, &backends));
+    let mut first = balancer.peer();
+    first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut backend = stage.accept();
+    backend.read_head();
+    (fails, (stage, balancer), (first, backend))
+}
+
+#[test]
+fn an_answer_that_was_to_be_retried_is_passed_on_when_the_wait_was_in_vain() {
+    for settings in ["queue: {timeout: 1s}", "queue: {size: 0}"] {
+        let (fails, (_stage, balancer), _held) = one_that_fails_and_a_full_one(settings);
+        let mut client = balancer.connect();
+        for _ in 0..2 {
+            let answer = client.get("/");
+            assert_eq!(
+                (answer.status, answer.text().as_str()),
+                (500, "a fails, as it was told to\n")
+            );
+        }
+        assert_eq!(balancer.backend(&fails.url()).in_flight, 0);
+    }
+}
+
+#[test]
+fn a_rejected_answer_holds_no_place_while_its_request_waits_for_another() {
+    let (fails, (stage, balancer), (mut first, mut backend)) =
+        one_that_fails_and_a_full_one("queue: {timeout: 300s}");
+    let mut second = queue_up(&balancer, "/second", 1);
+    assert_eq!(balancer.backend(&fails.url()).in_flight, 0);
+    backend.send(OK);
+    let mut backend = stage.accept();
+    assert!(backend.read_head().first().starts_with("GET /second "));
+    backend.send(OK);
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.read_head().status(), 200);
+    }
+}
+
+#[test]
+fn a_retry_that_waits_for_one_backend_keeps_nobody_from_another() {
+    let (works_again, (_stage, balancer), _held) = one_that_fails_and_a_full_one("queue: {timeout: 300s}");
+    let mut waits = queue_up(&balancer, "/", 1);
+    works_again.set_behaviour(Behaviour::Ok);
+    for _ in 0..3 {
+        assert_eq!(balancer.get("/").server(), "a");
+    }
+    assert_eq!(waiting(&balancer), 1);
+    assert!(waits.is_silent_for(Duration::from_millis(1)));
+}
+
 #[test]
 fn a_body_that_comes_while_its_request_waits_arrives_whole() {
     let (stage, balancer) = one_place("");

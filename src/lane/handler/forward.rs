@@ -155,7 +155,10 @@ impl Exchange {
         let turn = poll_fn(|cx| {
             ticket.poll(cx, || {
                 let now = Instant::now();
-                match self.worker.pick_in_turn(pool, PickBy { now, ..self.by }) {
+                match self
+                    .worker
+                    .pick_in_turn(pool, &Tried::default(), PickBy { now, ..self.by })
+                {
                     Err(NoBackend::Saturated) => None,
                     picked => Some(picked),
                 }

@@ -65,10 +65,12 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
         key: passage.key,
         sticky: passage.sticky,
     };
-    let pool = passage.destination.pool();
+    let (pool, terms) = (passage.destination.pool(), passage.destination.terms());
+    let deadline = terms.timeouts.request.map(|whole| (started + whole, whole));
     let mut first = worker.shared.pick(pool, &Tried::default(), by);
     if first.as_ref().is_err_and(|none| *none == NoBackend::Saturated) {
-        first = match waiting::for_a_place(client, (pool, passage.destination.terms()), by).await {
+        let until = deadline.map(|(deadline, _)| deadline);
+        first = match waiting::for_a_place(client, (pool, &Tried::default()), (by, until)).await {
             Waited::Picked(picked) => picked,
             Waited::ClientGone => return Next::Drop,
         };
@@ -86,7 +88,6 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
     let taken = head.len + with_head;
     out.extend_from_slice(&client.unused()[head.len..taken]);
     client.consume(taken);
-    let terms = passage.destination.terms();
     let answer_edits = passage.edits.as_deref().and_then(answer_edits);
     let mut request = Request {
         worker: Rc::clone(&worker),
@@ -102,7 +103,7 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
             sticky: passage.sticky,
             terms,
             answer_edits: answer_edits.as_ref(),
-            deadline: terms.timeouts.request.map(|whole| (started + whole, whole)),
+            deadline,
             outgoing: Outgoing::new(out, head_length, head.method.is_idempotent()),
             body,
             continued: false,

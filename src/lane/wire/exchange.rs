@@ -17,7 +17,7 @@ use std::{
 
 use lb_core::{
     config::Config,
-    pool::{Lease, Pool, Terms},
+    pool::{Backend, Lease, Pool, Terms},
     sticky::StickyId,
 };
 use lb_wire::{AddedLines, RequestHead};
@@ -53,6 +53,8 @@ pub(super) enum End {
     Tunnel,
     /// It failed, and the client has got nothing yet.
     Failed(Phase, ProxyError),
+    /// An answer came with this status, which is to be retried. The connection holds it, for [`Exchange::resume`].
+    Rejected(u16),
     /// It failed in the middle of the answer.
     Broken {
         /// Why.
@@ -96,10 +98,14 @@ pub(super) struct AnswerEdits {
 pub(super) struct Exchange<'a, 'm, S> {
     client: &'a mut Client<S>,
     backend: &'a mut UpstreamConnection,
-    lease: &'a Lease,
+    to: &'a Backend,
+    /// Missing where the answer has been noted already.
+    lease: Option<&'a Lease>,
     message: &'a mut Message<'m>,
     /// Whether an answer whose status is to be retried can be.
     retry_statuses: bool,
+    /// The connection holds an answer that nobody has looked at.
+    held: bool,
     worker: Rc<WireWorker>,
     answer: Option<Answer>,
     upload_failure: Option<io::Error>,
@@ -126,14 +132,29 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
         message: &'a mut Message<'m>,
         retry_statuses: bool,
     ) -> Self {
+        Self {
+            lease: Some(lease),
+            retry_statuses,
+            ..Self::resume(client, (lease.backend(), backend), message)
+        }
+    }
+
+    /// For an answer that was [rejected](End::Rejected), and is passed on after all.
+    pub(super) fn resume(
+        client: &'a mut Client<S>,
+        (to, backend): (&'a Backend, &'a mut UpstreamConnection),
+        message: &'a mut Message<'m>,
+    ) -> Self {
         let now = client.timer.clock().now();
         Self {
             worker: Rc::clone(&client.worker),
             client,
+            held: !backend.input.is_empty(),
             backend,
-            lease,
+            to,
+            lease: None,
             message,
-            retry_statuses,
+            retry_statuses: false,
             answer: None,
             upload_failure: None,
             interim: 0,

@@ -3,11 +3,12 @@
 use std::{
     future::poll_fn,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use lb_core::{
-    pool::{Lease, NoBackend, Outcome, Pool, Tried},
+    pool::{Backend, Lease, NoBackend, Outcome, Pool, Tried},
     retry::{Progress, Replay},
 };
 use lb_wire::Method;
@@ -19,6 +20,7 @@ use super::{
     exchange::{End, Exchange, Message},
     own_answer,
     tunnel::OpenTunnel,
+    waiting::{self, Waited},
     worker::WireWorker,
 };
 use crate::{
@@ -67,20 +69,19 @@ impl Request<'_> {
     ) -> Next {
         let mut tried = Tried::default();
         let mut retries = 0;
-        let mut picked = first;
+        let mut lease = match first {
+            Ok(lease) => lease,
+            Err(none) => return self.give_up(client, &none.into(), true).await,
+        };
         let mut reuse = true;
         loop {
-            let lease = match picked {
-                Ok(lease) => lease,
-                Err(none) => return self.give_up(client, &none.into(), true).await,
-            };
             if reuse {
                 tried.add(lease.backend());
             }
             let retry_statuses =
                 retries < self.message.terms.retries.attempts && self.may_retry_status(&tried);
             let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
-            let (phase, error) = match attempt {
+            let (phase, error, answer) = match attempt {
                 Attempt::Done(next) => {
                     self.worker.shared.finish(lease, Outcome::Answered);
                     return next;
@@ -96,36 +97,20 @@ impl Request<'_> {
                 }
                 Attempt::Gone => return Next::Drop,
                 Attempt::Broken { error, looks_whole } => {
-                    let log = &self.worker.shared.failures;
-                    log.write(
-                        &self.id,
-                        Some(lease.backend().url()),
-                        (Phase::Answering, &error),
-                        Verdict::GaveUp,
-                    );
+                    self.log(lease.backend(), (Phase::Answering, &error), Verdict::GaveUp);
                     self.worker.shared.finish(lease, error.outcome(false));
-                    // Who has not read for that long gets no more time to read what is left.
-                    let stalled = matches!(
-                        error,
-                        ProxyError::TimedOut {
-                            limit: TimeLimit::BodyStall,
-                            ..
-                        }
-                    );
-                    return if looks_whole || stalled {
-                        Next::Reset
-                    } else {
-                        self.break_off(client).await
-                    };
+                    return self.break_off(client, (&error, looks_whole)).await;
                 }
                 Attempt::Stale => {
                     // The backend closed a kept-alive connection just as the request was on its way: nobody's fault.
                     reuse = false;
                     self.message.outgoing.rewind();
-                    picked = Ok(lease);
                     continue;
                 }
-                Attempt::Failed(phase, error) => (phase, error),
+                Attempt::Rejected(status, backend) => {
+                    (Phase::Waiting, ProxyError::RetriedStatus(status), Some(backend))
+                }
+                Attempt::Failed(phase, error) => (phase, error, None),
             };
             reuse = true;
             if phase == Phase::Connecting {
@@ -138,35 +123,111 @@ impl Request<'_> {
                     now: WireWorker::precise_now(),
                     ..self.by
                 };
-                self.worker.shared.pick(self.pool, &tried, by).ok()
+                self.worker.shared.pick(self.pool, &tried, by)
             } else {
-                None
+                Err(NoBackend::AllTried)
             };
-            let verdict = if next.is_some() {
-                Verdict::Retried
-            } else {
-                Verdict::GaveUp
-            };
-            let log = &self.worker.shared.failures;
-            log.write(&self.id, Some(lease.backend().url()), (phase, &error), verdict);
+            let failed = Arc::clone(lease.backend());
             let outcome = error.outcome(self.message.body.is_done());
-            self.worker.shared.finish(lease, outcome);
-            match next {
-                Some(next) => {
-                    self.message.outgoing.rewind();
-                    if self.sends_own_host {
-                        self.message.outgoing.set_host(next.backend().authority());
-                    }
-                    retries += 1;
-                    picked = Ok(next);
+            let next = match (next, answer) {
+                (Ok(next), _) => {
+                    self.log(&failed, (phase, &error), Verdict::Retried);
+                    self.worker.shared.finish(lease, outcome);
+                    next
                 }
-                None => return self.give_up(client, &error, false).await,
+                (Err(NoBackend::Saturated), answer) => {
+                    self.log(&failed, (phase, &error), Verdict::Retried);
+                    // Who waits holds no place, or two could wait for each other's.
+                    self.worker.shared.finish(lease, outcome);
+                    match (self.wait(client, &tried).await, answer) {
+                        (Waited::Picked(Ok(next)), _) => next,
+                        (Waited::ClientGone, _) => return Next::Drop,
+                        (Waited::Picked(Err(_)), Some(answer)) => {
+                            return self.pass_on(client, (&failed, answer), None).await;
+                        }
+                        (Waited::Picked(Err(NoBackend::Saturated)), None) => {
+                            return self.give_up(client, &NoBackend::Saturated.into(), true).await;
+                        }
+                        (Waited::Picked(Err(_)), None) => return self.give_up(client, &error, true).await,
+                    }
+                }
+                // The client is better off with this answer than with none.
+                (Err(_), Some(answer)) => {
+                    return self.pass_on(client, (&failed, answer), Some(lease)).await;
+                }
+                (Err(_), None) => {
+                    self.log(&failed, (phase, &error), Verdict::GaveUp);
+                    self.worker.shared.finish(lease, outcome);
+                    return self.give_up(client, &error, false).await;
+                }
+            };
+            self.message.outgoing.rewind();
+            if self.sends_own_host {
+                self.message.outgoing.set_host(next.backend().authority());
             }
+            retries += 1;
+            lease = next;
         }
     }
 
+    /// Waits in the queue until there is a place at a backend that was not tried.
+    async fn wait<S: Transport>(&self, client: &mut Client<S>, tried: &Tried) -> Waited {
+        let until = self.message.deadline.map(|(deadline, _)| deadline);
+        waiting::for_a_place(client, (self.pool, tried), (self.by, until)).await
+    }
+
+    /// Passes an answer on that was to be retried. Where the request has waited meanwhile, it is over at its backend, and
+    /// there is no lease.
+    async fn pass_on<S: Transport>(
+        &mut self,
+        client: &mut Client<S>,
+        (from, mut connection): (&Backend, UpstreamConnection),
+        lease: Option<Lease>,
+    ) -> Next {
+        let mut exchange = Exchange::resume(client, (from, &mut connection), &mut self.message);
+        let end = poll_fn(|cx| exchange.poll(cx)).await;
+        match self.came_of(client, from, (end, connection)) {
+            Attempt::Done(next) => {
+                if let Some(lease) = lease {
+                    self.worker.shared.finish(lease, Outcome::Answered);
+                }
+                next
+            }
+            Attempt::Broken { error, looks_whole } => {
+                self.log(from, (Phase::Answering, &error), Verdict::GaveUp);
+                if let Some(lease) = lease {
+                    self.worker.shared.finish(lease, error.outcome(false));
+                }
+                self.break_off(client, (&error, looks_whole)).await
+            }
+            Attempt::Failed(_, error) => self.give_up(client, &error, true).await,
+            // The whole head was there, and nobody retries it.
+            Attempt::Gone | Attempt::Stale | Attempt::Tunnel(_) | Attempt::Rejected(..) => Next::Drop,
+        }
+    }
+
+    fn log(&self, backend: &Backend, failure: (Phase, &ProxyError), verdict: Verdict) {
+        let log = &self.worker.shared.failures;
+        log.write(&self.id, Some(backend.url()), failure, verdict);
+    }
+
     /// Ends a broken answer: the client gets what came of it, and then sees that it is not whole.
-    async fn break_off<S: Transport>(&self, client: &mut Client<S>) -> Next {
+    async fn break_off<S: Transport>(
+        &self,
+        client: &mut Client<S>,
+        (error, looks_whole): (&ProxyError, bool),
+    ) -> Next {
+        // Who has not read for that long gets no more time to read what is left.
+        let stalled = matches!(
+            error,
+            ProxyError::TimedOut {
+                limit: TimeLimit::BodyStall,
+                ..
+            }
+        );
+        if looks_whole || stalled {
+            return Next::Reset;
+        }
         match client.flush(self.message.terms.timeouts.body_stall).await {
             Ok(()) => Next::Drop,
             Err(_) => Next::Reset,
@@ -234,16 +295,25 @@ impl Request<'_> {
             Err(error) => return Attempt::Failed(Phase::Connecting, error),
         };
         let mut exchange = Exchange::new(client, (lease, &mut backend), &mut self.message, retry_statuses);
-        match poll_fn(|cx| exchange.poll(cx)).await {
+        let end = poll_fn(|cx| exchange.poll(cx)).await;
+        self.came_of(client, lease.backend(), (end, backend))
+    }
+
+    /// What an exchange's end means, and what becomes of its connection.
+    fn came_of<S: Transport>(
+        &self,
+        client: &Client<S>,
+        at: &Backend,
+        (end, backend): (End, UpstreamConnection),
+    ) -> Attempt {
+        match end {
             End::Answered {
                 client_goes_on,
                 backend_goes_on,
             } => {
                 let worker = &self.worker;
                 if backend_goes_on {
-                    worker
-                        .idle
-                        .put(lease.backend().id(), backend, worker.timers.now());
+                    worker.idle.put(at.id(), backend, worker.timers.now());
                 }
                 Attempt::Done(match client_goes_on {
                     true => Next::Request,
@@ -253,6 +323,7 @@ impl Request<'_> {
                 })
             }
             End::Tunnel => Attempt::Tunnel(backend),
+            End::Rejected(status) => Attempt::Rejected(status, backend),
             End::Failed(_, error)
                 if backend.reused && error.is_broken_connection() && self.is_replayable() =>
             {
@@ -297,7 +368,12 @@ enum Attempt {
     Done(Next),
     Tunnel(UpstreamConnection),
     Failed(Phase, ProxyError),
+    /// The connection holds the answer.
+    Rejected(u16, UpstreamConnection),
     Stale,
-    Broken { error: ProxyError, looks_whole: bool },
+    Broken {
+        error: ProxyError,
+        looks_whole: bool,
+    },
     Gone,
 }

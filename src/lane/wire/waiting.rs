@@ -1,8 +1,8 @@
 //! A request that waits for a place at a backend, in the queue of its pool.
 
-use std::{future::poll_fn, rc::Rc, task::Poll};
+use std::{future::poll_fn, rc::Rc, task::Poll, time::Instant};
 
-use lb_core::pool::{Lease, NoBackend, Pool, Terms};
+use lb_core::pool::{Lease, NoBackend, Pool, Tried};
 
 use super::{Transport, client::Client, worker::WireWorker};
 use crate::proxy::PickBy;
@@ -15,23 +15,28 @@ pub(super) enum Waited {
     ClientGone,
 }
 
-/// Waits until the request may go to a backend, for as long as the pool and the cap on
-/// the whole request allow. What the client sends meanwhile is kept.
+/// Waits until the request may go to a backend that it has not tried, for as long as the pool allows, and no longer than
+/// until `deadline`. What the client sends meanwhile is kept.
 pub(super) async fn for_a_place<S: Transport>(
     client: &mut Client<S>,
-    (pool, terms): (&Pool, &Terms),
-    by: PickBy,
+    (pool, tried): (&Pool, &Tried),
+    (by, deadline): (PickBy, Option<Instant>),
 ) -> Waited {
     let worker = Rc::clone(&client.worker);
+    let clock = Rc::clone(client.timer.clock());
     let queue = pool.config().queue;
-    let Some(ticket) = pool.queue().join(queue.size as usize) else {
+    let Some(mut ticket) = pool.queue().join(queue.size as usize) else {
         return Waited::Picked(Err(NoBackend::Saturated));
     };
-    let deadline = client.timer.clock().after(terms.longest_wait(&queue));
+    if !tried.is_empty() {
+        ticket = ticket.choosy();
+    }
+    let longest = clock.after(queue.timeout);
+    let until = deadline.map_or(longest, |deadline| deadline.min(longest));
     poll_fn(|cx| {
         let pick = || {
             let now = WireWorker::precise_now();
-            match worker.shared.pick_in_turn(pool, PickBy { now, ..by }) {
+            match worker.shared.pick_in_turn(pool, tried, PickBy { now, ..by }) {
                 Err(NoBackend::Saturated) => None,
                 picked => Some(picked),
             }
@@ -42,10 +47,10 @@ pub(super) async fn for_a_place<S: Transport>(
         if client.poll_gone(cx).is_ready() {
             return Poll::Ready(Waited::ClientGone);
         }
-        if deadline <= client.timer.clock().now() {
+        if until <= clock.now() {
             return Poll::Ready(Waited::Picked(Err(NoBackend::Saturated)));
         }
-        client.timer.arm(cx, Some(deadline), false);
+        client.timer.arm(cx, Some(until), false);
         Poll::Pending
     })
     .await

@@ -63,6 +63,13 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
     /// Reads until the final head is there, and begins to pass it on.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let worker = Rc::clone(&self.worker);
+        if std::mem::take(&mut self.held) {
+            let input = std::mem::take(&mut self.backend.input);
+            let taken = self.take_heads(cx, &input, &mut worker.lines());
+            if !matches!(taken, Ok(false)) {
+                return Poll::Ready(taken.map(|_| ()));
+            }
+        }
         loop {
             let count = match ready!(self.poll_backend(cx, SMALL_READ)) {
                 Ok(0) => return Poll::Ready(Err(self.closed_early(None))),
@@ -172,12 +179,11 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
         bytes: &[u8],
         lines: &Lines,
     ) -> Result<(), End> {
-        let said = answer_head(
-            head.status,
-            self.message.pool,
-            self.message.head.framing.is_empty(),
-        );
-        self.lease.answered(WireWorker::precise_now(), said);
+        if let Some(lease) = self.lease {
+            let bodiless = self.message.head.framing.is_empty();
+            let said = answer_head(head.status, self.message.pool, bodiless);
+            lease.answered(WireWorker::precise_now(), said);
+        }
         let retried = self.retry_statuses && self.message.terms.retries.statuses.contains(&head.status);
         // Within the budget only: the client is better off with this answer than with none.
         if retried
@@ -186,10 +192,8 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
                 .shared
                 .withdraw_retry(self.message.pool, self.message.terms)
         {
-            return Err(End::Failed(
-                Phase::Waiting,
-                ProxyError::RetriedStatus(head.status),
-            ));
+            self.backend.input.extend_from_slice(bytes);
+            return Err(End::Rejected(head.status));
         }
         let asked = &*self.message;
         let plan = BodyPlan::choose(head.framing, asked.head.version);
@@ -197,7 +201,7 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
         let wanted = asked.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
         let date = self.worker.date();
         let date = std::str::from_utf8(&date).ok();
-        let cookie = sticky_cookie(asked.pool, self.lease.backend(), asked.sticky);
+        let cookie = sticky_cookie(asked.pool, self.to, asked.sticky);
         let with_cookie = cookie.map(|cookie| with_cookie(asked.answer_edits, &cookie));
         let mut context = self.context(plan, wanted, date);
         if let Some(edits) = &with_cookie {
