@@ -112,6 +112,38 @@ fn a_client_that_leaves_is_taken_out() {
     assert_eq!(third.read_head().status(), 200);
 }
 
+#[test]
+fn a_client_that_sends_no_more_waits_on_for_a_while() {
+    let (stage, balancer) = one_place("queue: {timeout: 300s}");
+    let mut first = balancer.peer();
+    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut backend = stage.accept();
+    backend.read_head();
+    let mut second = queue_up(&balancer, "/second", 1);
+    second.finish_sending();
+    // Not taken for one that has left.
+    assert!(second.is_silent_for(Duration::from_millis(200)));
+    backend.send(OK);
+    let mut backend = stage.accept();
+    assert!(backend.read_head().first().starts_with("GET /second "));
+    backend.send(OK);
+    assert_eq!(second.read_head().status(), 200);
+}
+
+#[test]
+fn a_client_that_breaks_off_is_taken_out() {
+    if lane() == Lane::Handler {
+        return;
+    }
+    let (stage, balancer) = one_place("queue: {timeout: 300s}");
+    let mut first = balancer.peer();
+    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut backend = stage.accept();
+    backend.read_head();
+    queue_up(&balancer, "/", 1).reset();
+    wait_until("an empty queue", || waiting(&balancer) == 0);
+}
+
 /// A backend with one place, played by the test, and one that refuses connections.
 fn one_place_and_a_dead_one(settings: &str) -> (Stage, Balancer) {
     let (stage, dead) = (Stage::new(), DummyServer::start("dead").unwrap());
