@@ -1,9 +1,15 @@
 //! Failures of a backend that a retry can spare the client, and those that it must not hide.
 
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+};
+
 use dummy_servers::{Behaviour, DummyServer};
 use lb_core::{config::Lane, status::HealthStatus::Up};
 
-use crate::harness::{Balancer, backends, hits, lane::lane};
+use crate::harness::{Balancer, Peer, Stage, backends, hits, lane::lane};
 
 /// Not probed, so that a failing backend goes on getting requests.
 fn in_front_of(backends: &[&DummyServer], more: &str) -> Balancer {
@@ -176,6 +182,71 @@ fn a_kept_alive_connection_that_its_backend_has_closed_costs_nobody_an_error() {
         assert_eq!(client.request("POST", "/", &[], b"body").status, 200);
     }
     assert_eq!(balancer.backend(&a.url()).health, Up);
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+#[test]
+fn a_get_that_a_kept_connection_loses_goes_to_the_same_backend_over_a_new_one() {
+    for reset in [false, true] {
+        let (stage, balancer) = Stage::with_balancer("retries: 0");
+        let mut client = balancer.peer();
+        let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.send(get);
+        let mut kept = stage.accept();
+        kept.read_head();
+        kept.send(OK);
+        client.read_until(b"ok");
+        client.send(get);
+        kept.read_head();
+        match reset {
+            true => kept.reset(),
+            false => drop(kept),
+        }
+        let mut new = stage.accept();
+        new.read_head();
+        new.send(OK);
+        assert_eq!(client.read_head().status(), 200);
+        client.read_until(b"ok");
+        let status = balancer.backend(&stage.url());
+        assert_eq!((status.requests, status.failures), (2, 0));
+    }
+}
+
+/// Answers the first request of each connection, and breaks off at the second.
+fn breaks_off_at_second_requests(listener: &TcpListener) {
+    for stream in listener.incoming().flatten() {
+        thread::spawn(move || {
+            let (mut peer, mut piece) = (stream.try_clone().unwrap(), [0; 4096]);
+            let came = matches!(peer.read(&mut piece), Ok(count) if count > 0);
+            if came && peer.write_all(OK.as_bytes()).is_ok() {
+                let _gone = peer.read(&mut piece);
+            }
+            Peer::of(stream).reset();
+        });
+    }
+}
+
+#[test]
+fn connections_that_break_at_their_second_request_cost_nobody_an_error_even_where_others_wait() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || breaks_off_at_second_requests(&listener));
+    for max_connections in ["", ", max_connections: 2"] {
+        let balancer = Balancer::start(&format!(
+            "port: 0\nworkers: 2\nhealth_check: false\nbackends: [{{url: \"{url}\"{max_connections}}}]\n"
+        ));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let mut client = balancer.connect();
+                    for _ in 0..25 {
+                        assert_eq!(client.get("/").status, 200, "{max_connections}");
+                    }
+                });
+            }
+        });
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn counters_count() {
         (b_status.url.clone(), b_status.weight, b_status.answers),
         (b.url(), 1, 0)
     );
-    // A broken connection gets a second chance at the same backend only where there is no other.
+    // Only what a kept-alive connection loses is sent to the same backend again, and uncounted.
     assert_eq!(
         (a_status.requests, b_status.requests, b_status.failures),
         (6, b.hits(), b.hits())

@@ -55,6 +55,12 @@ impl UpstreamClients {
         self.backends.name(backend)
     }
 
+    /// The same for a connection of its own, which awc has none of and keeps none of, if the request says that it closes: awc
+    /// pools by the whole authority, and the connector finds the backend by its name alone.
+    pub fn authority_for_new(&self, backend: &Arc<Backend>) -> Option<Authority> {
+        format!("{}:1", self.backends.name(backend)?).parse().ok()
+    }
+
     /// Sends a request whose headers are complete, and its body as it comes.
     ///
     /// # Errors

@@ -59,6 +59,8 @@ pub(super) struct Guarded<Io> {
     method: Method,
     /// The backend takes another request behind this answer.
     keep_alive: bool,
+    /// It has carried an answer to its end.
+    reused: bool,
     sending: Sending,
     /// While the head is awaited, what there is of it; then what awc has not taken yet.
     held: Vec<u8>,
@@ -82,6 +84,7 @@ impl<Io> Guarded<Io> {
             phase: Phase::Idle,
             method: Method::Other,
             keep_alive: false,
+            reused: false,
             sending: Sending::default(),
             held: Vec::new(),
         }
@@ -97,9 +100,18 @@ impl<Io> Guarded<Io> {
     fn end(&mut self) {
         if self.keep_alive && self.sending.is_complete() {
             self.phase = Phase::Idle;
+            self.reused = true;
             self.sending.reset();
         } else {
             self.close();
+        }
+    }
+
+    /// What ended the connection before any byte of an answer.
+    fn broken(&self, failure: io::Error) -> io::Error {
+        match self.reused {
+            true => Fault::Stale(failure.kind()).into(),
+            false => failure,
         }
     }
 
@@ -191,7 +203,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<Io> {
         if this.phase == Phase::Head && !this.sending.has_upload() {
             this.poll_send(cx)?;
             if let Some(failure) = this.sending.take_failure() {
-                return Poll::Ready(Err(failure));
+                return Poll::Ready(Err(this.broken(failure)));
             }
             if !this.sending.is_complete() {
                 return Poll::Pending;

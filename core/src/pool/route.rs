@@ -9,12 +9,11 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use super::{Pool, PoolState, Snapshot};
 use crate::{
-    config::{Forward, PoolConfig, QueueConfig, Retries, RouteConfig, UpstreamTimeouts},
+    config::{Forward, PoolConfig, Retries, RouteConfig, UpstreamTimeouts},
     route::split::share_at,
 };
 
@@ -109,12 +108,6 @@ impl Destination {
 }
 
 impl Terms {
-    /// How long a request may wait in the queue: the cap on it as a whole holds there, too.
-    pub fn longest_wait(&self, queue: &QueueConfig) -> Duration {
-        let cap = self.timeouts.request.unwrap_or(Duration::MAX);
-        queue.timeout.min(cap)
-    }
-
     fn of(pool: &PoolConfig) -> Self {
         Self {
             timeouts: pool.timeouts,

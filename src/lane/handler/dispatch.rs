@@ -59,7 +59,7 @@ pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<
         deadline: timeouts.request.map(|whole| (started + whole, whole)),
     };
     match exchange.run().await {
-        Ok((lease, answer)) => exchange.deliver(lease, answer, in_flight),
+        Ok((origin, answer)) => exchange.deliver(origin, answer, in_flight),
         Err(error) => refuse(&exchange.request, &exchange.worker, &exchange.id, &error),
     }
 }

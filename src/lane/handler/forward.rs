@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    io,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -10,6 +11,7 @@ use std::{
 use actix_http::{
     Method, Version,
     body::BoxBody,
+    error::ParseError,
     header::{self, HeaderValue},
 };
 use actix_web::{HttpRequest, HttpResponse};
@@ -29,7 +31,7 @@ use super::{
     dispatch::host,
     headers,
     request_body::{self, RequestBody},
-    response_body::ResponseBody,
+    response_body::{Origin, ResponseBody},
 };
 use crate::{
     proxy::{
@@ -53,79 +55,97 @@ pub(super) struct Exchange {
 }
 
 /// A failed attempt, and how far it had come.
-struct Failure(Phase, ProxyError);
+struct Failure {
+    phase: Phase,
+    error: ProxyError,
+    /// The connection had been kept alive, and its backend may have closed it before the request came.
+    stale: bool,
+}
 
 impl Exchange {
     /// Tries one backend after the other until one answers.
-    pub(super) async fn run(&self) -> Result<(Lease, ClientResponse), ProxyError> {
+    pub(super) async fn run(&self) -> Result<(Origin, ClientResponse), ProxyError> {
         let mut tried = Tried::default();
-        let (mut retries, mut second_chance) = (0, true);
+        let mut retries = 0;
         let mut picked = self.pick(&tried);
         if picked.as_ref().is_err_and(|none| *none == NoBackend::Saturated) {
-            picked = self.wait_for_a_place().await;
+            picked = self.wait_for_a_place(&tried).await;
         }
         let mut lease = picked.map_err(|none| self.none_there(none))?;
+        let mut reuse = true;
         loop {
-            tried.add(lease.backend());
-            let (phase, error, answer) = match self.attempt(&lease).await {
-                Ok(answer) if !self.is_retried_status(&answer) => return Ok((lease, answer)),
+            if reuse {
+                tried.add(lease.backend());
+            }
+            let (phase, error, answer) = match self.attempt(&lease, reuse).await {
+                Ok(answer) if !self.is_retried_status(&answer) => {
+                    return Ok((Origin::Holds(lease), answer));
+                }
                 Ok(answer) => {
                     let error = ProxyError::RetriedStatus(answer.status().as_u16());
                     (Phase::Waiting, error, Some(answer))
                 }
-                Err(Failure(phase, error)) => (phase, error, None),
+                Err(failure) if failure.stale && reuse && self.replay().allows(Progress::Sent) => {
+                    // The backend closed a kept-alive connection just as the request was on its way: nobody's fault.
+                    reuse = false;
+                    continue;
+                }
+                Err(failure) => (failure.phase, failure.error, None),
             };
+            reuse = true;
             if phase == Phase::Connecting {
                 self.worker.registry.connect_failed(lease.backend());
             }
-            // Its place is free from now on, also for the second chance of this request.
-            let backend = Arc::clone(lease.backend());
-            let answered = match answer {
-                Some(answer) => Some((lease, answer)),
-                None => {
-                    self.finish(lease, &error);
-                    None
-                }
-            };
             let next = if retries < self.terms().retries.attempts {
-                self.next_backend(&error, &mut tried, &mut second_chance)
+                self.next_backend(&error, &tried)
             } else {
-                None
+                Err(NoBackend::AllTried)
             };
-            match (next, answered) {
+            let failed = Arc::clone(lease.backend());
+            lease = match (next, answer) {
+                (Ok(next), _) => {
+                    self.log(&failed, (phase, &error), Verdict::Retried);
+                    self.finish(lease, &error);
+                    next
+                }
+                (Err(NoBackend::Saturated), answer) => {
+                    self.log(&failed, (phase, &error), Verdict::Retried);
+                    // Who waits holds no place, or two could wait for each other's.
+                    self.finish(lease, &error);
+                    match (self.wait_for_a_place(&tried).await, answer) {
+                        (Ok(next), _) => next,
+                        (Err(_), Some(answer)) => return Ok((Origin::Gone(failed), answer)),
+                        (Err(NoBackend::Saturated), None) => {
+                            return Err(self.none_there(NoBackend::Saturated));
+                        }
+                        (Err(_), None) => {
+                            self.log(&failed, (phase, &error), Verdict::GaveUp);
+                            return Err(error);
+                        }
+                    }
+                }
                 // The client is better off with this answer than with none.
-                (None, Some(answered)) => return Ok(answered),
-                (None, None) => {
-                    self.log(&backend, (phase, &error), Verdict::GaveUp);
+                (Err(_), Some(answer)) => return Ok((Origin::Holds(lease), answer)),
+                (Err(_), None) => {
+                    self.log(&failed, (phase, &error), Verdict::GaveUp);
+                    self.finish(lease, &error);
                     return Err(error);
                 }
-                (Some(next), answered) => {
-                    self.log(&backend, (phase, &error), Verdict::Retried);
-                    if let Some((lease, _)) = answered {
-                        self.finish(lease, &error);
-                    }
-                    lease = next;
-                    retries += 1;
-                }
-            }
+            };
+            retries += 1;
         }
     }
 
     /// Another backend, if the failure allows one, there is one, and the budget has something left.
-    fn next_backend(&self, error: &ProxyError, tried: &mut Tried, second_chance: &mut bool) -> Option<Lease> {
+    fn next_backend(&self, error: &ProxyError, tried: &Tried) -> Result<Lease, NoBackend> {
         let progress = error.progress();
-        if !self.replay().allows(progress) {
-            return None;
+        let allowed = self.replay().allows(progress)
+            && self.worker.has_untried(self.pool(), tried)
+            && (progress == Progress::NotSent || self.worker.withdraw_retry(self.pool(), self.terms()));
+        match allowed {
+            true => self.pick(tried),
+            false => Err(NoBackend::AllTried),
         }
-        if !self.worker.has_untried(self.pool(), tried) {
-            // The only backend there is may just have closed a kept-alive connection: it gets one more chance.
-            if tried.len() > 1 || !error.is_broken_connection() || !std::mem::take(second_chance) {
-                return None;
-            }
-            *tried = Tried::default();
-        }
-        let allowed = progress == Progress::NotSent || self.worker.withdraw_retry(self.pool(), self.terms());
-        allowed.then(|| self.pick(tried).ok()).flatten()
     }
 
     fn finish(&self, lease: Lease, error: &ProxyError) {
@@ -145,26 +165,31 @@ impl Exchange {
         self.worker.pick(self.pool(), tried, PickBy { now, ..self.by })
     }
 
-    /// Waits in the queue of the pool, for as long as that allows.
-    async fn wait_for_a_place(&self) -> Result<Lease, NoBackend> {
+    /// Waits in the queue of the pool for a backend that was not tried, for as long as the pool and the cap on the request
+    /// allow.
+    async fn wait_for_a_place(&self, tried: &Tried) -> Result<Lease, NoBackend> {
         let pool = self.pool();
         let queue = pool.config().queue;
-        let Some(ticket) = pool.queue().join(queue.size as usize) else {
+        let Some(mut ticket) = pool.queue().join(queue.size as usize) else {
             return Err(NoBackend::Saturated);
         };
+        if !tried.is_empty() {
+            ticket = ticket.choosy();
+        }
         let turn = poll_fn(|cx| {
             ticket.poll(cx, || {
                 let now = Instant::now();
-                match self
-                    .worker
-                    .pick_in_turn(pool, &Tried::default(), PickBy { now, ..self.by })
-                {
+                match self.worker.pick_in_turn(pool, tried, PickBy { now, ..self.by }) {
                     Err(NoBackend::Saturated) => None,
                     picked => Some(picked),
                 }
             })
         });
-        let in_time = tokio::time::timeout(self.terms().longest_wait(&queue), turn).await;
+        let longest = Instant::now() + queue.timeout;
+        let until = self
+            .deadline
+            .map_or(longest, |(deadline, _)| deadline.min(longest));
+        let in_time = tokio::time::timeout_at(until.into(), turn).await;
         in_time.unwrap_or(Err(NoBackend::Saturated))
     }
 
@@ -195,9 +220,10 @@ impl Exchange {
         }
     }
 
-    async fn attempt(&self, lease: &Lease) -> Result<ClientResponse, Failure> {
+    /// `reuse`: over a kept-alive connection if there is one.
+    async fn attempt(&self, lease: &Lease, reuse: bool) -> Result<ClientResponse, Failure> {
         let timeouts = &self.terms().timeouts;
-        let uri = self.uri(lease)?;
+        let uri = self.uri(lease, reuse)?;
         let client = self.worker.upstream.get(timeouts);
         let mut request = client.request(self.request.method().clone(), uri).no_decompress();
         let host = host(&self.request);
@@ -225,6 +251,9 @@ impl Exchange {
         if let Some(edits) = &self.passage.edits {
             headers::change(&edits.request, request.headers_mut());
         }
+        if !reuse {
+            request = request.force_close();
+        }
         let body = BoxBody::new(self.body.clone());
         let sending = self.worker.upstream.send(request, body);
         let answer = match self.within_limits(sending).await? {
@@ -237,11 +266,14 @@ impl Exchange {
     }
 
     /// Path and query exactly as they came, unless the route rewrites them.
-    fn uri(&self, lease: &Lease) -> Result<Uri, Failure> {
+    fn uri(&self, lease: &Lease, reuse: bool) -> Result<Uri, Failure> {
         let backend = lease.backend();
         let mut parts = uri::Parts::default();
         parts.scheme = Some(uri::Scheme::HTTP);
-        parts.authority = self.worker.upstream.authority(backend);
+        parts.authority = match reuse {
+            true => self.worker.upstream.authority(backend),
+            false => self.worker.upstream.authority_for_new(backend),
+        };
         let rewritten = self
             .passage
             .edits
@@ -252,7 +284,7 @@ impl Exchange {
             None => self.request.uri().path_and_query().and_then(rooted),
         };
         Uri::from_parts(parts).map_err(|error| {
-            Failure(
+            Failure::new(
                 Phase::Connecting,
                 ProxyError::Connect(format!("bad target: {error}")),
             )
@@ -280,7 +312,10 @@ impl Exchange {
                 request_body::Progress::Moved(at) => at,
             };
             if limit == TimeLimit::Request || moved <= silent_since {
-                return Err(Failure(Phase::Waiting, ProxyError::TimedOut { limit, after }));
+                return Err(Failure::new(
+                    Phase::Waiting,
+                    ProxyError::TimedOut { limit, after },
+                ));
             }
             silent_since = moved;
         }
@@ -288,21 +323,26 @@ impl Exchange {
 
     fn describe(&self, error: SendRequestError) -> Failure {
         if let Some(client_failure) = self.body.take_failure() {
-            return Failure(Phase::Sending, client_failure);
+            return Failure::new(Phase::Sending, client_failure);
         }
         let timeout = self.terms().timeouts.connect;
         match error {
             SendRequestError::Connect(ConnectError::Disconnected) => {
-                Failure(Phase::Waiting, ProxyError::Closed)
+                Failure::new(Phase::Waiting, ProxyError::Closed)
             }
-            SendRequestError::Connect(error) => Failure(Phase::Connecting, describe_connect(&error, timeout)),
-            SendRequestError::Send(error) => Failure(Phase::Sending, ProxyError::Io(error.to_string())),
-            SendRequestError::Response(error) => describe_answer(&error),
-            other => Failure(Phase::Sending, ProxyError::Io(other.to_string())),
+            SendRequestError::Connect(error) => {
+                Failure::new(Phase::Connecting, describe_connect(&error, timeout))
+            }
+            SendRequestError::Send(error) => Failure::of(Phase::Sending, &error),
+            SendRequestError::Response(ParseError::Io(error)) => Failure::of(Phase::Waiting, &error),
+            SendRequestError::Response(error) => {
+                Failure::new(Phase::Waiting, ProxyError::BadAnswer(error.to_string()))
+            }
+            other => Failure::new(Phase::Sending, ProxyError::Io(other.to_string())),
         }
     }
 
-    pub(super) fn deliver(self, lease: Lease, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
+    pub(super) fn deliver(self, origin: Origin, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
         // Behind an answer that did not wait for the body nobody reads the rest.
         let close = self.worker.traffic.is_draining() || !self.body.is_complete();
         let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
@@ -311,7 +351,7 @@ impl Exchange {
         if let Some(edits) = &self.passage.edits {
             headers::change(&edits.response, response.headers_mut());
         }
-        let cookie = sticky_cookie(self.pool(), lease.backend(), self.by.sticky);
+        let cookie = sticky_cookie(self.pool(), origin.backend(), self.by.sticky);
         if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
@@ -321,7 +361,7 @@ impl Exchange {
         response.head_mut().no_chunking(unframed);
         let close = close || unframed && !bodyless;
         if bodyless {
-            self.worker.finish(lease, Outcome::Answered);
+            origin.finish(&self.worker, Outcome::Answered);
             return answer::bodyless(response, length, close);
         }
         let body = ResponseBody {
@@ -331,7 +371,7 @@ impl Exchange {
             idle: self.passage.destination.terms().timeouts.response_idle,
             deadline: self.deadline,
             timer: None,
-            lease: Some(lease),
+            origin: Some(origin),
             id: self.id,
             worker: self.worker,
             _in_flight: in_flight,
@@ -360,19 +400,30 @@ fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
     }
 }
 
-fn describe_answer(error: &actix_http::error::ParseError) -> Failure {
-    use actix_http::error::ParseError;
-    match error {
-        ParseError::Io(error) => Failure(Phase::Waiting, describe_fault(error)),
-        other => Failure(Phase::Waiting, ProxyError::BadAnswer(other.to_string())),
+impl Failure {
+    fn new(phase: Phase, error: ProxyError) -> Self {
+        Self {
+            phase,
+            error,
+            stale: false,
+        }
+    }
+
+    fn of(phase: Phase, error: &io::Error) -> Self {
+        Self {
+            stale: matches!(Fault::of(error), Some(Fault::Stale(_))),
+            ..Self::new(phase, describe_fault(error))
+        }
     }
 }
 
-fn describe_fault(error: &std::io::Error) -> ProxyError {
+fn describe_fault(error: &io::Error) -> ProxyError {
     match Fault::of(error) {
         Some(Fault::Head(_) | Fault::Tunnel | Fault::Body(_)) => ProxyError::BadAnswer(error.to_string()),
         // Nothing of it is of use to the client, so it is as good as none.
-        Some(Fault::HeadCutShort | Fault::CutShort) => ProxyError::Closed,
-        Some(Fault::Upload | Fault::Order) | None => ProxyError::Io(error.to_string()),
+        Some(Fault::HeadCutShort | Fault::CutShort | Fault::Stale(io::ErrorKind::UnexpectedEof)) => {
+            ProxyError::Closed
+        }
+        Some(Fault::Upload | Fault::Order | Fault::Stale(_)) | None => ProxyError::Io(error.to_string()),
     }
 }

@@ -1,10 +1,11 @@
-//! A backend's body on its way to the client. It carries the lease: whichever way the body ends, the request is over
+//! A backend's body on its way to the client. It carries the lease, if there is one still: whichever way the body ends, the request is over
 //! at the backend when this is dropped.
 
 use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ use actix_http::body::{BodySize, MessageBody};
 use awc::{ClientResponse, error::PayloadError};
 use bytes::Bytes;
 use futures::Stream;
-use lb_core::pool::{Lease, Outcome};
+use lb_core::pool::{Backend, Lease, Outcome};
 use tokio::time::Sleep;
 
 use crate::{
@@ -21,6 +22,30 @@ use crate::{
     telemetry::InFlight,
     upstream::Fault,
 };
+
+/// Whose answer it is.
+pub(super) enum Origin {
+    /// A backend's that holds the request as long as the answer lasts.
+    Holds(Lease),
+    /// A backend's for which the request was over when it began to wait for another one.
+    Gone(Arc<Backend>),
+}
+
+impl Origin {
+    pub(super) fn backend(&self) -> &Arc<Backend> {
+        match self {
+            Self::Holds(lease) => lease.backend(),
+            Self::Gone(backend) => backend,
+        }
+    }
+
+    pub(super) fn finish(self, worker: &Worker, outcome: Outcome) {
+        match self {
+            Self::Holds(lease) => worker.finish(lease, outcome),
+            Self::Gone(_) => {}
+        }
+    }
+}
 
 /// Streams one answer.
 pub(super) struct ResponseBody {
@@ -31,7 +56,8 @@ pub(super) struct ResponseBody {
     pub(super) idle: Duration,
     pub(super) deadline: Option<(Instant, Duration)>,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
-    pub(super) lease: Option<Lease>,
+    /// `None` once it has ended.
+    pub(super) origin: Option<Origin>,
     pub(super) id: RequestId,
     pub(super) worker: Rc<Worker>,
     pub(super) _in_flight: InFlight,
@@ -44,22 +70,22 @@ pub(super) struct Broken;
 
 impl ResponseBody {
     fn fail(&mut self, error: &ProxyError) -> Broken {
-        if let Some(lease) = self.lease.take() {
+        if let Some(origin) = self.origin.take() {
             let log = &self.worker.failures;
             log.write(
                 &self.id,
-                Some(lease.backend().url()),
+                Some(origin.backend().url()),
                 (Phase::Answering, error),
                 Verdict::GaveUp,
             );
-            self.worker.finish(lease, error.outcome(false));
+            origin.finish(&self.worker, error.outcome(false));
         }
         Broken
     }
 
     fn end(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.worker.finish(lease, Outcome::Answered);
+        if let Some(origin) = self.origin.take() {
+            origin.finish(&self.worker, Outcome::Answered);
         }
     }
 
@@ -93,7 +119,7 @@ impl MessageBody for ResponseBody {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let this = &mut *self;
-        if this.lease.is_none() {
+        if this.origin.is_none() {
             return Poll::Ready(None);
         }
         match Pin::new(&mut this.answer).poll_next(cx) {

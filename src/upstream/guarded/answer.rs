@@ -148,15 +148,20 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
     /// The connection ended before a final head. What broke it first says most; awc says itself what it means if nothing
     /// came at all.
     fn end_without_head(&mut self, read: io::Result<()>) -> io::Result<()> {
-        match self.sending.take_failure() {
-            Some(failure) => return Err(failure),
-            None => read?,
+        let failure = match self.sending.take_failure() {
+            Some(failure) => Some(failure),
+            None => read.err(),
+        };
+        match failure {
+            Some(failure) if self.held.is_empty() => Err(self.broken(failure)),
+            Some(failure) => Err(failure),
+            None if !self.held.is_empty() => Err(Fault::HeadCutShort.into()),
+            None if self.reused => Err(self.broken(io::ErrorKind::UnexpectedEof.into())),
+            None => {
+                self.close();
+                Ok(())
+            }
         }
-        if !self.held.is_empty() {
-            return Err(Fault::HeadCutShort.into());
-        }
-        self.close();
-        Ok(())
     }
 
     fn poll_body(

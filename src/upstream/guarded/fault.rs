@@ -25,6 +25,10 @@ pub enum Fault {
     /// The client's body failed, or is not as long as announced.
     #[error("the request's body failed")]
     Upload,
+    /// A connection that had carried an answer ended before any byte of the next one. The backend may have closed it just as
+    /// the request was on its way, and have seen nothing of it.
+    #[error("{0}")]
+    Stale(io::ErrorKind),
     /// awc did what it is not expected to do; sending it on could end one message within another.
     #[error("request out of order")]
     Order,
@@ -41,6 +45,7 @@ impl Fault {
             Self::Head(_) | Self::Tunnel | Self::Body(_) => io::ErrorKind::InvalidData,
             Self::HeadCutShort | Self::CutShort => io::ErrorKind::UnexpectedEof,
             Self::Upload | Self::Order => io::ErrorKind::InvalidInput,
+            Self::Stale(kind) => kind,
         }
     }
 }
