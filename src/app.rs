@@ -244,6 +244,7 @@ fn handler_server(
     let mut server = HttpServer::new(move || App::new().configure(handler::configure(Rc::new(worker()))))
         .workers(workers)
         .disable_signals()
+        .on_connect(handler::on_connect)
         .tcp_nodelay(true)
         .keep_alive(timeouts.client_idle)
         .client_request_timeout(timeouts.request_header)

@@ -1,5 +1,5 @@
 use super::{assert_taken, in_front_of};
-use crate::harness::backends;
+use crate::harness::{backends, latin1};
 
 const AMBIGUOUS: [&str; 22] = [
     "/public/../admin",
@@ -145,4 +145,29 @@ fn a_request_cannot_write_lines_of_its_own_by_a_variable() {
         "an id that is not fit for logs is replaced"
     );
     assert_eq!(super::seen(&answer, "X-Evil"), Vec::<String>::new());
+}
+
+#[test]
+fn what_comes_behind_a_last_request_is_not_served() {
+    let [a] = backends();
+    let balancer = in_front_of(
+        &[&a],
+        "{path: /r, respond: 200}\n{path: /gone, respond: 404}\n{pool: a}",
+    );
+    let behind = "GET /behind HTTP/1.1\r\nHost: x\r\n\r\n";
+    for last in [
+        "GET /r HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        "GET /gone HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        "GET /served HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        "GET /served HTTP/1.0\r\nHost: x\r\n\r\n",
+        // Of a body that nobody reads the end is not looked for.
+        "POST /r HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi",
+    ] {
+        let mut client = balancer.peer();
+        client.send(format!("{last}{behind}{behind}"));
+        let (answers, _) = client.read_to_end();
+        let answers = latin1(&answers);
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{last:?}: {answers}");
+    }
+    assert_eq!(a.hits(), 2, "/served");
 }

@@ -3,16 +3,21 @@
 //! Its form is the framework's. What that costs is written down in docs/handler-lane.md.
 
 mod answer;
+mod closing;
 mod dispatch;
 mod forward;
 mod headers;
 mod request_body;
 mod response_body;
 
+pub use closing::on_connect;
+
 use std::rc::Rc;
 
+use actix_http::ConnectionType;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use self::closing::Closing;
 use crate::proxy::Worker;
 
 /// Routes every request of a worker to the handler.
@@ -23,8 +28,15 @@ pub fn configure(worker: Rc<Worker>) -> impl FnOnce(&mut web::ServiceConfig) {
 }
 
 async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    match request.app_data::<Rc<Worker>>().map(Rc::clone) {
+    let closing = Closing::of(&request);
+    if closing.is_over() {
+        return closing::end().await;
+    }
+    let asked = request.head().connection_type() == ConnectionType::Close;
+    let mut response = match request.app_data::<Rc<Worker>>().map(Rc::clone) {
         Some(worker) => dispatch::dispatch(request, payload.into_inner(), worker).await,
         None => HttpResponse::InternalServerError().finish(),
-    }
+    };
+    closing.answered(&mut response, asked);
+    response
 }
