@@ -134,6 +134,17 @@ pub(super) fn backends_within(
     align(&rows, &widths(&rows, least))
 }
 
+/// A line for each pool in whose queue requests wait; nothing where none do.
+pub(super) fn queues(report: &StatusReport) -> Vec<String> {
+    let waiting = report.pools.iter().filter(|pool| pool.waiting > 0);
+    waiting
+        .map(|pool| match pool.waiting {
+            1 => format!("pool {}: 1 request waits for a place", pool.name),
+            some => format!("pool {}: {some} requests wait for a place", pool.name),
+        })
+        .collect()
+}
+
 /// The table of routes, a line each, under a heading; nothing where there are none.
 pub(super) fn routes(report: &StatusReport) -> Vec<String> {
     if report.routes.is_empty() {
@@ -373,6 +384,16 @@ mod tests {
             lines[1]
         );
         assert!(!lines[2].contains("ejection"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn a_pool_says_how_many_wait_if_any_do() {
+        let mut report = report(1);
+        assert!(queues(&report).is_empty());
+        report.pools[0].waiting = 1;
+        assert_eq!(queues(&report), ["pool default: 1 request waits for a place"]);
+        report.pools[0].waiting = 12;
+        assert_eq!(queues(&report), ["pool default: 12 requests wait for a place"]);
     }
 
     #[test]

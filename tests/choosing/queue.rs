@@ -57,18 +57,24 @@ fn who_has_waited_longest_is_served_first_and_nobody_gets_past() {
 
 #[test]
 fn a_full_queue_refuses_at_once_and_a_long_wait_ends() {
-    let (stage, balancer) = one_place("queue: {size: 1, timeout: 2s}");
+    let (stage, balancer) = one_place("queue: {size: 1, timeout: 4s}");
     let mut first = balancer.peer();
     first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut backend = stage.accept();
     backend.read_head();
     let mut second = queue_up(&balancer, "/", 1);
+    let table = balancer.place.run("status").stdout;
+    assert!(
+        table.contains("\npool default: 1 request waits for a place\n"),
+        "{table}"
+    );
     let third = balancer.get("/");
     assert_eq!((third.status, third.header("Retry-After")), (503, Some("1")));
     assert_eq!(waiting(&balancer), 1, "the one that waits has kept its place");
     let refused = second.read_head();
     assert_eq!((refused.status(), refused.one("Retry-After")), (503, Some("1")));
     assert_eq!(waiting(&balancer), 0);
+    assert!(!balancer.place.run("status").stdout.contains("for a place"));
     backend.send(OK);
     assert_eq!(first.read_head().status(), 200);
 }
