@@ -22,7 +22,7 @@ fn a_full_pool_answers_503_at_once_and_no_backend_ever_holds_more() {
         backend.set_behaviour(Behaviour::Hang);
     }
     let balancer = Balancer::start(&config(
-        "strategy: random\nqueue: off",
+        "strategy: random\nqueue: off\nretries: 0",
         &[at_most(&a, 3), at_most(&b, 2)],
     ));
     let (together, refused) = (Barrier::new(30), AtomicUsize::new(0));
