@@ -100,6 +100,19 @@ fn wrong_usage_is_said_with_what_to_write_and_ends_with_2() {
         ),
         ("--kill b1@90s", "begins after the end of the simulation at 60s"),
         ("--duration 300d", "more than 200000000"),
+        // What traffic makes of the rate counts.
+        (
+            "--duration 60s --traffic x10000@1s",
+            "that would be 1132801920 requests, more than 200000000; lower --rate or --traffic",
+        ),
+        (
+            "--duration 5s --traffic x1000000@1s",
+            "that would be 7680001920 requests",
+        ),
+        (
+            "--duration 10d --rate 1/s --traffic x1000@5d",
+            "more than 200000000",
+        ),
         ("--pool api", "there is no pool \"api\""),
         ("--backends 5 --config config.yaml", "cannot be used with"),
         ("--backends 0", "1..=100000"),
@@ -123,6 +136,19 @@ fn wrong_usage_is_said_with_what_to_write_and_ends_with_2() {
             "{arguments}: {}",
             usage.stderr
         );
+    }
+}
+
+#[test]
+fn a_peak_of_traffic_costs_the_requests_that_it_brings() {
+    let place = Place::new();
+    place.write("config.yaml", POOL);
+    // At the rate of the peak all the time, there would be ten billion candidates.
+    for time in ["--duration 60s", "--requests 100000", ""] {
+        let peak = place.run(&format!(
+            "simulate --rate 200/s --traffic x1000000@59s-59000.05ms --strategy random {time}"
+        ));
+        assert_eq!((peak.code, peak.stderr.as_str()), (0, ""), "{time}");
     }
 }
 

@@ -171,13 +171,19 @@ fn set_duration(scenario: &mut Scenario, args: &SimulateArgs) -> Result<(), Stri
     } else {
         REQUESTS
     });
-    let expected = scenario.load.rate * longest.as_secs_f64();
+    let expected = scenario.load.expected(longest);
     if args.requests.is_none() && args.duration.is_some() && expected > MOST_REQUESTS as f64 {
+        let lower = if args.traffic.is_empty() {
+            "lower --rate"
+        } else {
+            "lower --rate or --traffic"
+        };
         return Err(format!(
-            "--duration: at {:.0} requests/s that would be {expected:.0} requests, more than {MOST_REQUESTS}; lower --rate or \
-             shorten it",
-            scenario.load.rate
+            "--duration: that would be {expected:.0} requests, more than {MOST_REQUESTS}; {lower}, or shorten it"
         ));
+    }
+    if !scenario.load.highest().is_finite() {
+        return Err("--traffic: all of these together are no number of requests any more".to_owned());
     }
     scenario.duration = scenario.load.time_for(most, scenario.seed, longest);
     if scenario.load.time_for(1, scenario.seed, scenario.duration) == scenario.duration && most > 1 {
