@@ -153,6 +153,29 @@ fn a_peak_of_traffic_costs_the_requests_that_it_brings() {
 }
 
 #[test]
+fn a_plot_replaces_no_file_but_a_picture() {
+    let place = Place::new();
+    place.write("config.yaml", POOL);
+    let plot = |file: &str| {
+        place.run(&format!(
+            "simulate --requests 500 --strategy random --plot {file}"
+        ))
+    };
+    let refused = plot("config.yaml");
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "before it runs");
+    let said =
+        "error: --plot: config.yaml is there and is no SVG, so it is not overwritten; name another file";
+    assert!(refused.stderr.starts_with(said), "{refused:?}");
+    let read = |file: &str| std::fs::read_to_string(place.folder().join(file)).unwrap();
+    assert_eq!(read("config.yaml"), POOL);
+    assert!(plot(".").stderr.starts_with("error: --plot: . is a folder"));
+    assert_eq!(plot("new.svg").code, 0);
+    place.write("old.svg", "<svg><!-- an older one --></svg>");
+    assert_eq!(plot("old.svg").code, 0);
+    assert_eq!(read("old.svg"), read("new.svg"));
+}
+
+#[test]
 fn an_invalid_configuration_ends_with_64() {
     let place = Place::new();
     place.write("config.yaml", "port: 0\nbackends: []\n");

@@ -101,7 +101,7 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
 
-    /// Write a picture of the run to that file
+    /// Write a picture of the run to that file; what is there is replaced only if it is an SVG
     #[arg(long, value_name = "FILE.svg")]
     pub(super) plot: Option<PathBuf>,
 }

@@ -27,7 +27,12 @@ use super::{
 };
 
 pub(super) fn simulate(args: &SimulateArgs, config: Option<&Path>, json: bool) -> u8 {
-    let scene = match Scene::new(args, config) {
+    let place = args
+        .plot
+        .as_deref()
+        .map_or(Ok(()), plot::may_write)
+        .map_err(NoScene::Usage);
+    let scene = match place.and_then(|()| Scene::new(args, config)) {
         Ok(scene) => scene,
         Err(NoScene::Config(problems)) => {
             problems.iter().for_each(error_line);

@@ -1,12 +1,14 @@
 //! A picture of the runs: p99 over time with a line a strategy, errors over time if there are any, and for each strategy
 //! its percentiles and how busy it kept every backend. The rows are the legend.
 
+mod place;
 mod svg;
 
 use std::time::Duration;
 
 use lb_core::simulation::{Point, Report};
 
+pub(super) use self::place::may_write;
 use self::svg::{Anchor, Ink, Scale, Svg, round_step};
 use super::{
     scene::Scene,
