@@ -153,6 +153,42 @@ fn a_peak_of_traffic_costs_the_requests_that_it_brings() {
 }
 
 #[test]
+fn all_leaves_first_out_where_nobody_has_a_limit_and_the_help_says_so() {
+    let place = Place::new();
+    let compares_first = |settings: &str| {
+        place.write("config.yaml", &format!("port: 0\n{settings}\n"));
+        let run = place.run("simulate --requests 500 --json").json();
+        let strategies = run["strategies"].as_array().unwrap();
+        strategies.iter().any(|report| report["strategy"] == "first")
+    };
+    assert!(!compares_first("backends: [\"http://a:1\", \"http://b:2\"]"));
+    assert!(compares_first(
+        "backends: [{url: \"http://a:1\", max_connections: 8}, \"http://b:2\"]"
+    ));
+    assert!(compares_first(
+        "strategy: first\nbackends: [\"http://a:1\", \"http://b:2\"]"
+    ));
+    let help = place.run("simulate --help").stdout;
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let said =
+        "all, which leaves `first` out unless a backend has max_connections or `first` is what is configured";
+    assert!(words.join(" ").contains(said), "{help}");
+}
+
+#[test]
+fn where_all_fails_it_says_why_and_recommends_nothing() {
+    let place = Place::new();
+    let dead = place.run("simulate --backends 3 --requests 2000 --kill all");
+    assert_eq!((dead.code, dead.stderr.as_str()), (0, ""));
+    let said =
+        "none of them helps: nothing was answered under any strategy, because all requests found no backend";
+    assert!(dead.stdout.contains(said), "{}", dead.stdout);
+    assert!(!dead.stdout.contains("To use it") && !dead.stdout.contains("best by"));
+    let json = place.run("simulate --backends 3 --requests 2000 --kill all --json");
+    assert!(json.json()["best"].is_null());
+}
+
+#[test]
 fn a_plot_replaces_no_file_but_a_picture() {
     let place = Place::new();
     place.write("config.yaml", POOL);

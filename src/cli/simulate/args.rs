@@ -24,7 +24,8 @@ TIMES are `30s` (from then on) or `30s-60s`, counted from the begin of the simul
 /// `simple-lb simulate`
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct SimulateArgs {
-    /// Strategies to compare, separated by commas; or all
+    /// Strategies to compare, separated by commas; or all, which leaves `first` out unless a backend has max_connections or
+    /// `first` is what is configured
     #[arg(long, value_name = "NAMES", default_value = "all", value_parser = values::strategies)]
     pub(super) strategy: values::Strategies,
 
@@ -48,7 +49,7 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) duration: Option<Duration>,
 
-    /// How many requests come at most
+    /// How many requests come at most; 1,000,000 unless --duration is given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_REQUESTS))]
     pub(super) requests: Option<u64>,
 

@@ -3,7 +3,9 @@
 //! Errors come first: a request that fails is worse than one that waits. Then p99, because that is what the slowest
 //! request of a page with many looks like. Differences that another seed would turn round are none.
 
-use lb_core::simulation::{BackendModel, BackendReport, Report, Scenario};
+use std::cmp::Reverse;
+
+use lb_core::simulation::{BackendModel, BackendReport, Errors, Report, Scenario};
 
 use super::words::{micros, percent};
 
@@ -16,7 +18,8 @@ const SAME_LATENCY: f64 = 0.05;
 /// A pool that is busier than this, on average, has more to do than it can.
 const OVERLOADED: f64 = 0.97;
 
-/// The best strategy; of several that are as good, the configured one, else the first.
+/// The best strategy; of several that are as good, the configured one, else the first. `None` if nothing was answered
+/// under any.
 pub(super) fn best<'a>(reports: &'a [Report], configured: Option<&str>) -> Option<&'a Report> {
     let best = as_good_as_any(reports);
     let is_configured = |report: &&&Report| Some(&*report.strategy) == configured;
@@ -25,26 +28,21 @@ pub(super) fn best<'a>(reports: &'a [Report], configured: Option<&str>) -> Optio
 
 /// Those that no other is better than.
 fn as_good_as_any(reports: &[Report]) -> Vec<&Report> {
-    let fewest = reports
-        .iter()
-        .map(Report::error_share)
-        .fold(f64::INFINITY, f64::min);
+    // Where nothing was answered, no answer took long.
+    let answering = || reports.iter().filter(|report| report.answered > 0);
+    let fewest = answering().map(Report::error_share).fold(f64::INFINITY, f64::min);
     let most = fewest + SAME_ERRORS.max(fewest * SAME_PART_OF_ERRORS);
     let sound = |report: &&Report| report.error_share() <= most;
     let p99 = |report: &Report| report.latency.p99_micros as f64;
-    let shortest = reports
-        .iter()
-        .filter(sound)
-        .map(p99)
-        .fold(f64::INFINITY, f64::min);
+    let shortest = answering().filter(sound).map(p99).fold(f64::INFINITY, f64::min);
     let as_good = |report: &&Report| p99(report) <= shortest * (1.0 + SAME_LATENCY);
-    reports.iter().filter(sound).filter(as_good).collect()
+    answering().filter(sound).filter(as_good).collect()
 }
 
 /// The last lines of the output.
 pub(super) fn verdict(reports: &[Report], scenario: &Scenario, configured: Option<&str>) -> Vec<String> {
     let Some(best) = best(reports, configured) else {
-        return Vec::new();
+        return nothing_answered(reports).into_iter().collect();
     };
     let mut lines = Vec::new();
     if reports.len() == 1 {
@@ -79,6 +77,44 @@ pub(super) fn verdict(reports: &[Report], scenario: &Scenario, configured: Optio
         );
     }
     lines
+}
+
+/// What is said where no strategy brought one answer: there is nothing to choose between.
+fn nothing_answered(reports: &[Report]) -> Option<String> {
+    let why = why(reports);
+    match reports {
+        [] => None,
+        [only] => Some(format!("{}: nothing was answered, because {why}.", only.strategy)),
+        _ => Some(format!(
+            "none of them helps: nothing was answered under any strategy, because {why}. A strategy chooses between backends \
+             that answer; there must be one first."
+        )),
+    }
+}
+
+/// What became of requests that failed, the most frequent first.
+fn why(reports: &[Report]) -> String {
+    let sum = |kind: fn(&Errors) -> u64| reports.iter().map(|report| kind(&report.errors)).sum::<u64>();
+    let mut kinds = [
+        (sum(|errors| errors.failed), "met an error of the backend (503)"),
+        (sum(|errors| errors.refused), "found no backend that takes them"),
+        (sum(|errors| errors.broken), "were lost with the backend"),
+        (sum(|errors| errors.timed_out), "had no answer in time"),
+    ];
+    kinds.sort_by_key(|&(count, _)| Reverse(count));
+    let all: u64 = kinds.iter().map(|&(count, _)| count).sum();
+    let said = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|&(count, what)| {
+            let part = count as f64 / all as f64;
+            if count == all {
+                format!("all requests {what}")
+            } else {
+                format!("{} {what}", percent(part, 2))
+            }
+        });
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// The best beside the one that is configured, or else beside the worst.
@@ -140,7 +176,7 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lb_core::simulation::{Errors, Latency};
+    use lb_core::simulation::Latency;
 
     use super::*;
 
@@ -174,6 +210,28 @@ mod tests {
         assert_eq!(best_of(&reports, None), "sound");
         let reports = [report("quick", 9, 10), report("sound", 0, 900)];
         assert_eq!(best_of(&reports, None), "quick", "9 of 100,000 are none");
+    }
+
+    #[test]
+    fn where_nothing_is_answered_no_strategy_is_the_best() {
+        let none = |strategy| report(strategy, 100_000, 0);
+        let reports = [none("a"), none("b")];
+        assert_eq!(best_of(&reports, Some("a")), "");
+        assert_eq!(
+            nothing_answered(&reports).unwrap_or_default(),
+            "none of them helps: nothing was answered under any strategy, because all requests met an error of the backend \
+             (503). A strategy chooses between backends that answer; there must be one first."
+        );
+        let mut mixed = none("a");
+        mixed.errors.failed = 1000;
+        mixed.errors.timed_out = 99_000;
+        assert_eq!(
+            nothing_answered(&[mixed]).unwrap_or_default(),
+            "a: nothing was answered, because 99.00% had no answer in time, 1.00% met an error of the backend (503)."
+        );
+        // Its errors are the same to a hundredth, but no answer is not a quick one.
+        let reports = [none("a"), report("b", 99_900, 50)];
+        assert_eq!(best_of(&reports, None), "b");
     }
 
     #[test]
