@@ -15,6 +15,7 @@ use actix_rt::System;
 use actix_server::ServerHandle;
 use actix_web::{App, HttpServer};
 use lb_actors::{
+    RegistryHandle,
     config_watcher::WatcherHandle,
     control_plane::{self, ControlPlane},
     probe::NetworkProber,
@@ -54,9 +55,14 @@ const CONNECTIONS_PER_WORKER: usize = 25_600;
 /// File descriptors that are kept for probes, the control socket, logs and the runtime.
 const RESERVED_FILES: u64 = 64;
 
-/// Clients' connections that one worker takes: each may need a second descriptor, for a backend.
-pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
-    let share = open_files.saturating_sub(RESERVED_FILES) / 2 / workers.max(1) as u64;
+/// Clients' connections that one worker takes: each may need a second descriptor, for a backend, and on the handler lane a
+/// third, to see whether the client is there.
+pub fn connections_per_worker(lane: Lane, workers: usize, open_files: u64) -> usize {
+    let each = match lane {
+        Lane::Handler => 3,
+        Lane::Wire => 2,
+    };
+    let share = open_files.saturating_sub(RESERVED_FILES) / each / workers.max(1) as u64;
     usize::try_from(share)
         .unwrap_or(usize::MAX)
         .clamp(1, CONNECTIONS_PER_WORKER)
@@ -166,14 +172,23 @@ impl Balancer {
         let probed = registry.wait_until(all_decided);
         let _in_time = tokio::time::timeout(first_probes, probed).await;
 
-        let connections = connections_per_worker(workers, open_files_limit);
+        let connections = connections_per_worker(lane, workers, open_files_limit);
         let next_worker = AtomicUsize::new(0);
         let worker = move || {
             let index = next_worker.fetch_add(1, Relaxed);
             Worker::new(index, registry.clone(), Arc::clone(&traffic))
         };
         let server = match lane {
-            Lane::Handler => handler_server(self.sockets, (workers, connections), client_timeouts, worker)?,
+            Lane::Handler => {
+                let limits = (workers, connections);
+                handler_server(
+                    self.sockets,
+                    limits,
+                    client_timeouts,
+                    state.registry.clone(),
+                    worker,
+                )?
+            }
             Lane::Wire => Server::Own(listener::Server::start(
                 self.sockets,
                 (workers, connections),
@@ -238,13 +253,14 @@ fn handler_server(
     sockets: Vec<TcpListener>,
     (workers, connections): (usize, usize),
     timeouts: ClientTimeouts,
+    registry: RegistryHandle,
     worker: impl Fn() -> Worker + Send + Sync + 'static,
 ) -> std::io::Result<Server> {
     let worker = Arc::new(worker);
     let mut server = HttpServer::new(move || App::new().configure(handler::configure(Rc::new(worker()))))
         .workers(workers)
         .disable_signals()
-        .on_connect(handler::on_connect)
+        .on_connect(move |stream, data| handler::on_connect(stream, data, &registry))
         .tcp_nodelay(true)
         .keep_alive(timeouts.client_idle)
         .client_request_timeout(timeouts.request_header)

@@ -98,10 +98,6 @@ fn the_cap_on_the_whole_request_holds_in_the_queue_too() {
 
 #[test]
 fn a_client_that_leaves_is_taken_out() {
-    // actix-http does not tell of it, so that on the handler lane only time ends such a wait.
-    if lane() == Lane::Handler {
-        return;
-    }
     let (stage, balancer) = one_place("queue: {timeout: 300s}");
     let mut first = balancer.peer();
     first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -138,9 +134,6 @@ fn a_client_that_sends_no_more_waits_on_for_a_while() {
 
 #[test]
 fn a_client_that_breaks_off_is_taken_out() {
-    if lane() == Lane::Handler {
-        return;
-    }
     let (stage, balancer) = one_place("queue: {timeout: 300s}");
     let mut first = balancer.peer();
     first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -201,9 +194,6 @@ fn a_retry_that_waits_in_vain_is_told_that_all_are_busy() {
 
 #[test]
 fn a_client_that_leaves_while_its_retry_waits_is_taken_out() {
-    if lane() == Lane::Handler {
-        return;
-    }
     let (stage, balancer) = one_place_and_a_dead_one("queue: {timeout: 300s}");
     let mut first = balancer.peer();
     first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -4,7 +4,6 @@
 //! connection remembers here that it is over.
 
 use std::{
-    any::Any,
     cell::Cell,
     pin::Pin,
     rc::Rc,
@@ -13,7 +12,7 @@ use std::{
 };
 
 use actix_http::{
-    ConnectionType, Extensions,
+    ConnectionType,
     body::{BodySize, BoxBody, MessageBody},
 };
 use actix_web::{HttpRequest, HttpResponse};
@@ -27,11 +26,6 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 pub(super) struct Closing {
     over: Rc<Cell<bool>>,
-}
-
-/// Gives a new connection its memory.
-pub fn on_connect(_: &dyn Any, data: &mut Extensions) {
-    data.insert(Closing::default());
 }
 
 impl Closing {

@@ -30,6 +30,7 @@ use super::{
     answer,
     dispatch::host,
     headers,
+    presence::{self, Presence},
     request_body::{self, RequestBody},
     response_body::{Origin, ResponseBody},
 };
@@ -189,8 +190,14 @@ impl Exchange {
         let until = self
             .deadline
             .map_or(longest, |(deadline, _)| deadline.min(longest));
-        let in_time = tokio::time::timeout_at(until.into(), turn).await;
-        in_time.unwrap_or(Err(NoBackend::Saturated))
+        let presence = Presence::of(&self.request);
+        tokio::select! {
+            biased;
+            picked = turn => picked,
+            () = tokio::time::sleep_until(until.into()) => Err(NoBackend::Saturated),
+            // What is answered then reaches nobody.
+            () = presence::left(presence.as_ref()) => Err(NoBackend::Saturated),
+        }
     }
 
     fn none_there(&self, none: NoBackend) -> ProxyError {

@@ -7,18 +7,30 @@ mod closing;
 mod dispatch;
 mod forward;
 mod headers;
+mod presence;
 mod request_body;
 mod response_body;
 
-pub use closing::on_connect;
+use std::{any::Any, rc::Rc};
 
-use std::rc::Rc;
-
-use actix_http::ConnectionType;
+use actix_http::{ConnectionType, Extensions};
+use actix_rt::net::TcpStream;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use self::closing::Closing;
+use lb_actors::RegistryHandle;
+
+use self::{closing::Closing, presence::Presence};
 use crate::proxy::Worker;
+
+/// Gives a new connection what it has to remember, and, where requests may come to wait, what shows that its client has left.
+pub fn on_connect(stream: &dyn Any, data: &mut Extensions, registry: &RegistryHandle) {
+    data.insert(Closing::default());
+    let may_wait = registry.snapshot().pools().iter().any(|pool| pool.may_queue());
+    let stream = stream.downcast_ref::<TcpStream>().filter(|_| may_wait);
+    if let Some(presence) = stream.and_then(Presence::new) {
+        data.insert(presence);
+    }
+}
 
 /// Routes every request of a worker to the handler.
 pub fn configure(worker: Rc<Worker>) -> impl FnOnce(&mut web::ServiceConfig) {
