@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    io,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,13 +10,12 @@ use std::{
 use actix_http::{
     Method, Version,
     body::BoxBody,
-    error::ParseError,
     header::{self, HeaderValue},
 };
 use actix_web::{HttpRequest, HttpResponse};
 use awc::{
     ClientResponse,
-    error::{ConnectError, SendRequestError},
+    error::SendRequestError,
     http::{Uri, uri},
 };
 use lb_core::{
@@ -29,6 +27,7 @@ use lb_core::{
 use super::{
     answer,
     dispatch::host,
+    failure::Failure,
     headers,
     presence::{self, Presence},
     request_body::{self, RequestBody},
@@ -40,7 +39,6 @@ use crate::{
         sticky_cookie,
     },
     telemetry::InFlight,
-    upstream::Fault,
 };
 
 /// A request on its way.
@@ -53,14 +51,6 @@ pub(super) struct Exchange {
     pub(super) by: PickBy,
     pub(super) passage: Passage,
     pub(super) deadline: Option<(Instant, Duration)>,
-}
-
-/// A failed attempt, and how far it had come.
-struct Failure {
-    phase: Phase,
-    error: ProxyError,
-    /// The connection had been kept alive, and its backend may have closed it before the request came.
-    stale: bool,
 }
 
 impl Exchange {
@@ -329,23 +319,9 @@ impl Exchange {
     }
 
     fn describe(&self, error: SendRequestError) -> Failure {
-        if let Some(client_failure) = self.body.take_failure() {
-            return Failure::new(Phase::Sending, client_failure);
-        }
-        let timeout = self.terms().timeouts.connect;
-        match error {
-            SendRequestError::Connect(ConnectError::Disconnected) => {
-                Failure::new(Phase::Waiting, ProxyError::Closed)
-            }
-            SendRequestError::Connect(error) => {
-                Failure::new(Phase::Connecting, describe_connect(&error, timeout))
-            }
-            SendRequestError::Send(error) => Failure::of(Phase::Sending, &error),
-            SendRequestError::Response(ParseError::Io(error)) => Failure::of(Phase::Waiting, &error),
-            SendRequestError::Response(error) => {
-                Failure::new(Phase::Waiting, ProxyError::BadAnswer(error.to_string()))
-            }
-            other => Failure::new(Phase::Sending, ProxyError::Io(other.to_string())),
+        match self.body.take_failure() {
+            Some(client_failure) => Failure::new(Phase::Sending, client_failure),
+            None => Failure::sending(error, self.terms().timeouts.connect),
         }
     }
 
@@ -393,44 +369,4 @@ fn rooted(target: &uri::PathAndQuery) -> Option<uri::PathAndQuery> {
         return Some(target.clone());
     }
     format!("/{}", target.as_str()).parse().ok()
-}
-
-fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
-    match error {
-        ConnectError::Timeout => ProxyError::TimedOut {
-            limit: TimeLimit::Connect,
-            after,
-        },
-        ConnectError::Io(error) => ProxyError::connecting(error, (TimeLimit::Connect, after)),
-        ConnectError::Unresolved => ProxyError::Connect("the backend was just removed".to_owned()),
-        other => ProxyError::Connect(other.to_string()),
-    }
-}
-
-impl Failure {
-    fn new(phase: Phase, error: ProxyError) -> Self {
-        Self {
-            phase,
-            error,
-            stale: false,
-        }
-    }
-
-    fn of(phase: Phase, error: &io::Error) -> Self {
-        Self {
-            stale: matches!(Fault::of(error), Some(Fault::Stale(_))),
-            ..Self::new(phase, describe_fault(error))
-        }
-    }
-}
-
-fn describe_fault(error: &io::Error) -> ProxyError {
-    match Fault::of(error) {
-        Some(Fault::Head(_) | Fault::Tunnel | Fault::Body(_)) => ProxyError::BadAnswer(error.to_string()),
-        // Nothing of it is of use to the client, so it is as good as none.
-        Some(Fault::HeadCutShort | Fault::CutShort | Fault::Stale(io::ErrorKind::UnexpectedEof)) => {
-            ProxyError::Closed
-        }
-        Some(Fault::Upload | Fault::Order | Fault::Stale(_)) | None => ProxyError::Io(error.to_string()),
-    }
 }

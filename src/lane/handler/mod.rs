@@ -5,6 +5,7 @@
 mod answer;
 mod closing;
 mod dispatch;
+mod failure;
 mod forward;
 mod headers;
 mod presence;

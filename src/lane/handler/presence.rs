@@ -8,11 +8,10 @@ use actix_web::HttpRequest;
 use socket2::{SockRef, Socket};
 use tokio::time::{Instant, sleep};
 
+use crate::proxy::HALF_CLOSED;
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How long one that sends no more may still want its answer; as on the wire lane.
-const HALF_CLOSED: Duration = Duration::from_secs(2);
 
 /// A connection's socket, to look at.
 #[derive(Clone)]

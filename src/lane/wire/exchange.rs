@@ -32,13 +32,9 @@ use super::{
     worker::{LARGE_READ, WireWorker},
 };
 use crate::{
-    proxy::{Phase, ProxyError, TimeLimit},
+    proxy::{HALF_CLOSED, Phase, ProxyError, TimeLimit},
     upstream::UpstreamConnection,
 };
-
-/// A client that closed its side may only have said that it sends no more; but most have left. So long may the backend
-/// be silent then, before the head of its answer and within its body (nginx gives it no time at all).
-pub(super) const HALF_CLOSED: Duration = Duration::from_secs(2);
 
 /// How an exchange ended.
 pub(super) enum End {

@@ -4,8 +4,8 @@ use std::{future::poll_fn, rc::Rc, task::Poll, time::Instant};
 
 use lb_core::pool::{Lease, NoBackend, Pool, Tried};
 
-use super::{Transport, client::Client, exchange::HALF_CLOSED, timer::TICK, worker::WireWorker};
-use crate::proxy::PickBy;
+use super::{Transport, client::Client, timer::TICK, worker::WireWorker};
+use crate::proxy::{HALF_CLOSED, PickBy};
 
 /// How the waiting ended.
 pub(super) enum Waited {
