@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accepts;
+mod bad_routes;
 mod choosing;
 mod example;
 mod health;
@@ -10,6 +11,7 @@ mod pools;
 mod positions;
 mod refuses;
 mod routes;
+mod unreached;
 
 use super::{Config, PoolConfig, load, load_with_warnings};
 
