@@ -8,6 +8,8 @@ mod effective;
 mod live;
 mod output;
 mod run;
+#[cfg(test)]
+mod sample;
 mod simulate;
 mod status;
 mod table;

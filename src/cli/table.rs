@@ -301,6 +301,7 @@ pub(super) fn seconds(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::sample;
 
     #[test]
     fn durations_are_short() {
@@ -320,52 +321,14 @@ mod tests {
     }
 
     fn report(requests: u64) -> StatusReport {
-        let backend = BackendStatus {
-            url: "http://127.0.0.1:40001".to_owned(),
-            weight: 1,
-            health: HealthStatus::Up,
+        let backend = |port| BackendStatus {
             since_seconds: 3,
             requests,
-            in_flight: 0,
-            failures: 0,
             latency_micros_total: requests * 400,
             answers: requests,
-            last_probe: None,
-            reason: None,
-            until_seconds: None,
-            ejections: 0,
-            drained_seconds: None,
-            live: Vec::new(),
+            ..sample::backend(format!("http://127.0.0.1:{port}"))
         };
-        let other = BackendStatus {
-            url: "http://127.0.0.1:40002".to_owned(),
-            ..backend.clone()
-        };
-        let backends = vec![backend, other];
-        StatusReport {
-            version: String::new(),
-            pid: 1,
-            config: String::new(),
-            generation: 1,
-            uptime_seconds: 1,
-            stopping: false,
-            listeners: Vec::new(),
-            workers: 1,
-            lane: String::new(),
-            open_files_limit: 1,
-            connections: 0,
-            in_flight: 0,
-            requests,
-            panics: 0,
-            actor_restarts: 0,
-            pools: vec![PoolStatus {
-                name: "default".to_owned(),
-                strategy: String::new(),
-                waiting: 0,
-                backends,
-            }],
-            routes: Vec::new(),
-        }
+        sample::report([("default", vec![backend(40001), backend(40002)])])
     }
 
     #[test]

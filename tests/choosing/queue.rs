@@ -18,6 +18,15 @@ fn one_place(settings: &str) -> (Stage, Balancer) {
     (stage, balancer)
 }
 
+/// Sends the request that has the only place, and takes it at the backend.
+fn take_the_place(stage: &Stage, balancer: &Balancer) -> (Peer, Peer) {
+    let mut first = balancer.peer();
+    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut backend = stage.accept();
+    backend.read_head();
+    (first, backend)
+}
+
 fn waiting(balancer: &Balancer) -> u64 {
     balancer.status().pools[0].waiting
 }
@@ -58,10 +67,7 @@ fn who_has_waited_longest_is_served_first_and_nobody_gets_past() {
 #[test]
 fn a_full_queue_refuses_at_once_and_a_long_wait_ends() {
     let (stage, balancer) = one_place("queue: {size: 1, timeout: 4s}");
-    let mut first = balancer.peer();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut backend = stage.accept();
-    backend.read_head();
+    let (mut first, mut backend) = take_the_place(&stage, &balancer);
     let mut second = queue_up(&balancer, "/", 1);
     let table = balancer.place.run("status").stdout;
     assert!(
@@ -99,10 +105,7 @@ fn the_cap_on_the_whole_request_holds_in_the_queue_too() {
 #[test]
 fn a_client_that_leaves_is_taken_out() {
     let (stage, balancer) = one_place("queue: {timeout: 300s}");
-    let mut first = balancer.peer();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut backend = stage.accept();
-    backend.read_head();
+    let (_first, mut backend) = take_the_place(&stage, &balancer);
     let second = queue_up(&balancer, "/left", 1);
     let mut third = queue_up(&balancer, "/stayed", 2);
     drop(second);
@@ -117,10 +120,7 @@ fn a_client_that_leaves_is_taken_out() {
 #[test]
 fn a_client_that_sends_no_more_waits_on_for_a_while() {
     let (stage, balancer) = one_place("queue: {timeout: 300s}");
-    let mut first = balancer.peer();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut backend = stage.accept();
-    backend.read_head();
+    let (_first, mut backend) = take_the_place(&stage, &balancer);
     let mut second = queue_up(&balancer, "/second", 1);
     second.finish_sending();
     // Not taken for one that has left.
@@ -135,10 +135,7 @@ fn a_client_that_sends_no_more_waits_on_for_a_while() {
 #[test]
 fn a_client_that_breaks_off_is_taken_out() {
     let (stage, balancer) = one_place("queue: {timeout: 300s}");
-    let mut first = balancer.peer();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut backend = stage.accept();
-    backend.read_head();
+    let (_first, _backend) = take_the_place(&stage, &balancer);
     queue_up(&balancer, "/", 1).reset();
     wait_until("an empty queue", || waiting(&balancer) == 0);
 }
@@ -180,10 +177,7 @@ fn a_retry_waits_for_a_place_as_well() {
 fn a_retry_that_waits_in_vain_is_told_that_all_are_busy() {
     for settings in ["queue: {timeout: 1s}", "queue: {size: 0}"] {
         let (stage, balancer) = one_place_and_a_dead_one(settings);
-        let mut first = balancer.peer();
-        first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        let mut backend = stage.accept();
-        backend.read_head();
+        let (mut first, mut backend) = take_the_place(&stage, &balancer);
         let refused = balancer.get("/");
         assert_eq!((refused.status, refused.header("Retry-After")), (503, Some("1")));
         assert_eq!(waiting(&balancer), 0);
@@ -195,10 +189,7 @@ fn a_retry_that_waits_in_vain_is_told_that_all_are_busy() {
 #[test]
 fn a_client_that_leaves_while_its_retry_waits_is_taken_out() {
     let (stage, balancer) = one_place_and_a_dead_one("queue: {timeout: 300s}");
-    let mut first = balancer.peer();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut backend = stage.accept();
-    backend.read_head();
+    let (_first, _backend) = take_the_place(&stage, &balancer);
     queue_up(&balancer, "/", 1).reset();
     wait_until("an empty queue", || waiting(&balancer) == 0);
 }
@@ -266,10 +257,7 @@ fn a_retry_that_waits_for_one_backend_keeps_nobody_from_another() {
 #[test]
 fn a_body_that_comes_while_its_request_waits_arrives_whole() {
     let (stage, balancer) = one_place("");
-    let mut first = balancer.peer();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut backend = stage.accept();
-    backend.read_head();
+    let (mut first, mut backend) = take_the_place(&stage, &balancer);
     let mut second = balancer.peer();
     second.send("PUT /body HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello");
     wait_until("the request in the queue", || waiting(&balancer) == 1);

@@ -50,9 +50,8 @@ fn now(backend: &BackendStatus, change: &LiveStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lb_core::status::{HealthStatus, PoolStatus};
-
     use super::*;
+    use crate::cli::sample;
 
     fn change(kind: &str, value: &str, file: &str, left: Option<u64>) -> LiveStatus {
         LiveStatus {
@@ -66,50 +65,14 @@ mod tests {
 
     fn backend(port: u16, live: Vec<LiveStatus>) -> BackendStatus {
         BackendStatus {
-            url: format!("http://localhost:{port}"),
-            weight: 1,
-            health: HealthStatus::Up,
-            since_seconds: 0,
-            requests: 0,
             in_flight: 2,
-            failures: 0,
-            latency_micros_total: 0,
-            answers: 0,
-            last_probe: None,
-            reason: None,
-            until_seconds: None,
-            ejections: 0,
-            drained_seconds: None,
             live,
+            ..sample::backend(format!("http://localhost:{port}"))
         }
     }
 
     fn report(backends: Vec<BackendStatus>) -> StatusReport {
-        let pool = |name: &str, backends| PoolStatus {
-            name: name.to_owned(),
-            strategy: String::new(),
-            waiting: 0,
-            backends,
-        };
-        StatusReport {
-            version: String::new(),
-            pid: 1,
-            config: String::new(),
-            generation: 1,
-            uptime_seconds: 1,
-            stopping: false,
-            listeners: Vec::new(),
-            workers: 1,
-            lane: String::new(),
-            open_files_limit: 1,
-            connections: 0,
-            in_flight: 0,
-            requests: 0,
-            panics: 0,
-            actor_restarts: 0,
-            routes: Vec::new(),
-            pools: vec![pool("api", backends.clone()), pool("default", backends)],
-        }
+        sample::report([("api", backends.clone()), ("default", backends)])
     }
 
     #[test]
