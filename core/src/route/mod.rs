@@ -5,8 +5,9 @@
 //! difference of opinion there.
 //!
 //! Routes stand in one total order, the most specific first, and the first one of which all conditions hold is taken.
-//! [`matcher`] finds it without walking through them; [`shadow`] finds those that can never be it, [`meeting`] the pools that one client can use. What is done with a
-//! request then is data as well: [`template`], [`rewrite`], [`headers`], [`split`].
+//! [`matcher`] finds it without walking through them; [`shadow`] finds those that can never be it, [`meeting`] the pools
+//! that one client can use. What is done with a request then is data as well: [`template`], [`rewrite`], [`headers`],
+//! [`split`].
 
 pub mod ambiguity;
 pub mod conditions;
