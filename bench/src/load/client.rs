@@ -150,6 +150,11 @@ impl Client {
     fn next(&mut self, now: Instant, shared: &mut Shared) -> Result<()> {
         self.phase = Phase::Idle;
         match shared.load.pace {
+            // Those that are open would keep a balancer from accepting the rest.
+            Pace::Closed if self.served && shared.opens => {
+                shared.idle.push_back(self.token);
+                Ok(())
+            }
             Pace::Closed => self.begin(now, shared),
             Pace::Thinking(most) => {
                 let after = shared.between(std::time::Duration::ZERO..most);

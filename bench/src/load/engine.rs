@@ -93,6 +93,7 @@ impl Engine {
                 reason.as_deref().unwrap_or("too slow")
             );
         }
+        self.hub.go_on()?;
         Ok(true)
     }
 

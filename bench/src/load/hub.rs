@@ -51,12 +51,14 @@ pub(super) struct Shared {
     pub(super) tally: Tally,
     /// Requests sent.
     pub(super) begun: u64,
+    /// The clients are being opened: each sends one request and then waits for the rest.
+    pub(super) opens: bool,
     /// Clients that are connecting, or not yet upgraded.
     pub(super) opening: usize,
     pub(super) refused_upgrade: bool,
     /// Clients that have had an answer: connected to the kernel is not yet accepted by the balancer.
     pub(super) served: usize,
-    /// Clients that wait for something to send, in an open loop.
+    /// Clients that wait: in an open loop for something to send, in a closed one until all are open.
     pub(super) idle: VecDeque<usize>,
     /// Requests that found no idle client.
     pub(super) overdue: VecDeque<Instant>,
@@ -106,6 +108,7 @@ impl Hub {
             load,
             tally: Tally::new()?,
             begun: 0,
+            opens: false,
             opening: 0,
             refused_upgrade: false,
             served: 0,
@@ -132,7 +135,22 @@ impl Hub {
         self.missing = load.connections;
         self.target = Some(target);
         self.shared.load = load;
+        self.shared.opens = true;
         self.open_clients()
+    }
+
+    /// All clients are open: those that wait for it go on.
+    pub(super) fn go_on(&mut self) -> Result<()> {
+        self.shared.opens = false;
+        if self.shared.load.pace != Pace::Closed {
+            return Ok(());
+        }
+        let now = Instant::now();
+        for _ in 0..self.shared.idle.len() {
+            self.send(now)?;
+        }
+        self.shared.overdue.clear();
+        Ok(())
     }
 
     pub(super) fn stop(&mut self) -> Result<()> {
