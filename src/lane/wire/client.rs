@@ -232,7 +232,7 @@ impl<S: Transport> Client<S> {
     }
 
     /// Closes so that the client gets what was sent: says that nothing more comes, and reads on for a while.
-    pub(super) async fn close_gently(mut self) {
+    pub(super) async fn close_gently(mut self: Box<Self>) {
         if self.stream.shutdown().await.is_err() || self.eof {
             return;
         }

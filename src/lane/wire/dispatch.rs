@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use lb_core::{
     config::{Config, SendHost},
-    pool::{NoBackend, Snapshot, Tried},
+    pool::{Lease, NoBackend, Snapshot, Tried},
     route::Headers,
 };
 use lb_wire::{
@@ -21,13 +21,13 @@ use super::{
     outgoing::Outgoing,
     own_answer,
     refusal::refusal,
-    waiting::{self, Waited},
     worker::WireWorker,
 };
 use crate::proxy::{
     self, Edits, ErrorAnswer, Incoming, LineChanges, Passage, PickBy, ProxyError, RequestId, RouteAnswer,
     Routed, wants_json,
 };
+use crate::telemetry::InFlight;
 
 /// What a request is answered with where no backend is asked.
 enum Own {
@@ -39,24 +39,36 @@ enum Own {
     Route(RouteAnswer),
 }
 
-/// Takes a request whose head is at the start of what the client sent.
-pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: RequestHead) -> Next {
+/// What becomes of a request.
+pub(super) enum Dispatched {
+    /// It goes to this backend.
+    Forward(Box<Request>, Lease),
+    /// It waits until a backend takes one more.
+    Wait(Box<Request>),
+    /// Its answer is on its way to the client. The request counts until it has gone out.
+    Answered { goes_on: bool, counted: InFlight },
+}
+
+/// Takes a request whose head is at the start of what the client sent. What it holds from here on is in a box: an idle
+/// connection has none of it.
+pub(super) fn dispatch<S: Transport>(client: &mut Client<S>, head: &RequestHead) -> Dispatched {
     let worker = Rc::clone(&client.worker);
     let counted = worker.traffic().enter(worker.shared.index);
     let started = WireWorker::precise_now();
     let random = fastrand::u128(..);
-    let (id, json) = identify(client, &head, random);
+    let (id, json) = identify(client, head, random);
     let random = random as u64;
     let (config, found) = {
         let snapshot = worker.shared.registry.snapshot();
-        let found = find(&snapshot, client, &head, (&id, random));
+        let found = find(&snapshot, client, head, (&id, random));
         (Arc::clone(snapshot.config()), found)
     };
     let (passage, body, with_head) = match found {
         Ok(found) => found,
         Err(own) => {
             client.consume(head.len);
-            return answer_here(client, &head, own, (&config, &id, json)).await;
+            let goes_on = answer_here(client, head, own, (&config, &id, json));
+            return Dispatched::Answered { goes_on, counted };
         }
     };
     let by = PickBy {
@@ -65,53 +77,41 @@ pub(super) async fn dispatch<S: Transport>(client: &mut Client<S>, head: Request
         key: passage.key,
         sticky: passage.sticky,
     };
-    let (pool, terms) = (passage.destination.pool(), passage.destination.terms());
-    let deadline = terms.timeouts.request.map(|whole| (started + whole, whole));
-    let mut first = worker.shared.pick(pool, &Tried::default(), by);
-    if first.as_ref().is_err_and(|none| *none == NoBackend::Saturated) {
-        let until = deadline.map(|(deadline, _)| deadline);
-        first = match waiting::for_a_place(client, (pool, &Tried::default()), (by, until)).await {
-            Waited::Picked(picked) => picked,
-            Waited::ClientGone => return Next::Drop,
-        };
-        // Others have used the worker's table of lines meanwhile.
-        if !client.parse_again(&config.limits) {
-            client.consume(head.len);
-            let own = Own::Refusal(431, "the head is larger than the limits that hold by now");
-            return answer_here(client, &head, own, (&config, &id, json)).await;
-        }
-    }
-    let mut out = worker.take_buffer();
-    let own_host = first.as_ref().map_or("", |lease| lease.backend().authority());
-    write_head(client, &head, (&config, &id), (&passage, own_host), &mut out);
-    let head_length = out.len();
-    let taken = head.len + with_head;
-    out.extend_from_slice(&client.unused()[head.len..taken]);
-    client.consume(taken);
-    let answer_edits = passage.edits.as_deref().and_then(answer_edits);
-    let mut request = Request {
-        worker: Rc::clone(&worker),
-        pool,
-        sends_own_host: sends_own_host(&passage),
-        by,
+    let terms = passage.destination.terms();
+    let mut request = Box::new(Request {
+        worker,
+        counted,
         id,
         json,
+        by,
+        tried: Tried::default(),
+        came: head.len + with_head,
         message: Message {
-            head: &head,
-            config: &config,
-            pool,
+            head: *head,
+            config,
             sticky: passage.sticky,
-            terms,
-            answer_edits: answer_edits.as_ref(),
-            deadline,
-            outgoing: Outgoing::new(out, head_length, head.method.is_idempotent()),
+            deadline: terms.timeouts.request.map(|whole| (started + whole, whole)),
+            answer_edits: passage.edits.as_deref().and_then(answer_edits),
+            destination: passage.destination,
+            outgoing: Outgoing::default(),
             body,
             continued: false,
         },
-    };
-    let next = request.run(client, first, counted).await;
-    worker.give_buffer(request.message.outgoing.into_buffer());
-    next
+        edits: passage.edits,
+    });
+    match request.first() {
+        Ok(lease) => {
+            request.write(client, lease.backend().authority());
+            Dispatched::Forward(request, lease)
+        }
+        Err(NoBackend::Saturated) => Dispatched::Wait(request),
+        Err(none) => {
+            client.consume(request.came);
+            let goes_on = request.refuse(client, &none.into(), true);
+            let Request { counted, .. } = *request;
+            Dispatched::Answered { goes_on, counted }
+        }
+    }
 }
 
 /// The request's id, and whether its sender wants errors as JSON.
@@ -174,21 +174,16 @@ impl Headers for HeadLines<'_> {
     }
 }
 
-fn sends_own_host(passage: &Passage) -> bool {
-    let forward = passage.destination.forward();
-    forward.is_some_and(|forward| forward.send_host == SendHost::Backend)
-}
-
 /// Writes the head for the backend whose own host this is.
-fn write_head<S: Transport>(
+pub(super) fn write_head<S: Transport>(
     client: &Client<S>,
-    head: &RequestHead,
-    (config, id): (&Config, &RequestId),
-    (passage, own_host): (&Passage, &str),
+    request: &Request,
+    own_host: &str,
     out: &mut Vec<u8>,
 ) {
+    let message = &request.message;
     let lines = client.worker.lines();
-    let host = passage
+    let host = message
         .destination
         .forward()
         .and_then(|forward| match &forward.send_host {
@@ -196,7 +191,7 @@ fn write_head<S: Transport>(
             SendHost::Backend => Some(own_host.as_bytes()),
             SendHost::Literal(host) => Some(host.as_bytes()),
         });
-    let changes = passage.edits.as_deref();
+    let changes = request.edits.as_deref();
     let none = AddedLines::default();
     let added = changes.map(|edits| added_lines(&edits.request));
     let edits = RequestEdits {
@@ -207,19 +202,19 @@ fn write_head<S: Transport>(
             added: added.as_ref().unwrap_or(&none),
         },
     };
-    let peer = proxy::Client::new(client.peer.ip(), &config.trusted_proxies);
+    let peer = proxy::Client::new(client.peer.ip(), &message.config.trusted_proxies);
     let context = ForwardContext {
         client: &client.address,
         secure: false,
         trusted: peer.trusted,
         forwarded: false,
-        via: config.via.as_deref(),
-        request_id: id.to_be_written(),
+        via: message.config.via.as_deref(),
+        request_id: request.id.to_be_written(),
         default_host: own_host,
         close: false,
         edits: (changes.is_some() || host.is_some()).then_some(&edits),
     };
-    write_request_head(&head.view(client.unused(), &lines), &context, out);
+    write_request_head(&message.head.view(client.unused(), &lines), &context, out);
 }
 
 fn added_lines(changes: &LineChanges) -> AddedLines {
@@ -240,25 +235,26 @@ fn answer_edits(edits: &Edits) -> Option<AnswerEdits> {
     })
 }
 
-async fn answer_here<S: Transport>(
+/// Writes an answer of the balancer's own; whether the connection goes on behind it.
+fn answer_here<S: Transport>(
     client: &mut Client<S>,
     head: &RequestHead,
     own: Own,
     (config, id, json): (&Config, &RequestId, bool),
-) -> Next {
+) -> bool {
     let is_head = head.method == Method::Head;
     let goes_on = takes_another(client, head, head.framing.is_empty());
     let (goes_on, failure) = match own {
         Own::Route(answer) => {
             own_answer::write_route(client, &answer, is_head, !goes_on);
-            return finish(client, goes_on).await;
+            return goes_on;
         }
         Own::Error(error) => (goes_on, (error.status(), error.reason())),
         Own::Refusal(status, reason) => (false, (status, reason)),
     };
     let answer = ErrorAnswer::new(config, failure, id, json);
     own_answer::write(client, &answer, id, is_head, !goes_on);
-    finish(client, goes_on).await
+    goes_on
 }
 
 /// Whether a client's connection goes on behind an answer of the balancer's own. HTTP/1.0 would have to be told that it does

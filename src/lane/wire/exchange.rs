@@ -17,7 +17,7 @@ use std::{
 
 use lb_core::{
     config::Config,
-    pool::{Backend, Lease, Pool, Terms},
+    pool::{Backend, Destination, Lease},
     sticky::StickyId,
 };
 use lb_wire::{AddedLines, RequestHead};
@@ -63,16 +63,15 @@ pub(super) enum End {
 }
 
 /// What is asked of backends, the same in all attempts.
-pub(super) struct Message<'m> {
-    pub(super) head: &'m RequestHead,
-    pub(super) config: &'m Config,
-    /// Where it goes, for the retry budget.
-    pub(super) pool: &'m Pool,
+pub(super) struct Message {
+    pub(super) head: RequestHead,
+    pub(super) config: Arc<Config>,
+    /// The pool as it was when the request came, and the terms; attempts after the first take the newest backends.
+    pub(super) destination: Arc<Destination>,
     /// The backend that the client was told to come back to.
     pub(super) sticky: Option<StickyId>,
-    pub(super) terms: &'m Terms,
     /// What its route changes of the answer.
-    pub(super) answer_edits: Option<&'m AnswerEdits>,
+    pub(super) answer_edits: Option<AnswerEdits>,
     /// When the whole request must be done, and how long that was from its start.
     pub(super) deadline: Option<(Instant, Duration)>,
     pub(super) outgoing: Outgoing,
@@ -91,13 +90,13 @@ pub(super) struct AnswerEdits {
 }
 
 /// One attempt.
-pub(super) struct Exchange<'a, 'm, S> {
+pub(super) struct Exchange<'a, S> {
     client: &'a mut Client<S>,
     backend: &'a mut UpstreamConnection,
     to: &'a Backend,
     /// Missing where the answer has been noted already.
     lease: Option<&'a Lease>,
-    message: &'a mut Message<'m>,
+    message: &'a mut Message,
     /// Whether an answer whose status is to be retried can be.
     retry_statuses: bool,
     /// The connection holds an answer that nobody has looked at.
@@ -120,12 +119,12 @@ enum Upload {
     WaitsForBackend,
 }
 
-impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
+impl<'a, S: Transport> Exchange<'a, S> {
     /// Before anything is sent. `retry_statuses`: whether an answer whose status is to be retried can be.
     pub(super) fn new(
         client: &'a mut Client<S>,
         (lease, backend): (&'a Lease, &'a mut UpstreamConnection),
-        message: &'a mut Message<'m>,
+        message: &'a mut Message,
         retry_statuses: bool,
     ) -> Self {
         Self {
@@ -139,7 +138,7 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
     pub(super) fn resume(
         client: &'a mut Client<S>,
         (to, backend): (&'a Backend, &'a mut UpstreamConnection),
-        message: &'a mut Message<'m>,
+        message: &'a mut Message,
     ) -> Self {
         let now = client.timer.clock().now();
         Self {
@@ -206,7 +205,7 @@ impl<'a, 'm, S: Transport> Exchange<'a, 'm, S> {
             Ok(ask) => ask,
             Err(end) => return Poll::Ready(end),
         };
-        let timeouts = &self.message.terms.timeouts;
+        let timeouts = &self.message.destination.terms().timeouts;
         let begun = self.answer.is_some();
         let upload_is_due = upload == Upload::WaitsForClient && !begun && !self.awaits_continue();
         let (since, limit, after) = if !self.client.out.is_empty() || upload_is_due {

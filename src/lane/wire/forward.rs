@@ -2,13 +2,15 @@
 
 use std::{
     future::poll_fn,
+    ops::ControlFlow,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use lb_core::{
-    pool::{Backend, Lease, NoBackend, Outcome, Pool, Tried},
+    config::SendHost,
+    pool::{Backend, Lease, NoBackend, Outcome, Pool, Terms, Tried},
     retry::{Progress, Replay},
 };
 use lb_wire::Method;
@@ -16,15 +18,16 @@ use lb_wire::Method;
 use super::{
     Transport,
     client::Client,
-    dispatch::{finish, takes_another},
+    dispatch::{finish, takes_another, write_head},
     exchange::{End, Exchange, Message},
+    outgoing::Outgoing,
     own_answer,
     tunnel::OpenTunnel,
     waiting::{self, Waited},
     worker::WireWorker,
 };
 use crate::{
-    proxy::{ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict},
+    proxy::{Edits, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict},
     telemetry::InFlight,
     upstream::{UpstreamConnection, connect},
 };
@@ -48,58 +51,94 @@ pub(super) enum Next {
 }
 
 /// What one request is through all its attempts.
-pub(super) struct Request<'m> {
+pub(super) struct Request {
     pub(super) worker: Rc<WireWorker>,
+    pub(super) counted: InFlight,
     pub(super) id: RequestId,
     pub(super) json: bool,
-    /// The pool as it was when the request came; attempts after the first take the newest.
-    pub(super) pool: &'m Pool,
-    /// Each backend is told its own host.
-    pub(super) sends_own_host: bool,
     pub(super) by: PickBy,
-    pub(super) message: Message<'m>,
+    pub(super) tried: Tried,
+    /// Bytes of it that came together: its head, and what of its body was there.
+    pub(super) came: usize,
+    pub(super) message: Message,
+    /// What its route changes.
+    pub(super) edits: Option<Box<Edits>>,
 }
 
-impl Request<'_> {
-    pub(super) async fn run<S: Transport>(
-        &mut self,
-        client: &mut Client<S>,
-        first: Result<Lease, NoBackend>,
-        counted: InFlight,
-    ) -> Next {
-        let mut tried = Tried::default();
-        let mut retries = 0;
-        let mut lease = match first {
-            Ok(lease) => lease,
-            Err(none) => return self.give_up(client, &none.into(), true).await,
+impl Request {
+    fn pool(&self) -> &Pool {
+        self.message.destination.pool()
+    }
+
+    fn terms(&self) -> &Terms {
+        self.message.destination.terms()
+    }
+
+    /// The first backend to ask.
+    pub(super) fn first(&self) -> Result<Lease, NoBackend> {
+        self.worker.shared.pick(self.pool(), &self.tried, self.by)
+    }
+
+    /// Writes it for the backend whose own host this is, and takes what came of it off the client.
+    pub(super) fn write<S: Transport>(&mut self, client: &mut Client<S>, own_host: &str) {
+        let mut out = self.worker.take_buffer();
+        write_head(client, self, own_host, &mut out);
+        let head_length = out.len();
+        let head = &self.message.head;
+        out.extend_from_slice(&client.unused()[head.len..self.came]);
+        client.consume(self.came);
+        self.message.outgoing = Outgoing::new(out, head_length, head.method.is_idempotent());
+    }
+
+    /// Waits for its first backend, and goes on.
+    pub(super) async fn wait_and_run<S: Transport>(mut self: Box<Self>, client: &mut Client<S>) -> Next {
+        let goes_on = match self.wait(client).await {
+            Waited::ClientGone => return Next::Drop,
+            // Others have used the worker's table of lines meanwhile.
+            Waited::Picked(Ok(lease)) if client.parse_again(&self.message.config.limits) => {
+                self.write(client, lease.backend().authority());
+                return self.run(client, lease).await;
+            }
+            Waited::Picked(Ok(_)) => {
+                client.consume(self.message.head.len);
+                let too_large = (431, "the head is larger than the limits that hold by now");
+                self.answer(client, too_large, false);
+                false
+            }
+            Waited::Picked(Err(none)) => {
+                client.consume(self.came);
+                self.refuse(client, &none.into(), true)
+            }
         };
+        finish(client, goes_on).await
+    }
+
+    /// Asks one backend after the other, as long as another may answer.
+    pub(super) async fn run<S: Transport>(
+        mut self: Box<Self>,
+        client: &mut Client<S>,
+        mut lease: Lease,
+    ) -> Next {
+        let mut retries = 0;
         let mut reuse = true;
         loop {
             if reuse {
-                tried.add(lease.backend());
+                self.tried.add(lease.backend());
             }
-            let retry_statuses =
-                retries < self.message.terms.retries.attempts && self.may_retry_status(&tried);
+            let retry_statuses = retries < self.terms().retries.attempts && self.may_retry_status();
             let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
             let (phase, error, answer) = match attempt {
                 Attempt::Done(next) => {
                     self.worker.shared.finish(lease, Outcome::Answered);
+                    self.worker.give_buffer(self.message.outgoing.into_buffer());
                     return next;
                 }
-                Attempt::Tunnel(backend) => {
-                    return Next::Tunnel(Box::new(OpenTunnel {
-                        backend,
-                        unsent: self.message.outgoing.take_unsent(),
-                        lease,
-                        counted,
-                        idle: self.message.terms.timeouts.tunnel_idle,
-                    }));
-                }
+                Attempt::Tunnel(backend) => return self.tunnel(*backend, lease),
                 Attempt::Gone => return Next::Drop,
                 Attempt::Broken { error, looks_whole } => {
                     self.log(lease.backend(), (Phase::Answering, &error), Verdict::GaveUp);
                     self.worker.shared.finish(lease, error.outcome(false));
-                    return self.break_off(client, (&error, looks_whole)).await;
+                    return Box::pin(self.break_off(client, (&error, looks_whole))).await;
                 }
                 Attempt::Stale => {
                     // The backend closed a kept-alive connection just as the request was on its way: nobody's fault.
@@ -116,64 +155,97 @@ impl Request<'_> {
             if phase == Phase::Connecting {
                 self.worker.shared.registry.connect_failed(lease.backend());
             }
-            let left = retries < self.message.terms.retries.attempts
-                && self.worker.shared.has_untried(self.pool, &tried);
-            let next = if left && self.may_retry(&error) {
-                let by = PickBy {
-                    now: WireWorker::precise_now(),
-                    ..self.by
-                };
-                self.worker.shared.pick(self.pool, &tried, by)
-            } else {
-                Err(NoBackend::AllTried)
-            };
-            let failed = Arc::clone(lease.backend());
-            let outcome = error.outcome(self.message.body.is_done());
-            let next = match (next, answer) {
-                (Ok(next), _) => {
-                    self.log(&failed, (phase, &error), Verdict::Retried);
-                    self.worker.shared.finish(lease, outcome);
-                    next
-                }
-                (Err(NoBackend::Saturated), answer) => {
-                    self.log(&failed, (phase, &error), Verdict::Retried);
-                    // Who waits holds no place, or two could wait for each other's.
-                    self.worker.shared.finish(lease, outcome);
-                    match (self.wait(client, &tried).await, answer) {
-                        (Waited::Picked(Ok(next)), _) => next,
-                        (Waited::ClientGone, _) => return Next::Drop,
-                        (Waited::Picked(Err(_)), Some(answer)) => {
-                            return self.pass_on(client, (&failed, answer), None).await;
-                        }
-                        (Waited::Picked(Err(NoBackend::Saturated)), None) => {
-                            return self.give_up(client, &NoBackend::Saturated.into(), true).await;
-                        }
-                        (Waited::Picked(Err(_)), None) => return self.give_up(client, &error, true).await,
-                    }
-                }
-                // The client is better off with this answer than with none.
-                (Err(_), Some(answer)) => {
-                    return self.pass_on(client, (&failed, answer), Some(lease)).await;
-                }
-                (Err(_), None) => {
-                    self.log(&failed, (phase, &error), Verdict::GaveUp);
-                    self.worker.shared.finish(lease, outcome);
-                    return self.give_up(client, &error, false).await;
-                }
+            let next = Box::pin(self.next(client, lease, (phase, error, answer), retries)).await;
+            lease = match next {
+                ControlFlow::Continue(next) => next,
+                ControlFlow::Break(next) => return next,
             };
             self.message.outgoing.rewind();
-            if self.sends_own_host {
-                self.message.outgoing.set_host(next.backend().authority());
+            if self.sends_own_host() {
+                self.message.outgoing.set_host(lease.backend().authority());
             }
             retries += 1;
-            lease = next;
         }
     }
 
+    /// After a failed attempt: the backend for the next one, or what came of the request.
+    async fn next<S: Transport>(
+        &mut self,
+        client: &mut Client<S>,
+        lease: Lease,
+        (phase, error, answer): (Phase, ProxyError, Option<Box<UpstreamConnection>>),
+        retries: u32,
+    ) -> ControlFlow<Next, Lease> {
+        let left = retries < self.terms().retries.attempts
+            && self.worker.shared.has_untried(self.pool(), &self.tried);
+        let next = if left && self.may_retry(&error) {
+            let by = PickBy {
+                now: WireWorker::precise_now(),
+                ..self.by
+            };
+            self.worker.shared.pick(self.pool(), &self.tried, by)
+        } else {
+            Err(NoBackend::AllTried)
+        };
+        let failed = Arc::clone(lease.backend());
+        let outcome = error.outcome(self.message.body.is_done());
+        ControlFlow::Break(match (next, answer) {
+            (Ok(next), _) => {
+                self.log(&failed, (phase, &error), Verdict::Retried);
+                self.worker.shared.finish(lease, outcome);
+                return ControlFlow::Continue(next);
+            }
+            (Err(NoBackend::Saturated), answer) => {
+                self.log(&failed, (phase, &error), Verdict::Retried);
+                // Who waits holds no place, or two could wait for each other's.
+                self.worker.shared.finish(lease, outcome);
+                match (self.wait(client).await, answer) {
+                    (Waited::Picked(Ok(next)), _) => return ControlFlow::Continue(next),
+                    (Waited::ClientGone, _) => Next::Drop,
+                    (Waited::Picked(Err(_)), Some(answer)) => {
+                        self.pass_on(client, (&failed, *answer), None).await
+                    }
+                    (Waited::Picked(Err(NoBackend::Saturated)), None) => {
+                        self.give_up(client, &NoBackend::Saturated.into(), true).await
+                    }
+                    (Waited::Picked(Err(_)), None) => self.give_up(client, &error, true).await,
+                }
+            }
+            // The client is better off with this answer than with none.
+            (Err(_), Some(answer)) => self.pass_on(client, (&failed, *answer), Some(lease)).await,
+            (Err(_), None) => {
+                self.log(&failed, (phase, &error), Verdict::GaveUp);
+                self.worker.shared.finish(lease, outcome);
+                self.give_up(client, &error, false).await
+            }
+        })
+    }
+
+    /// From here on bytes pass both ways.
+    fn tunnel(self: Box<Self>, backend: UpstreamConnection, lease: Lease) -> Next {
+        let idle = self.terms().timeouts.tunnel_idle;
+        let Self {
+            counted, mut message, ..
+        } = *self;
+        Next::Tunnel(Box::new(OpenTunnel {
+            backend,
+            unsent: message.outgoing.take_unsent(),
+            lease,
+            counted,
+            idle,
+        }))
+    }
+
+    /// Each backend is told its own host.
+    fn sends_own_host(&self) -> bool {
+        let forward = self.message.destination.forward();
+        forward.is_some_and(|forward| forward.send_host == SendHost::Backend)
+    }
+
     /// Waits in the queue until there is a place at a backend that was not tried.
-    async fn wait<S: Transport>(&self, client: &mut Client<S>, tried: &Tried) -> Waited {
+    async fn wait<S: Transport>(&self, client: &mut Client<S>) -> Waited {
         let until = self.message.deadline.map(|(deadline, _)| deadline);
-        waiting::for_a_place(client, (self.pool, tried), (self.by, until)).await
+        waiting::for_a_place(client, (self.pool(), &self.tried), (self.by, until)).await
     }
 
     /// Passes an answer on that was to be retried. Where the request has waited meanwhile, it is over at its backend, and
@@ -228,7 +300,7 @@ impl Request<'_> {
         if looks_whole || stalled {
             return Next::Reset;
         }
-        match client.flush(self.message.terms.timeouts.body_stall).await {
+        match client.flush(self.terms().timeouts.body_stall).await {
             Ok(()) => Next::Drop,
             Err(_) => Next::Reset,
         }
@@ -250,38 +322,40 @@ impl Request<'_> {
         }
         .allows(progress);
         allowed
-            && (progress == Progress::NotSent
-                || self.worker.shared.withdraw_retry(self.pool, self.message.terms))
+            && (progress == Progress::NotSent || self.worker.shared.withdraw_retry(self.pool(), self.terms()))
     }
 
     /// Answers with an error. The connection goes on if all of the request has been read.
     async fn give_up<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError, log: bool) -> Next {
+        let goes_on = self.refuse(client, error, log);
+        finish(client, goes_on).await
+    }
+
+    /// Writes the answer to an error; whether the connection goes on behind it.
+    pub(super) fn refuse<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError, log: bool) -> bool {
         if log {
             let failures = &self.worker.shared.failures;
             failures.write(&self.id, None, (Phase::Connecting, error), Verdict::GaveUp);
         }
-        let head = self.message.head;
-        let goes_on = takes_another(
-            client,
-            head,
-            self.message.body.is_done() || head.framing.is_empty(),
-        );
-        let answer = ErrorAnswer::new(
-            self.message.config,
-            (error.status(), error.reason()),
-            &self.id,
-            self.json,
-        );
-        own_answer::write(client, &answer, &self.id, head.method == Method::Head, !goes_on);
-        finish(client, goes_on).await
+        let head = &self.message.head;
+        let read = self.message.body.is_done() || head.framing.is_empty();
+        let goes_on = takes_another(client, head, read);
+        self.answer(client, (error.status(), error.reason()), goes_on);
+        goes_on
+    }
+
+    fn answer<S: Transport>(&self, client: &mut Client<S>, (status, reason): (u16, &str), goes_on: bool) {
+        let answer = ErrorAnswer::new(&self.message.config, (status, reason), &self.id, self.json);
+        let is_head = self.message.head.method == Method::Head;
+        own_answer::write(client, &answer, &self.id, is_head, !goes_on);
     }
 
     /// Whether an answer could be thrown away for another backend's.
-    fn may_retry_status(&self, tried: &Tried) -> bool {
-        !self.message.terms.retries.statuses.is_empty()
+    fn may_retry_status(&self) -> bool {
+        !self.terms().retries.statuses.is_empty()
             && self.message.head.method.is_safe()
             && self.message.head.framing.is_empty()
-            && self.worker.shared.has_untried(self.pool, tried)
+            && self.worker.shared.has_untried(self.pool(), &self.tried)
     }
 
     async fn attempt<S: Transport>(
@@ -322,8 +396,8 @@ impl Request<'_> {
                     false => Next::Close,
                 })
             }
-            End::Tunnel => Attempt::Tunnel(backend),
-            End::Rejected(status) => Attempt::Rejected(status, backend),
+            End::Tunnel => Attempt::Tunnel(Box::new(backend)),
+            End::Rejected(status) => Attempt::Rejected(status, Box::new(backend)),
             End::Failed(_, error)
                 if backend.reused && error.is_broken_connection() && self.is_replayable() =>
             {
@@ -342,7 +416,7 @@ impl Request<'_> {
 
     /// An idle connection if there is a good one, else a new one.
     async fn connection(&self, lease: &Lease, reuse: bool) -> Result<UpstreamConnection, ProxyError> {
-        let timeouts = &self.message.terms.timeouts;
+        let timeouts = &self.terms().timeouts;
         let now = self.worker.timers.now();
         let fresh = (!self.message.head.method.is_idempotent()).then_some(FRESH);
         if reuse && let Some(idle) = self.worker.idle.take(lease.backend().id(), timeouts, now, fresh) {
@@ -356,7 +430,7 @@ impl Request<'_> {
                 (limit, wait) = ((TimeLimit::Request, whole), left);
             }
         }
-        match connect(lease.backend(), wait).await {
+        match Box::pin(connect(lease.backend(), wait)).await {
             Ok(stream) => Ok(UpstreamConnection::new(stream, now)),
             Err(error) => Err(ProxyError::connecting(&error, limit)),
         }
@@ -366,10 +440,10 @@ impl Request<'_> {
 /// What came of one attempt.
 enum Attempt {
     Done(Next),
-    Tunnel(UpstreamConnection),
+    Tunnel(Box<UpstreamConnection>),
     Failed(Phase, ProxyError),
     /// The connection holds the answer.
-    Rejected(u16, UpstreamConnection),
+    Rejected(u16, Box<UpstreamConnection>),
     Stale,
     Broken {
         error: ProxyError,

@@ -79,21 +79,21 @@ pub(super) fn write_route<S: Transport>(
 }
 
 /// Refuses a head that is no request or an ambiguous one, and closes: where the next request begins is unknown.
-pub(super) async fn refuse_head<S: Transport>(client: Client<S>, error: &RequestError) {
+pub(super) async fn refuse_head<S: Transport>(client: Box<Client<S>>, error: RequestError) {
     close_with(client, error.status(), &error.to_string()).await;
 }
 
 /// Refuses a head that did not come to its end in time.
-pub(super) async fn refuse_slow<S: Transport>(client: Client<S>) {
+pub(super) async fn refuse_slow<S: Transport>(client: Box<Client<S>>) {
     close_with(client, 408, "the request's head did not arrive in time").await;
 }
 
 /// Refuses a connection beyond `limits.connections` or `limits.connections_per_client`.
-pub(super) async fn refuse_connection<S: Transport>(client: Client<S>) {
+pub(super) async fn refuse_connection<S: Transport>(client: Box<Client<S>>) {
     close_with(client, 503, "too many connections").await;
 }
 
-async fn close_with<S: Transport>(mut client: Client<S>, status: u16, reason: &str) {
+async fn close_with<S: Transport>(mut client: Box<Client<S>>, status: u16, reason: &str) {
     let id = RequestId::new(None, fastrand::u128(..));
     let config = std::sync::Arc::clone(client.worker.shared.registry.snapshot().config());
     let answer = ErrorAnswer::new(&config, (status, reason), &id, false);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{
     Transport,
     client::{Client, NoRequest},
-    dispatch::dispatch,
+    dispatch::{Dispatched, dispatch, finish},
     forward::Next,
     own_answer, tunnel,
     worker::WireWorker,
@@ -15,46 +15,58 @@ use crate::{listener::Accepted, proxy::Worker};
 /// What serves the connections of one worker thread. `worker` is what that thread has of its own.
 pub fn service(worker: Worker) -> impl Fn(Accepted) {
     let worker = WireWorker::start(worker);
-    move |accepted| {
-        actix_rt::spawn(accept(accepted, Rc::clone(&worker)));
-    }
+    move |accepted| accept(accepted, &worker)
 }
 
-async fn accept(accepted: Accepted, worker: Rc<WireWorker>) {
+fn accept(accepted: Accepted, worker: &Rc<WireWorker>) {
     let Accepted { stream, peer, seat } = accepted;
     // Linux lets it be inherited from the listener.
     if cfg!(not(target_os = "linux")) && stream.set_nodelay(true).is_err() {
         return;
     }
     let limits = worker.shared.registry.snapshot().config().limits;
-    let client = Client::new(stream, peer, Rc::clone(&worker));
-    match worker.traffic().connect(peer.ip(), &limits) {
-        Some(open) => {
-            serve(client).await;
-            drop(open);
+    let open = worker.traffic().connect(peer.ip(), &limits);
+    let client = Box::new(Client::new(stream, peer, Rc::clone(worker)));
+    actix_rt::spawn(async move {
+        match open {
+            Some(open) => {
+                serve(client).await;
+                drop(open);
+            }
+            None => Box::pin(own_answer::refuse_connection(client)).await,
         }
-        None => own_answer::refuse_connection(client).await,
-    }
-    drop(seat);
+        drop(seat);
+    });
 }
 
-/// Serves one connection to its end.
-async fn serve<S: Transport>(mut client: Client<S>) {
+/// Serves one connection to its end. What is rare is in boxes, so that all the others need no room for it.
+async fn serve<S: Transport>(mut client: Box<Client<S>>) {
     let mut first = true;
     loop {
         let head = match client.read_head(first).await {
             Ok(head) => head,
             Err(NoRequest::Gone) => return,
-            Err(NoRequest::TooSlow) => return own_answer::refuse_slow(client).await,
-            Err(NoRequest::Refused(error)) => return own_answer::refuse_head(client, &error).await,
+            Err(NoRequest::TooSlow) => return Box::pin(own_answer::refuse_slow(client)).await,
+            Err(NoRequest::Refused(error)) => {
+                return Box::pin(own_answer::refuse_head(client, error)).await;
+            }
         };
         first = false;
-        match dispatch(&mut client, head).await {
+        let next = match dispatch(&mut client, &head) {
+            Dispatched::Forward(request, lease) => request.run(&mut *client, lease).await,
+            Dispatched::Wait(request) => Box::pin(request.wait_and_run(&mut *client)).await,
+            Dispatched::Answered { goes_on, counted } => {
+                let next = finish(&mut *client, goes_on).await;
+                drop(counted);
+                next
+            }
+        };
+        match next {
             Next::Request => {}
-            Next::Close => return client.close_gently().await,
+            Next::Close => return Box::pin(client.close_gently()).await,
             Next::Drop => return,
             Next::Reset => return client.stream.reset_on_close(),
-            Next::Tunnel(open) => return tunnel::run(client, *open).await,
+            Next::Tunnel(open) => return Box::pin(tunnel::run(client, *open)).await,
         }
     }
 }

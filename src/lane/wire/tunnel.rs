@@ -42,7 +42,7 @@ struct Way {
 }
 
 /// Passes bytes until the tunnel ends.
-pub(super) async fn run<S: Transport>(mut client: Client<S>, open: OpenTunnel) {
+pub(super) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunnel) {
     let OpenTunnel {
         mut backend,
         unsent,

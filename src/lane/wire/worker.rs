@@ -109,7 +109,7 @@ impl WireWorker {
         self.spare
             .borrow_mut()
             .pop()
-            .unwrap_or_else(|| Vec::with_capacity(1024))
+            .unwrap_or_else(|| Vec::with_capacity(512))
     }
 
     /// Gives a buffer back.

@@ -8,14 +8,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use lb_core::config::Config;
 use lb_wire::{
     AnswerContext, Asked, BodyError, BodyPlan, BodyTracker, CHUNK_END, Framing, LAST_CHUNK, LineEdits, Lines,
     Parsed, ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{AnswerEdits, End, Exchange, Upload};
+use super::{AnswerEdits, End, Exchange, Message, Upload};
 use crate::{
     lane::wire::{
         Transport,
@@ -51,7 +50,7 @@ impl Answer {
     }
 }
 
-impl<'m, S: Transport> Exchange<'_, 'm, S> {
+impl<S: Transport> Exchange<'_, S> {
     fn poll_backend(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         let mut scratch = self.worker.scratch();
         let length = most.min(scratch.len());
@@ -113,7 +112,7 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
     fn take_heads(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], lines: &mut Lines) -> Result<bool, End> {
         let bad = |text: String| End::Failed(Phase::Waiting, ProxyError::BadAnswer(text));
         loop {
-            let asked = Asked::from(self.message.head);
+            let asked = Asked::from(&self.message.head);
             match parse_response(bytes, lines, &self.worker.limits, asked) {
                 Err(error) => return Err(bad(error.to_string())),
                 Ok(Parsed::Partial) => {
@@ -147,27 +146,11 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
             return Ok(());
         }
         asked.continued |= head.status == 100;
-        let context = self.context(BodyPlan::Copy, true, None);
+        let context = context(self.message, BodyPlan::Copy, true, None);
         write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
         match self.client.out.poll_flush(cx, &mut self.client.stream) {
             Poll::Ready(Err(_)) => Err(End::ClientGone),
             _ => Ok(()),
-        }
-    }
-
-    fn context<'c>(&self, body: BodyPlan, keep_alive: bool, date: Option<&'c str>) -> AnswerContext<'c>
-    where
-        'm: 'c,
-    {
-        let config: &'m Config = self.message.config;
-        AnswerContext {
-            client: self.message.head.version,
-            keep_alive,
-            body,
-            length_without_body: true,
-            date,
-            via: config.via.as_deref(),
-            edits: self.message.answer_edits.map(AnswerEdits::as_lines),
         }
     }
 
@@ -181,17 +164,13 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
     ) -> Result<(), End> {
         if let Some(lease) = self.lease {
             let bodiless = self.message.head.framing.is_empty();
-            let said = answer_head(head.status, self.message.pool, bodiless);
+            let said = answer_head(head.status, self.message.destination.pool(), bodiless);
             lease.answered(WireWorker::precise_now(), said);
         }
-        let retried = self.retry_statuses && self.message.terms.retries.statuses.contains(&head.status);
+        let (pool, terms) = (self.message.destination.pool(), self.message.destination.terms());
+        let retried = self.retry_statuses && terms.retries.statuses.contains(&head.status);
         // Within the budget only: the client is better off with this answer than with none.
-        if retried
-            && self
-                .worker
-                .shared
-                .withdraw_retry(self.message.pool, self.message.terms)
-        {
+        if retried && self.worker.shared.withdraw_retry(pool, terms) {
             self.backend.input.extend_from_slice(bytes);
             return Err(End::Rejected(head.status));
         }
@@ -201,9 +180,9 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
         let wanted = asked.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
         let date = self.worker.date();
         let date = std::str::from_utf8(&date).ok();
-        let cookie = sticky_cookie(asked.pool, self.to, asked.sticky);
-        let with_cookie = cookie.map(|cookie| with_cookie(asked.answer_edits, &cookie));
-        let mut context = self.context(plan, wanted, date);
+        let cookie = sticky_cookie(pool, self.to, asked.sticky);
+        let with_cookie = cookie.map(|cookie| with_cookie(asked.answer_edits.as_ref(), &cookie));
+        let mut context = context(asked, plan, wanted, date);
         if let Some(edits) = &with_cookie {
             context.edits = Some(edits.as_lines());
         }
@@ -339,6 +318,24 @@ impl<'m, S: Transport> Exchange<'_, 'm, S> {
         answer.ended = true;
         answer.backend_goes_on = false;
         Ok(())
+    }
+}
+
+/// How an answer's head is passed on.
+fn context<'c>(
+    message: &'c Message,
+    body: BodyPlan,
+    keep_alive: bool,
+    date: Option<&'c str>,
+) -> AnswerContext<'c> {
+    AnswerContext {
+        client: message.head.version,
+        keep_alive,
+        body,
+        length_without_body: true,
+        date,
+        via: message.config.via.as_deref(),
+        edits: message.answer_edits.as_ref().map(AnswerEdits::as_lines),
     }
 }
 

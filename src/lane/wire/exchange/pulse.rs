@@ -55,11 +55,11 @@ impl Pulse {
     }
 }
 
-impl<S: Transport> Exchange<'_, '_, S> {
+impl<S: Transport> Exchange<'_, S> {
     /// Asks the sides for which bytes wait, and says when to do so again.
     pub(super) fn ask_for_progress(&mut self, cx: &Context<'_>) -> Result<Option<Instant>, End> {
         let now = self.now();
-        let timeouts = &self.message.terms.timeouts;
+        let timeouts = &self.message.destination.terms().timeouts;
         let (client, outgoing) = (&mut *self.client, &mut self.message.outgoing);
         let mut next = None;
         if !client.out.is_empty() {
