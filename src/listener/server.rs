@@ -13,9 +13,12 @@ use std::{
 };
 
 use actix_rt::{Arbiter, net::TcpStream};
-use futures::FutureExt;
 use log::{info, warn};
-use tokio::sync::{mpsc, oneshot, watch};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::{mpsc, oneshot, watch},
+};
 
 use super::{
     BACKLOG,
@@ -42,7 +45,7 @@ pub struct Accepted {
     pub seat: Seat,
 }
 
-/// What crosses to another worker.
+/// What may cross to another worker.
 type Handed = (std::net::TcpStream, SocketAddr, Seat);
 
 /// Running workers.
@@ -150,12 +153,35 @@ impl Server {
 
 /// Serves what other workers have accepted.
 async fn take_over(mut receiver: mpsc::UnboundedReceiver<Handed>, serve: Rc<dyn Fn(Accepted)>) {
-    while let Some((stream, peer, seat)) = receiver.recv().await {
-        // Fails only when the runtime is out of resources; the connection is closed then.
-        if let Ok(stream) = TcpStream::from_std(stream) {
-            serve(Accepted { stream, peer, seat });
-        }
+    while let Some(handed) = receiver.recv().await {
+        serve_here(handed, &*serve);
     }
+}
+
+/// Serves a connection on this thread. Made from a bare socket, its stream waits for the first bytes; the runtime's own
+/// `accept` would read at once, in vain wherever the client's request is still on its way.
+fn serve_here((stream, peer, seat): Handed, serve: &dyn Fn(Accepted)) {
+    // Fails only when the runtime is out of resources; the connection is closed then.
+    if let Ok(stream) = TcpStream::from_std(stream) {
+        serve(Accepted { stream, peer, seat });
+    }
+}
+
+/// Whether another connection waits. Asking costs a fifth of an `accept` in vain, for which the kernel makes a socket
+/// before it looks.
+fn has_more(listener: &mio::net::TcpListener) -> bool {
+    let mut listeners = [PollFd::new(listener, PollFlags::IN)];
+    // Where it cannot be asked, accepting tells.
+    !matches!(
+        poll(
+            &mut listeners,
+            Some(&Timespec {
+                tv_sec: 0,
+                tv_nsec: 0
+            })
+        ),
+        Ok(0)
+    )
 }
 
 /// Accepts on one listener.
@@ -170,7 +196,13 @@ struct Acceptor {
 
 impl Acceptor {
     async fn run(mut self, socket: TcpListener, mut accepting: watch::Receiver<bool>) {
-        let listener = match actix_rt::net::TcpListener::from_std(socket) {
+        let listener = mio::net::TcpListener::from_std(socket);
+        #[expect(
+            deprecated,
+            reason = "unsound only for types whose descriptor changes; what replaces it is unsafe"
+        )]
+        let registered = AsyncFd::with_interest(listener, Interest::READABLE);
+        let listener = match registered {
             Ok(listener) => listener,
             Err(error) => return warn!("cannot accept connections: {error}"),
         };
@@ -184,44 +216,60 @@ impl Acceptor {
         let mut left = BACKLOG;
         while left > 0 && !self.seats.are_full() {
             left -= 1;
-            match listener.accept().now_or_never() {
-                Some(Ok((stream, peer))) => self.hand(stream, peer),
-                _ => break,
+            match listener.get_ref().accept() {
+                Ok((stream, peer)) => self.hand(stream.into(), peer),
+                Err(_) => break,
             }
         }
     }
 
-    async fn accept(&mut self, listener: &actix_rt::net::TcpListener) {
-        let mut in_a_row = 0;
+    async fn accept(&mut self, listener: &AsyncFd<mio::net::TcpListener>) {
         loop {
             if self.seats.are_full() {
                 self.wait_for_a_seat().await;
             }
-            match listener.accept().await {
+            match listener.readable().await {
+                Ok(mut ready) => match self.accept_some(listener.get_ref()) {
+                    // Those that are there get their turn.
+                    Ok(true) => tokio::task::yield_now().await,
+                    Ok(false) => ready.clear_ready(),
+                    Err(error) => self.failed(&error).await,
+                },
+                Err(error) => self.failed(&error).await,
+            }
+        }
+    }
+
+    /// Accepts connections that wait, as many as get a turn; whether there may be more.
+    fn accept_some(&mut self, listener: &mio::net::TcpListener) -> io::Result<bool> {
+        for _ in 0..A_TURN {
+            match listener.accept() {
                 Ok((stream, peer)) => {
                     let (seat, resources) = (self.no_seat.ends(), self.no_resources.ends());
                     if seat || resources {
                         info!("connections are accepted again");
                     }
-                    self.hand(stream, peer);
+                    self.hand(stream.into(), peer);
                 }
-                Err(error) => self.failed(&error).await,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
             }
-            in_a_row += 1;
-            if in_a_row == A_TURN {
-                in_a_row = 0;
-                tokio::task::yield_now().await;
+            if !has_more(listener) {
+                return Ok(false);
+            }
+            if self.seats.are_full() {
+                break;
             }
         }
+        Ok(true)
     }
 
-    fn hand(&self, stream: TcpStream, peer: SocketAddr) {
+    fn hand(&self, stream: std::net::TcpStream, peer: SocketAddr) {
         let seat = self.seats.take();
         if seat.worker() == self.worker {
-            return (self.serve)(Accepted { stream, peer, seat });
-        }
-        // Fails only when a worker is gone, in the middle of a stop.
-        if let Ok(stream) = stream.into_std() {
+            serve_here((stream, peer, seat), &*self.serve);
+        } else {
+            // Fails only when a worker is gone, in the middle of a stop.
             let _ = self.others[seat.worker()].send((stream, peer, seat));
         }
     }
