@@ -105,6 +105,11 @@ impl Seat {
     pub(super) fn worker(&self) -> usize {
         self.worker
     }
+
+    /// Whether more than half of its worker's seats are taken.
+    pub fn is_one_of_few(&self) -> bool {
+        self.seats.taken[self.worker].0.load(Relaxed) > self.seats.each / 2
+    }
 }
 
 impl Drop for Seat {
@@ -121,6 +126,15 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+
+    #[test]
+    fn seats_are_few_when_more_than_half_are_taken() {
+        let seats = Seats::new(1, 4);
+        let held: Vec<Seat> = (0..2).map(|_| seats.take()).collect();
+        assert!(!held[0].is_one_of_few());
+        let third = seats.take();
+        assert!(third.is_one_of_few() && held[0].is_one_of_few());
+    }
 
     #[test]
     fn the_worker_with_the_fewest_connections_is_next() {

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::exchange::{GET, OK, Play};
+use super::{
+    exchange::{GET, OK, Play},
+    upgrade,
+};
 use crate::harness::{Balancer, Peer, backends, latin1, pause, wait_until};
 
 const STEP: Duration = Duration::from_millis(50);
@@ -227,4 +230,59 @@ fn idle_connections_to_backends_are_given_up_in_time() {
     pause(Duration::from_millis(700));
     play.goes_on_with_another();
     backend.expect_end();
+}
+
+#[test]
+fn a_client_that_reads_nothing_of_many_short_answers_loses_its_place() {
+    // Each of them would find a little more room in the kernel's own buffer, which grows.
+    let mut play = Play::with("timeouts: {body_stall: 1s}");
+    let answered = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n{}",
+        "x".repeat(2000)
+    );
+    let (mut backend, _) = play.request(GET);
+    let server = std::thread::spawn(move || {
+        // As many as are asked for, until the balancer has enough of it.
+        while backend.try_send(&answered).is_ok() && backend.try_read_head().is_some() {}
+    });
+    play.client
+        .send_until_cut_off(GET.repeat(1000), Duration::from_secs(15));
+    wait_until("the end of the request", || play.balancer.status().in_flight == 0);
+    drop(play);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_client_s_body_is_due_only_when_it_was_asked_for() {
+    let mut play = Play::with("timeouts: {body_stall: 1s}");
+    let (mut backend, _) =
+        play.request("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    pause(Duration::from_millis(2500));
+    backend.send("HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(play.client.read_head().status(), 100);
+    pause(Duration::from_millis(500));
+    play.client.send("hello");
+    assert_eq!(backend.read(5), b"hello");
+    backend.send(OK);
+    play.reads_ok();
+}
+
+#[test]
+fn a_tunnel_whose_bytes_are_read_slowly_is_not_idle() {
+    let mut play = Play::with("timeouts: {tunnel_idle: 2s}");
+    let (backend, _) = upgrade::open(&mut play);
+    let backend = backend.into_stream();
+    let sender = std::thread::spawn(move || {
+        use std::io::Write;
+        let piece = vec![b'x'; 64 * 1024];
+        while (&backend).write_all(&piece).is_ok() {}
+    });
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(7) {
+        play.client.read(12 * 1024);
+        pause(STEP);
+    }
+    assert_eq!(play.balancer.status().in_flight, 1, "{}", play.balancer.log());
+    drop(play.client);
+    sender.join().unwrap();
 }

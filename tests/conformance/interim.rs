@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::exchange::{OK, Play};
-use crate::harness::Ending;
+use super::exchange::{GET, OK, Play};
+use crate::harness::{Ending, Peer};
 
 const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 const A_MOMENT: Duration = Duration::from_millis(200);
@@ -149,5 +149,22 @@ fn an_interim_answer_with_a_length_has_no_body() {
     ));
     let head = play.client.read_head();
     assert_eq!((head.status(), head.one("Content-Length")), (103, None));
+    play.reads_ok();
+}
+
+#[test]
+fn an_interim_answer_that_found_no_room_goes_out_when_there_is_some() {
+    // Nothing may wait for a look at the slow: those come at a quarter of this.
+    let mut play = Play::with("timeouts: {body_stall: 10m, response_idle: 10m}");
+    play.client = Peer::connect_with_small_buffer(play.balancer.address());
+    let (mut backend, _) = play.request(GET);
+    let early = format!("HTTP/1.1 103 Early Hints\r\nX: {}\r\n\r\n", "x".repeat(30_000));
+    for _ in 0..90 {
+        backend.send(&early);
+    }
+    for _ in 0..90 {
+        assert_eq!(play.client.read_head().status(), 103);
+    }
+    backend.send(OK);
     play.reads_ok();
 }

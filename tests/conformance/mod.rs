@@ -15,6 +15,8 @@ mod forwarded;
 mod generated;
 /// 1xx, and bodies that wait to be asked for.
 mod interim;
+/// Clients that break their connection while nobody reads from it.
+mod leaving;
 /// What clients may take up.
 mod limits;
 /// Every form that a message may have.

@@ -1,7 +1,13 @@
 //! Several requests over one connection (RFC 9112 sections 9.2 to 9.6).
 
+use std::time::Duration;
+
+use rustix::process::Signal;
+
 use super::exchange::{GET, OK, Play};
-use crate::harness::{Ending, latin1};
+use crate::harness::{Ending, latin1, pause, wait_until};
+
+const A_MOMENT: Duration = Duration::from_millis(200);
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
@@ -99,12 +105,52 @@ fn a_client_that_has_sent_its_last_request_still_gets_its_answers() {
     let mut play = Play::new();
     let (mut backend, _) = play.request(&format!("{GET}{GET}"));
     play.client.finish_sending();
-    for _ in 0..2 {
-        backend.send(OK);
-        play.reads_ok();
-        if play.stage.waiting().is_some() {
-            panic!("a second connection");
-        }
-    }
+    backend.send(OK);
+    play.reads_ok();
+    backend.read_head();
+    backend.send(OK);
+    play.reads_ok();
+    assert!(play.stage.waiting().is_none(), "a second connection");
     assert_eq!(play.client.expect_end(), Ending::Closed);
+}
+
+/// More than what a client's kernel takes at once.
+const LONG: usize = 1_500_000;
+
+#[test]
+fn a_last_answer_is_not_lost_because_the_client_goes_on_sending() {
+    for (request, more) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "\r\n"),
+        ("GET / HTTP/1.0\r\n\r\n", GET),
+    ] {
+        let mut play = Play::new();
+        let (mut backend, _) = play.request(request);
+        backend.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n"));
+        backend.send(vec![b'x'; LONG]);
+        // By now all of it is the kernel's to send, or the client's to read.
+        wait_until("the end of the request", || play.balancer.status().in_flight == 0);
+        play.client.send(more);
+        pause(A_MOMENT);
+        assert_eq!(play.client.read_head().status(), 200);
+        let (body, ending) = play.client.read_to_end();
+        assert_eq!((body.len(), ending), (LONG, Ending::Closed), "{request}");
+    }
+}
+
+#[test]
+fn an_answer_at_the_end_of_all_is_not_lost_because_another_request_is_on_its_way() {
+    let mut play = Play::new();
+    let (mut backend, _) = play.request(GET);
+    play.balancer.signal(Signal::TERM);
+    play.balancer.wait_for_log("stopping: ");
+    backend.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n"));
+    backend.send(vec![b'x'; LONG]);
+    // The client has not read yet that it is the last one.
+    play.client.send(GET);
+    pause(A_MOMENT);
+    let head = play.client.read_head();
+    assert_eq!(head.list("Connection"), ["close"]);
+    let (body, ending) = play.client.read_to_end();
+    assert_eq!((body.len(), ending), (LONG, Ending::Closed));
+    assert_eq!(play.balancer.process.wait(), 0);
 }

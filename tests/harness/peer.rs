@@ -120,6 +120,52 @@ impl Peer {
         self.stream.write_all(bytes.as_ref())
     }
 
+    /// Sends until nothing more is taken for a while: everything on the way is full.
+    #[track_caller]
+    pub fn send_until_blocked(&mut self, most: usize) {
+        self.stream
+            .set_write_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        let piece = vec![b'x'; 64 * 1024];
+        let mut sent = 0;
+        while let Ok(count) = self.stream.write(&piece) {
+            sent += count;
+            assert!(sent < most, "{sent} bytes are taken, and still more");
+        }
+        self.stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    }
+
+    /// Sends this again and again until the other side has broken the connection.
+    #[track_caller]
+    pub fn send_until_cut_off(&mut self, bytes: impl AsRef<[u8]>, longest: Duration) {
+        let start = Instant::now();
+        self.stream
+            .set_write_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        let blocked = |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        while self
+            .stream
+            .write(bytes.as_ref())
+            .map_or_else(|error| blocked(&error), |_| true)
+        {
+            assert!(start.elapsed() < longest, "not cut off within {longest:?}");
+        }
+        self.stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    }
+
+    /// Reads a head if another one comes.
+    pub fn try_read_head(&mut self) -> Option<Head> {
+        loop {
+            let found = self.unread.windows(4).position(|window| window == b"\r\n\r\n");
+            if let Some(at) = found {
+                return Some(Head(latin1(&self.unread.drain(..at + 4).collect::<Vec<_>>())));
+            }
+            if !matches!(self.fill(), Ok(count) if count > 0) {
+                return None;
+            }
+        }
+    }
+
     /// Reads a head, up to its empty line.
     #[track_caller]
     pub fn read_head(&mut self) -> Head {

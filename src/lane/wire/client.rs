@@ -14,13 +14,16 @@ use lb_core::config;
 use lb_wire::{ClientAddress, Limits, Parsed, RequestError, RequestHead, parse_request, worth_parsing};
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
-use super::{Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
+use super::{Look, Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
 
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
 
 /// Bytes of later requests that are read while one is answered; more wait in the socket.
 const MOST_AHEAD: usize = 16 * 1024;
+
+/// How often the kernel is asked about a client that is not read from.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a connection that is closed with bytes unread is read on, so that the close does not destroy the answer on
 /// its way (RFC 9112 section 9.6), and how many bytes.
@@ -43,6 +46,7 @@ pub(super) struct Client<S> {
     pub(super) out: Backlog,
     /// The client has closed its side.
     pub(super) eof: bool,
+    looked: Instant,
 }
 
 /// Why no request came.
@@ -69,6 +73,7 @@ fn head_limits(limits: &config::Limits) -> Limits {
 impl<S: Transport> Client<S> {
     pub(super) fn new(stream: S, peer: SocketAddr, worker: Rc<WireWorker>) -> Self {
         let timer = worker.timers.timer();
+        let looked = worker.timers.now();
         let address = ClientAddress::new(peer.ip());
         Self {
             stream,
@@ -80,6 +85,7 @@ impl<S: Transport> Client<S> {
             used: 0,
             out: Backlog::default(),
             eof: false,
+            looked,
         }
     }
 
@@ -119,14 +125,38 @@ impl<S: Transport> Client<S> {
     /// Looks whether the client is still there while it has nothing to send. `Ready` when it has closed its side.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.eof {
-            if self.unused().len() >= MOST_AHEAD {
-                return Poll::Pending;
+            if self.is_far_ahead() {
+                return match self.look() {
+                    Look::There => Poll::Pending,
+                    Look::SendsNoMore => Poll::Ready(Ok(())),
+                    Look::Gone => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                };
             }
             let count = ready!(self.poll_read(cx, MOST_AHEAD))?;
             let worker = Rc::clone(&self.worker);
             self.keep(&worker.scratch()[..count]);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// So much of later requests is there that no more is read: [`Client::poll_gone`] wakes nobody then.
+    pub(super) fn is_far_ahead(&self) -> bool {
+        self.unused().len() >= MOST_AHEAD
+    }
+
+    /// Whether a client that is not read from is still there, asked once a [`LOOK`]; in between it is taken to be.
+    pub(super) fn look(&mut self) -> Look {
+        let now = self.timer.clock().now();
+        if now < self.looked + LOOK {
+            return Look::There;
+        }
+        self.looked = now;
+        self.stream.look()
+    }
+
+    /// When to look again.
+    pub(super) fn looks_again(&self) -> Instant {
+        self.looked.max(self.timer.clock().now()) + LOOK
     }
 
     /// Reads up to the end of the next request's head. Its bytes stay at the start of [`Client::unused`], and its lines
@@ -217,10 +247,14 @@ impl<S: Transport> Client<S> {
     /// Sends what is left of an answer, as long as the client takes it.
     pub(super) async fn flush(&mut self, stall: Duration) -> io::Result<()> {
         let clock = Rc::clone(self.timer.clock());
-        let deadline = clock.after(stall);
+        let mut deadline = clock.after(stall);
         poll_fn(|cx| {
+            let waiting = self.out.len();
             if let Poll::Ready(flushed) = self.out.poll_flush(cx, &mut self.stream) {
                 return Poll::Ready(flushed);
+            }
+            if self.out.len() < waiting {
+                deadline = clock.after(stall);
             }
             if deadline <= clock.now() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

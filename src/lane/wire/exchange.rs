@@ -24,7 +24,7 @@ use lb_wire::{AddedLines, RequestHead};
 
 use self::{answer::Answer, pulse::Pulse};
 use super::{
-    Transport,
+    Look, Transport,
     client::Client,
     client_body::ClientBody,
     outgoing::Outgoing,
@@ -36,6 +36,9 @@ use crate::{
     upstream::UpstreamConnection,
 };
 
+/// Bytes that are read in a row before other connections of the worker get their turn.
+const A_TURN: usize = 512 * 1024;
+
 /// How an exchange ended.
 pub(super) enum End {
     /// The client has the whole answer.
@@ -44,6 +47,8 @@ pub(super) enum End {
         client_goes_on: bool,
         /// The backend's connection can take another request.
         backend_goes_on: bool,
+        /// The client may still have much of the answer to read.
+        is_long: bool,
     },
     /// From here on bytes pass both ways.
     Tunnel,
@@ -166,6 +171,12 @@ impl<'a, S: Transport> Exchange<'a, S> {
             Ok(upload) => upload,
             Err(error) => return Poll::Ready(self.fail(Phase::Sending, error)),
         };
+        // An interim answer that found no room.
+        if self.answer.is_none()
+            && let Poll::Ready(Err(end)) = self.flush_client(cx)
+        {
+            return Poll::Ready(end);
+        }
         if self.answer.is_none()
             && let Poll::Ready(result) = self.poll_head(cx)
             && let Err(end) = result
@@ -183,6 +194,9 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
                 Poll::Pending => {}
             }
+        }
+        if upload == Upload::WaitsForBackend && self.client.look() == Look::Gone {
+            return Poll::Ready(End::ClientGone);
         }
         self.wait(cx, upload)
     }
@@ -227,6 +241,10 @@ impl<'a, S: Transport> Exchange<'a, S> {
             return Poll::Ready(self.fail(Phase::Waiting, ProxyError::TimedOut { limit, after }));
         }
         let mut wake = ask.map_or(next.0, |ask| next.0.min(ask));
+        // Nobody reads from the client.
+        if upload == Upload::WaitsForBackend || self.client.is_far_ahead() {
+            wake = wake.min(self.client.looks_again());
+        }
         // What is sent to a client that has left comes back as a reset, so only silence has to be asked about.
         let flows = !self.client.out.is_empty();
         if let Some(half_closed) = self.half_closed.filter(|_| !flows) {
@@ -255,6 +273,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
     /// Sends the head, and the client's body as it comes.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<Upload, ProxyError> {
         let worker = Rc::clone(&self.worker);
+        let mut turn = A_TURN;
         loop {
             if self.upload_failure.is_some() {
                 return Ok(Upload::WaitsForBackend);
@@ -279,11 +298,17 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 self.upload_moved();
                 continue;
             }
+            if turn == 0 {
+                // Others first; this one goes on right behind them.
+                cx.waker().wake_by_ref();
+                return Ok(Upload::WaitsForClient);
+            }
             let count = match self.client.poll_read(cx, LARGE_READ) {
                 Poll::Pending => return Ok(Upload::WaitsForClient),
                 Poll::Ready(Ok(count)) if count > 0 => count,
                 Poll::Ready(_) => return Err(ProxyError::ClientBody("the client left".to_owned())),
             };
+            turn = turn.saturating_sub(count);
             let scratch = worker.scratch();
             let (body, rest) = scratch[..count].split_at(message.body.take(&scratch[..count])?);
             let sent = message.outgoing.send(cx, &mut self.backend.stream, body);

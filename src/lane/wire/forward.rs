@@ -1,10 +1,11 @@
 //! One request of a wire connection: asks the registry, exchanges, and asks again while another backend may answer.
 
 use std::{
-    future::poll_fn,
+    future::{Future as _, poll_fn},
     ops::ControlFlow,
     rc::Rc,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,7 @@ use super::{
     client::Client,
     dispatch::{finish, takes_another, write_head},
     exchange::{End, Exchange, Message},
+    leaving::Leaving,
     outgoing::Outgoing,
     own_answer,
     tunnel::OpenTunnel,
@@ -364,9 +366,9 @@ impl Request {
         lease: &Lease,
         (reuse, retry_statuses): (bool, bool),
     ) -> Attempt {
-        let mut backend = match self.connection(lease, reuse).await {
+        let mut backend = match self.connection(client, lease, reuse).await {
             Ok(backend) => backend,
-            Err(error) => return Attempt::Failed(Phase::Connecting, error),
+            Err(attempt) => return attempt,
         };
         let mut exchange = Exchange::new(client, (lease, &mut backend), &mut self.message, retry_statuses);
         let end = poll_fn(|cx| exchange.poll(cx)).await;
@@ -384,15 +386,18 @@ impl Request {
             End::Answered {
                 client_goes_on,
                 backend_goes_on,
+                is_long,
             } => {
                 let worker = &self.worker;
                 if backend_goes_on {
                     worker.idle.put(at.id(), backend, worker.timers.now());
                 }
+                // Whatever else the client sends would turn the close into a reset and destroy what it has not read.
+                let said_so = !self.message.head.keep_alive;
+                let has_sent_all = said_so && self.message.body.is_done() && client.unused().is_empty();
                 Attempt::Done(match client_goes_on {
                     true => Next::Request,
-                    // Unread bytes would turn the close into a reset.
-                    false if self.message.body.is_done() && client.unused().is_empty() => Next::Drop,
+                    false if has_sent_all && !is_long => Next::Drop,
                     false => Next::Close,
                 })
             }
@@ -415,7 +420,12 @@ impl Request {
     }
 
     /// An idle connection if there is a good one, else a new one.
-    async fn connection(&self, lease: &Lease, reuse: bool) -> Result<UpstreamConnection, ProxyError> {
+    async fn connection<S: Transport>(
+        &self,
+        client: &mut Client<S>,
+        lease: &Lease,
+        reuse: bool,
+    ) -> Result<UpstreamConnection, Attempt> {
         let timeouts = &self.terms().timeouts;
         let now = self.worker.timers.now();
         let fresh = (!self.message.head.method.is_idempotent()).then_some(FRESH);
@@ -430,9 +440,25 @@ impl Request {
                 (limit, wait) = ((TimeLimit::Request, whole), left);
             }
         }
-        match Box::pin(connect(lease.backend(), wait)).await {
-            Ok(stream) => Ok(UpstreamConnection::new(stream, now)),
-            Err(error) => Err(ProxyError::connecting(&error, limit)),
+        let mut connecting = Box::pin(connect(lease.backend(), wait));
+        let mut leaving = Leaving::default();
+        let connected = poll_fn(|cx| {
+            if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(Some(connected));
+            }
+            if leaving.poll(cx, client).is_ready() {
+                return Poll::Ready(None);
+            }
+            client.timer.arm(cx, leaving.wakes(client), false);
+            Poll::Pending
+        });
+        match connected.await {
+            Some(Ok(stream)) => Ok(UpstreamConnection::new(stream, now)),
+            Some(Err(error)) => Err(Attempt::Failed(
+                Phase::Connecting,
+                ProxyError::connecting(&error, limit),
+            )),
+            None => Err(Attempt::Gone),
         }
     }
 }

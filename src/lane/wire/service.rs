@@ -1,6 +1,6 @@
 //! The lane as a service of the listeners' workers, which accept and hand out connections.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     Transport,
@@ -11,6 +11,10 @@ use super::{
     worker::WireWorker,
 };
 use crate::{listener::Accepted, proxy::Worker};
+
+/// How long a connection that is refused may take while places are few: longer, and those who may not have one would
+/// take them from those who may.
+const HASTE: Duration = Duration::from_millis(100);
 
 /// What serves the connections of one worker thread. `worker` is what that thread has of its own.
 pub fn service(worker: Worker) -> impl Fn(Accepted) {
@@ -33,7 +37,16 @@ fn accept(accepted: Accepted, worker: &Rc<WireWorker>) {
                 serve(client).await;
                 drop(open);
             }
-            None => Box::pin(own_answer::refuse_connection(client)).await,
+            None => {
+                let refused = Box::pin(own_answer::refuse_connection(client));
+                let patience = if seat.is_one_of_few() {
+                    HASTE
+                } else {
+                    Duration::MAX
+                };
+                // An error: it has been told, and may not have heard.
+                let _ = tokio::time::timeout(patience, refused).await;
+            }
         }
         drop(seat);
     });
@@ -62,6 +75,9 @@ async fn serve<S: Transport>(mut client: Box<Client<S>>) {
             }
         };
         match next {
+            // Who has sent its next request already lets others go first; and what its backend did meanwhile comes to be
+            // known before the connection there is used again.
+            Next::Request if !client.unused().is_empty() => tokio::task::yield_now().await,
             Next::Request => {}
             Next::Close => return Box::pin(client.close_gently()).await,
             Next::Drop => return,

@@ -14,7 +14,7 @@ use lb_core::pool::{Lease, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    Transport,
+    Look, Transport,
     backlog::Backlog,
     client::Client,
     worker::{SMALL_READ, WireWorker},
@@ -23,6 +23,9 @@ use crate::{telemetry::InFlight, upstream::UpstreamConnection};
 
 /// Reads in a row before other connections of the worker get their turn.
 const READS_A_TURN: u32 = 16;
+
+/// How often the kernel is asked about sides that are not read from.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a tunnel holds: the connection, and that it counts as in flight.
 pub(super) struct OpenTunnel {
@@ -68,26 +71,51 @@ pub(super) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunn
     up.backlog.buffer().extend_from_slice(client.unused());
     client.input = Vec::new();
     backend.input = Vec::new();
+    // What was set for an answer that was slow to go out.
+    client.stream.give_up_after(idle);
     let mut since = clock.now();
+    let mut looked = since;
     let result = poll_fn(|cx| {
         let moved = (
             up.poll(cx, &worker, &mut client.stream, &mut backend.stream),
             down.poll(cx, &worker, &mut backend.stream, &mut client.stream),
         );
-        let moved = match moved {
+        let mut moved = match moved {
             (Err(error), _) | (_, Err(error)) => return Poll::Ready(Err(error)),
             (Ok(up), Ok(down)) => up || down,
         };
         if up.closed && down.closed {
             return Poll::Ready(Ok(()));
         }
-        if moved {
-            since = clock.now();
+        let now = clock.now();
+        let pause = LOOK.min(idle / 4);
+        let look = up.is_blind() || down.is_blind();
+        if look && looked + pause <= now {
+            looked = now;
+            match (
+                up.look(&client.stream, &backend.stream),
+                down.look(&backend.stream, &client.stream),
+            ) {
+                (Err(error), _) | (_, Err(error)) => return Poll::Ready(Err(error)),
+                (Ok(up), Ok(down)) => moved |= up || down,
+            }
+            if moved {
+                // What was sent has left room, and no socket tells.
+                cx.waker().wake_by_ref();
+            }
         }
-        if since + idle <= clock.now() {
+        if moved {
+            since = now;
+        }
+        if since + idle <= now {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        client.timer.arm(cx, Some(since + idle), false);
+        let wake = if look {
+            (since + idle).min(looked.max(now) + pause)
+        } else {
+            since + idle
+        };
+        client.timer.arm(cx, Some(wake), false);
         Poll::Pending
     })
     .await;
@@ -115,7 +143,11 @@ impl Way {
     {
         let mut moved = false;
         for _ in 0..READS_A_TURN {
-            match self.poll_once(cx, worker, from, to) {
+            let waiting = self.backlog.len();
+            let polled = self.poll_once(cx, worker, from, to);
+            // Bytes that are taken are a sign of life too.
+            moved |= self.backlog.len() < waiting;
+            match polled {
                 Poll::Ready(Ok(true)) => moved = true,
                 Poll::Ready(Ok(false)) | Poll::Pending => return Ok(moved),
                 Poll::Ready(Err(error)) => return Err(error),
@@ -123,6 +155,20 @@ impl Way {
         }
         cx.waker().wake_by_ref();
         Ok(moved)
+    }
+
+    /// Nobody reads on this way, so that nobody would see its sender leave.
+    fn is_blind(&self) -> bool {
+        self.read_end || !self.backlog.is_empty()
+    }
+
+    /// What nobody tells: whether the sender has broken its connection, and whether the receiver has room, which the
+    /// kernel says only when it is much. Whether anything moved.
+    fn look(&mut self, from: &impl Transport, to: &impl Transport) -> io::Result<bool> {
+        if self.is_blind() && from.look() == Look::Gone {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        self.backlog.nudge(to)
     }
 
     /// `Ready(false)`: nothing more will come this way.

@@ -4,8 +4,8 @@ use std::{future::poll_fn, rc::Rc, task::Poll, time::Instant};
 
 use lb_core::pool::{Lease, NoBackend, Pool, Tried};
 
-use super::{Transport, client::Client, timer::TICK, worker::WireWorker};
-use crate::proxy::{HALF_CLOSED, PickBy};
+use super::{Transport, client::Client, leaving::Leaving, worker::WireWorker};
+use crate::proxy::PickBy;
 
 /// How the waiting ended.
 pub(super) enum Waited {
@@ -16,8 +16,7 @@ pub(super) enum Waited {
 }
 
 /// Waits until the request may go to a backend that it has not tried, for as long as the pool allows, and no longer than
-/// until `deadline`. What the client sends meanwhile is kept. One that closed its side may only have said that it
-/// sends no more: it keeps its place for as long as a backend may be silent then.
+/// until `deadline`.
 pub(super) async fn for_a_place<S: Transport>(
     client: &mut Client<S>,
     (pool, tried): (&Pool, &Tried),
@@ -34,7 +33,7 @@ pub(super) async fn for_a_place<S: Transport>(
     }
     let longest = clock.after(queue.timeout);
     let until = deadline.map_or(longest, |deadline| deadline.min(longest));
-    let mut left_at = None;
+    let mut leaving = Leaving::default();
     poll_fn(|cx| {
         let pick = || {
             let now = WireWorker::precise_now();
@@ -46,21 +45,13 @@ pub(super) async fn for_a_place<S: Transport>(
         if let Poll::Ready(picked) = ticket.poll(cx, pick) {
             return Poll::Ready(Waited::Picked(picked));
         }
-        if left_at.is_none() {
-            match client.poll_gone(cx) {
-                Poll::Ready(Ok(())) => left_at = Some(clock.now() + HALF_CLOSED + TICK),
-                Poll::Ready(Err(_)) => return Poll::Ready(Waited::ClientGone),
-                Poll::Pending => {}
-            }
-        }
-        let now = clock.now();
-        if until <= now {
-            return Poll::Ready(Waited::Picked(Err(NoBackend::Saturated)));
-        }
-        if left_at.is_some_and(|left_at| left_at <= now) {
+        if leaving.poll(cx, client).is_ready() {
             return Poll::Ready(Waited::ClientGone);
         }
-        let wake = left_at.map_or(until, |left_at| left_at.min(until));
+        if until <= clock.now() {
+            return Poll::Ready(Waited::Picked(Err(NoBackend::Saturated)));
+        }
+        let wake = leaving.wakes(client).map_or(until, |wakes| wakes.min(until));
         client.timer.arm(cx, Some(wake), false);
         Poll::Pending
     })

@@ -14,7 +14,7 @@ use lb_wire::{
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{AnswerEdits, End, Exchange, Message, Upload};
+use super::{A_TURN, AnswerEdits, End, Exchange, Message, Upload};
 use crate::{
     lane::wire::{
         Transport,
@@ -26,8 +26,8 @@ use crate::{
 /// A backend that sends more interim answers than this to one request is defective.
 const MOST_INTERIM: u32 = 100;
 
-/// Reads in a row before other connections of the worker get their turn.
-const READS_A_TURN: u32 = 16;
+/// A longer answer is not taken to have been read by the client when it was sent.
+const SHORT: u64 = 16 * 1024;
 
 /// An answer that the client is getting.
 pub(super) struct Answer {
@@ -145,13 +145,30 @@ impl<S: Transport> Exchange<'_, S> {
         if asked.head.version == Version::Http10 || !wanted {
             return Ok(());
         }
-        asked.continued |= head.status == 100;
+        if head.status == 100 {
+            // From now on the body is due.
+            asked.continued = true;
+            self.client_pulse.since = self.client.timer.clock().now();
+        }
         let context = context(self.message, BodyPlan::Copy, true, None);
         write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
-        match self.client.out.poll_flush(cx, &mut self.client.stream) {
-            Poll::Ready(Err(_)) => Err(End::ClientGone),
-            _ => Ok(()),
+        match self.flush_client(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
         }
+    }
+
+    /// Sends what waits for the client. Slow is not stalled: a part that is taken counts.
+    pub(super) fn flush_client(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let waiting = self.client.out.len();
+        if waiting == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = self.client.out.poll_flush(cx, &mut self.client.stream);
+        if self.client.out.len() < waiting {
+            self.client_pulse.since = self.now();
+        }
+        polled.map_err(|_| End::ClientGone)
     }
 
     /// Passes the final head on, with what of the body came with it.
@@ -258,25 +275,17 @@ impl<S: Transport> Exchange<'_, S> {
 
     fn poll_answer(&mut self, cx: &mut Context<'_>, answer: &mut Answer, upload: Upload) -> Poll<End> {
         let worker = Rc::clone(&self.worker);
-        for _ in 0..READS_A_TURN {
-            if !self.client.out.is_empty() {
-                let waiting = self.client.out.len();
-                match self.client.out.poll_flush(cx, &mut self.client.stream) {
-                    Poll::Pending if self.client.out.len() == waiting => return Poll::Pending,
-                    Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
-                    // Slow is not stalled: a part that was taken counts.
-                    Poll::Pending => {
-                        self.client_pulse.since = self.now();
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Ok(())) => self.client_pulse.since = self.now(),
-                }
+        let mut turn = A_TURN;
+        while turn > 0 {
+            if let Err(end) = ready!(self.flush_client(cx)) {
+                return Poll::Ready(end);
             }
             if answer.ended {
                 let uploaded = upload == Upload::Done;
                 return Poll::Ready(End::Answered {
                     client_goes_on: answer.client_goes_on && uploaded,
                     backend_goes_on: answer.backend_goes_on && uploaded && !self.dirty,
+                    is_long: answer.received > SHORT,
                 });
             }
             let count = match ready!(self.poll_backend(cx, answer.read_size)) {
@@ -290,6 +299,7 @@ impl<S: Transport> Exchange<'_, S> {
                 }
                 continue;
             }
+            turn = turn.saturating_sub(count);
             if count == answer.read_size {
                 answer.read_size = LARGE_READ;
             }

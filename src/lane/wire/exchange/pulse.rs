@@ -63,7 +63,10 @@ impl<S: Transport> Exchange<'_, S> {
         let (client, outgoing) = (&mut *self.client, &mut self.message.outgoing);
         let mut next = None;
         if !client.out.is_empty() {
-            let ask = || client.out.nudge(&client.stream);
+            let ask = || {
+                client.stream.give_up_after(timeouts.body_stall);
+                client.out.nudge(&client.stream)
+            };
             if self.client_pulse.ask(timeouts.body_stall, now, ask).is_err() {
                 return Err(End::ClientGone);
             }
