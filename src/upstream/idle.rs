@@ -2,20 +2,39 @@
 //!
 //! Whether a connection is still good is asked of the runtime's readiness, without a system call: a backend that
 //! closed it, or sent something that nobody asked for, has made it readable.
+//!
+//! Between that look and the arrival of a request there is always a moment left. So backends that have been seen to close
+//! connections soon, or to talk out of turn, are not trusted for a while.
 
 use std::{
     cell::RefCell,
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
+    io,
     task::{Context, Waker},
     time::{Duration, Instant},
 };
 
-use lb_core::{config::UpstreamTimeouts, pool::Snapshot};
+use lb_core::{
+    config::UpstreamTimeouts,
+    pool::{Backend, Snapshot},
+};
+use log::warn;
 use tokio::net::TcpStream;
 
 /// Idle connections that are kept, a backend and worker.
 const MOST: usize = 64;
+
+/// A request that must not be sent twice goes over a connection that was used a moment ago or over a new one: a backend
+/// that closes idle connections would lose it.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A backend that closes a connection that has been idle for less than this, without having said so, is hasty. Longer than
+/// [`FRESH`], because the end of a connection may be found late.
+const HASTY: Duration = Duration::from_millis(2500);
+
+/// How long a backend is not trusted.
+const DISTRUST: Duration = Duration::from_secs(60);
 
 /// A connection to a backend.
 #[derive(Debug)]
@@ -27,6 +46,27 @@ pub(crate) struct UpstreamConnection {
     /// Whether it has carried a request before.
     pub(crate) reused: bool,
     created: Instant,
+    /// Since when it was idle before this message.
+    idle_since: Instant,
+}
+
+/// What is sent over a connection, as far as it matters which one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// What can be sent again if the backend closes just now.
+    Repeatable,
+    /// What must not be sent twice.
+    OnlyOnce,
+}
+
+/// The idle connections to one backend, and what is known of how it treats them.
+#[derive(Debug, Default)]
+struct Kept {
+    idle: Vec<Idle>,
+    /// Until when it is taken to close connections at any moment.
+    hasty_until: Option<Instant>,
+    /// Until when none of its connections is used twice.
+    talks_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -38,7 +78,7 @@ struct Idle {
 /// The idle connections of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct IdlePool {
-    by_backend: RefCell<HashMap<u64, Vec<Idle>, BuildHasherDefault<NumberHasher>>>,
+    by_backend: RefCell<HashMap<u64, Kept, BuildHasherDefault<NumberHasher>>>,
 }
 
 /// Backends are numbered by the process itself, one after the other, so nobody can choose numbers that collide. The
@@ -70,6 +110,7 @@ impl UpstreamConnection {
             input: Vec::new(),
             reused: false,
             created: now,
+            idle_since: now,
         }
     }
 
@@ -80,40 +121,107 @@ impl UpstreamConnection {
     }
 }
 
+impl Kept {
+    /// Whether an idle connection is quiet; learns from one that is not.
+    fn is_quiet(&mut self, backend: &Backend, idle: &Idle, now: Instant) -> bool {
+        if idle.connection.is_quiet() {
+            return true;
+        }
+        match idle.connection.stream.try_read(&mut [0]) {
+            Ok(1..) => self.talked(backend, now),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => self.lost(idle.since, now),
+        }
+        false
+    }
+
+    /// Learns from bytes that nobody asked for.
+    fn talked(&mut self, backend: &Backend, now: Instant) {
+        if !self.talks(now) {
+            let seconds = DISTRUST.as_secs();
+            warn!(
+                "backend {} sends bytes that nobody asked for: none of its connections is used twice for {seconds} s",
+                backend.url()
+            );
+        }
+        self.talks_until = Some(now + DISTRUST);
+        self.idle.clear();
+    }
+
+    fn talks(&self, now: Instant) -> bool {
+        self.talks_until.is_some_and(|until| until > now)
+    }
+
+    fn is_hasty(&self, now: Instant) -> bool {
+        self.hasty_until.is_some_and(|until| until > now)
+    }
+
+    /// Learns from the end of a connection that was idle since then.
+    fn lost(&mut self, idle_since: Instant, now: Instant) {
+        if now.saturating_duration_since(idle_since) < HASTY {
+            self.hasty_until = Some(now + DISTRUST);
+        }
+    }
+
+    /// How long a connection may have been idle that is used now.
+    fn longest(&self, sending: Sending, now: Instant) -> Duration {
+        match sending {
+            Sending::Repeatable => Duration::MAX,
+            Sending::OnlyOnce if self.is_hasty(now) => Duration::ZERO,
+            Sending::OnlyOnce => FRESH,
+        }
+    }
+}
+
 impl IdlePool {
-    /// The connection to a backend that was used last, if it is still good. `fresh`: how long it may have been idle,
-    /// if not the usual time.
+    /// The connection to a backend that was used last, if it is still good, and good for this.
     pub(crate) fn take(
         &self,
-        backend: u64,
+        backend: &Backend,
         timeouts: &UpstreamTimeouts,
         now: Instant,
-        fresh: Option<Duration>,
+        sending: Sending,
     ) -> Option<UpstreamConnection> {
         let mut by_backend = self.by_backend.borrow_mut();
-        let idle = by_backend.get_mut(&backend)?;
-        while let Some(last) = idle.pop() {
-            if !is_young(&last, timeouts, now) || !last.connection.is_quiet() {
+        let kept = by_backend.get_mut(&backend.id())?;
+        while let Some(mut last) = kept.idle.pop() {
+            if !is_young(&last, timeouts, now) || !kept.is_quiet(backend, &last, now) {
                 continue;
             }
-            if fresh.is_some_and(|fresh| now.saturating_duration_since(last.since) >= fresh) {
+            if now.saturating_duration_since(last.since) >= kept.longest(sending, now) {
                 // Good for others; all below it have been idle for longer.
-                idle.push(last);
+                kept.idle.push(last);
                 return None;
             }
+            last.connection.idle_since = last.since;
             return Some(last.connection);
         }
         None
     }
 
+    /// Notes that a connection broke under a request: its backend had closed it.
+    pub(crate) fn lost(&self, backend: &Backend, connection: &UpstreamConnection, now: Instant) {
+        if connection.reused {
+            let mut by_backend = self.by_backend.borrow_mut();
+            let kept = by_backend.entry(backend.id()).or_default();
+            kept.lost(connection.idle_since, now);
+        }
+    }
+
+    /// Notes that a backend said more than it was asked, which could come to be taken for another request's answer.
+    pub(crate) fn talked(&self, backend: &Backend, now: Instant) {
+        let mut by_backend = self.by_backend.borrow_mut();
+        by_backend.entry(backend.id()).or_default().talked(backend, now);
+    }
+
     /// Keeps a connection whose message has ended cleanly.
-    pub(crate) fn put(&self, backend: u64, mut connection: UpstreamConnection, now: Instant) {
+    pub(crate) fn put(&self, backend: &Backend, mut connection: UpstreamConnection, now: Instant) {
         connection.reused = true;
         connection.input.shrink_to(0);
         let mut by_backend = self.by_backend.borrow_mut();
-        let idle = by_backend.entry(backend).or_default();
-        if idle.len() < MOST {
-            idle.push(Idle {
+        let kept = by_backend.entry(backend.id()).or_default();
+        if kept.idle.len() < MOST && !kept.talks(now) {
+            kept.idle.push(Idle {
                 connection,
                 since: now,
             });
@@ -127,19 +235,23 @@ impl IdlePool {
             return;
         }
         let pools = snapshot.pools().iter();
-        let timeouts: HashMap<u64, &UpstreamTimeouts> = pools
+        let backends: HashMap<u64, (&Backend, &UpstreamTimeouts)> = pools
             .flat_map(|pool| {
                 pool.members()
                     .iter()
-                    .map(|member| (member.backend.id(), &pool.config().timeouts))
+                    .map(|member| (member.backend.id(), (&*member.backend, &pool.config().timeouts)))
             })
             .collect();
-        by_backend.retain(|backend, idle| {
-            let Some(timeouts) = timeouts.get(backend) else {
+        by_backend.retain(|backend, kept| {
+            let Some((backend, timeouts)) = backends.get(backend) else {
                 return false;
             };
-            idle.retain(|idle| is_young(idle, timeouts, now) && idle.connection.is_quiet());
-            !idle.is_empty()
+            for idle in std::mem::take(&mut kept.idle) {
+                if is_young(&idle, timeouts, now) && kept.is_quiet(backend, &idle, now) {
+                    kept.idle.push(idle);
+                }
+            }
+            !kept.idle.is_empty() || kept.talks(now) || kept.is_hasty(now)
         });
     }
 }

@@ -10,4 +10,4 @@ mod uploads;
 pub use clients::UpstreamClients;
 pub(crate) use connect::connect;
 pub use guarded::{Fault, OMITTED_LENGTH};
-pub(crate) use idle::{IdlePool, UpstreamConnection};
+pub(crate) use idle::{IdlePool, Sending, UpstreamConnection};

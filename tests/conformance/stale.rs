@@ -245,3 +245,31 @@ fn backends_that_close_without_a_word_cost_no_get_and_no_post_is_sent_twice() {
 fn post(client: &mut Client, path: &str) -> u16 {
     client.request("POST", path, &[], b"body").status
 }
+
+#[test]
+fn a_post_gets_a_new_connection_where_the_backend_closes_idle_ones_at_once() {
+    let mut play = Play::new();
+    let (backend, _) = play.answer(OK);
+    play.client.read(2);
+    drop(backend);
+    // This one is kept, and good for another GET; but the backend could close it at any moment.
+    let mut kept = play.goes_on_with_another();
+    play.goes_on(&mut kept);
+    let (mut new, head) = play.request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok");
+    assert_eq!(head.first(), "POST / HTTP/1.1");
+    new.send(OK);
+    play.reads_ok();
+}
+
+#[test]
+fn no_connection_is_used_twice_where_the_backend_talks_out_of_turn() {
+    let mut play = Play::new();
+    let (mut backend, _) = play.answer(OK);
+    play.client.read(2);
+    backend.send(OK.replace("ok", "no"));
+    backend.expect_end();
+    for _ in 0..3 {
+        play.goes_on_with_another();
+    }
+    play.balancer.wait_for_log("sends bytes that nobody asked for");
+}

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::Poll,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use lb_core::{
@@ -31,12 +31,8 @@ use super::{
 use crate::{
     proxy::{Edits, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict},
     telemetry::InFlight,
-    upstream::{UpstreamConnection, connect},
+    upstream::{Sending, UpstreamConnection, connect},
 };
-
-/// A request that must not be sent twice goes over a connection that was used a moment ago or over a new one: a backend
-/// that closes idle connections would lose it.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What comes after a request.
 pub(super) enum Next {
@@ -390,7 +386,7 @@ impl Request {
             } => {
                 let worker = &self.worker;
                 if backend_goes_on {
-                    worker.idle.put(at.id(), backend, worker.timers.now());
+                    worker.idle.put(at, backend, worker.timers.now());
                 }
                 // Whatever else the client sends would turn the close into a reset and destroy what it has not read.
                 let said_so = !self.message.head.keep_alive;
@@ -403,12 +399,16 @@ impl Request {
             }
             End::Tunnel => Attempt::Tunnel(Box::new(backend)),
             End::Rejected(status) => Attempt::Rejected(status, Box::new(backend)),
-            End::Failed(_, error)
-                if backend.reused && error.is_broken_connection() && self.is_replayable() =>
-            {
-                Attempt::Stale
+            End::Failed(phase, error) => {
+                if !backend.reused || !error.is_broken_connection() {
+                    return Attempt::Failed(phase, error);
+                }
+                self.worker.idle.lost(at, &backend, self.worker.timers.now());
+                match self.is_replayable() {
+                    true => Attempt::Stale,
+                    false => Attempt::Failed(phase, error),
+                }
             }
-            End::Failed(phase, error) => Attempt::Failed(phase, error),
             End::Broken { error, looks_whole } => Attempt::Broken { error, looks_whole },
             End::ClientGone => Attempt::Gone,
         }
@@ -428,8 +428,11 @@ impl Request {
     ) -> Result<UpstreamConnection, Attempt> {
         let timeouts = &self.terms().timeouts;
         let now = self.worker.timers.now();
-        let fresh = (!self.message.head.method.is_idempotent()).then_some(FRESH);
-        if reuse && let Some(idle) = self.worker.idle.take(lease.backend().id(), timeouts, now, fresh) {
+        let sending = match self.message.head.method.is_idempotent() {
+            true => Sending::Repeatable,
+            false => Sending::OnlyOnce,
+        };
+        if reuse && let Some(idle) = self.worker.idle.take(lease.backend(), timeouts, now, sending) {
             return Ok(idle);
         }
         let mut limit = (TimeLimit::Connect, timeouts.connect);

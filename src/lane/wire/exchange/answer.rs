@@ -259,7 +259,10 @@ impl<S: Transport> Exchange<'_, S> {
         }
         answer.ended = answer.body.is_done();
         // Bytes behind the end belong to nothing; they go no further, and neither does the connection.
-        self.dirty |= !bytes.is_empty();
+        if !bytes.is_empty() {
+            self.dirty = true;
+            self.worker.idle.talked(self.to, self.now());
+        }
         Ok(())
     }
 
