@@ -286,3 +286,22 @@ fn a_tunnel_whose_bytes_are_read_slowly_is_not_idle() {
     drop(play.client);
     sender.join().unwrap();
 }
+
+#[test]
+fn a_body_that_dribbles_in_is_cut_off_and_one_that_is_slow_is_not() {
+    for (piece, is_cut) in [(1, true), (400, false)] {
+        let mut play = Play::with("timeouts: {body_stall: 1s}");
+        let (mut backend, _) = play.request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+        let (start, mut cut) = (Instant::now(), false);
+        while !cut && start.elapsed() < Duration::from_secs(4) {
+            let piece = vec![b'x'; piece];
+            cut = play.client.try_send(&piece).is_err()
+                || !play.client.is_silent_for(Duration::from_millis(200));
+        }
+        assert_eq!(cut, is_cut, "pieces of {piece}");
+        if is_cut {
+            play.reads_error(408);
+            backend.read_to_end();
+        }
+    }
+}

@@ -33,6 +33,11 @@ impl ClientBody {
         self.taken > 0
     }
 
+    /// Bytes that have come.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Takes what belongs to it from the front of `bytes`, and says how many these are.
     ///
     /// # Errors

@@ -39,6 +39,9 @@ use crate::{
 /// Bytes that are read in a row before other connections of the worker get their turn.
 const A_TURN: usize = 512 * 1024;
 
+/// A client that sends less of its body than this in its time is taken to be silent: it would hold a place for ever.
+const PIECE: u64 = 256;
+
 /// How an exchange ended.
 pub(super) enum End {
     /// The client has the whole answer.
@@ -110,6 +113,10 @@ pub(super) struct Exchange<'a, S> {
     answer: Option<Answer>,
     upload_failure: Option<io::Error>,
     interim: u32,
+    /// How much of the client's body must have come for it to have its time anew.
+    due: u64,
+    /// The backend has not taken what came of the upload.
+    blocked: bool,
     client_pulse: Pulse,
     backend_pulse: Pulse,
     half_closed: Option<Instant>,
@@ -158,6 +165,8 @@ impl<'a, S: Transport> Exchange<'a, S> {
             answer: None,
             upload_failure: None,
             interim: 0,
+            due: 0,
+            blocked: false,
             client_pulse: Pulse::new(now),
             backend_pulse: Pulse::new(now),
             half_closed: None,
@@ -280,14 +289,22 @@ impl<'a, S: Transport> Exchange<'a, S> {
             }
             let message = &mut *self.message;
             match message.outgoing.poll_flush(cx, &mut self.backend.stream) {
-                Poll::Pending => return Ok(Upload::WaitsForBackend),
+                Poll::Pending => {
+                    self.blocked = true;
+                    return Ok(Upload::WaitsForBackend);
+                }
                 Poll::Ready(Err(error)) => {
                     // The backend may have answered before it closed.
                     self.upload_failure = Some(error);
                     continue;
                 }
+                // It was the backend who was slow, and now it is the client's turn.
+                Poll::Ready(Ok(())) if std::mem::take(&mut self.blocked) => {
+                    self.client_pulse.since = self.now()
+                }
                 Poll::Ready(Ok(())) => {}
             }
+            let message = &mut *self.message;
             if message.body.is_done() {
                 return Ok(Upload::Done);
             }
@@ -318,10 +335,15 @@ impl<'a, S: Transport> Exchange<'a, S> {
         }
     }
 
-    /// Notes that nobody is silent in the upload.
+    /// Notes that nobody is silent in the upload. A client that sends a byte now and then, only to keep its place, is:
+    /// it has its time for each [`PIECE`].
     fn upload_moved(&mut self) {
         let now = self.now();
-        self.client_pulse.since = now;
+        let taken = self.message.body.taken();
+        if taken >= self.due {
+            self.due = taken + PIECE;
+            self.client_pulse.since = now;
+        }
         self.backend_pulse.since = now;
     }
 }
