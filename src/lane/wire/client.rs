@@ -47,6 +47,8 @@ pub(super) struct Client<S> {
     /// The client has closed its side.
     pub(super) eof: bool,
     looked: Instant,
+    /// After which silence the kernel breaks the connection.
+    given_up_after: Option<Duration>,
 }
 
 /// Why no request came.
@@ -86,6 +88,7 @@ impl<S: Transport> Client<S> {
             out: Backlog::default(),
             eof: false,
             looked,
+            given_up_after: None,
         }
     }
 
@@ -152,6 +155,21 @@ impl<S: Transport> Client<S> {
         }
         self.looked = now;
         self.stream.look()
+    }
+
+    /// Lets the kernel break the connection when the client takes nothing for so long.
+    pub(super) fn give_up_after(&mut self, silence: Duration) {
+        if self.given_up_after != Some(silence) {
+            self.given_up_after = Some(silence);
+            self.stream.give_up_after(silence);
+        }
+    }
+
+    /// The same for a request with another limit, if the kernel was told one before.
+    pub(super) fn give_up_as_late_as(&mut self, silence: Duration) {
+        if self.given_up_after.is_some() {
+            self.give_up_after(silence);
+        }
     }
 
     /// When to look again.

@@ -153,6 +153,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
         message: &'a mut Message,
     ) -> Self {
         let now = client.timer.clock().now();
+        client.give_up_as_late_as(message.destination.terms().timeouts.body_stall);
         Self {
             worker: Rc::clone(&client.worker),
             client,

@@ -71,8 +71,7 @@ pub(super) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunn
     up.backlog.buffer().extend_from_slice(client.unused());
     client.input = Vec::new();
     backend.input = Vec::new();
-    // What was set for an answer that was slow to go out.
-    client.stream.give_up_after(idle);
+    client.give_up_as_late_as(idle);
     let mut since = clock.now();
     let mut looked = since;
     let result = poll_fn(|cx| {

@@ -64,7 +64,7 @@ impl<S: Transport> Exchange<'_, S> {
         let mut next = None;
         if !client.out.is_empty() {
             let ask = || {
-                client.stream.give_up_after(timeouts.body_stall);
+                client.give_up_after(timeouts.body_stall);
                 client.out.nudge(&client.stream)
             };
             if self.client_pulse.ask(timeouts.body_stall, now, ask).is_err() {
