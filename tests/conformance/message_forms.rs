@@ -372,6 +372,100 @@ fn chunks_and_trailers_pass_both_ways() {
     play.goes_on(&mut backend);
 }
 
+/// Plays an answer in chunks with these trailers, and the bytes of its body as the client gets them.
+#[track_caller]
+fn chunked_answer(play: &mut Play, lines: &str, body: &str) -> (crate::harness::Peer, String) {
+    let (backend, head) = play.answer(format!(
+        "HTTP/1.1 200 OK\r\n{lines}Transfer-Encoding: chunked\r\n\r\n{body}"
+    ));
+    assert_eq!(head.one("Transfer-Encoding"), Some("chunked"));
+    assert_eq!(head.one("Trailer"), None, "none of these is announced: {head:?}");
+    (backend, latin1(&play.client.read_until(b"\r\n\r\n")))
+}
+
+#[test]
+fn trailers_that_connection_names_end_here() {
+    let scene = super::ambiguous::Scene::new();
+    let request = scene.passes(
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop\r\nTrailer: X-Hop, X-End\r\nTransfer-Encoding: chunked\r\n\r\n\
+         5\r\nhello\r\n0\r\nX-Hop: 1\r\nX-End: 2\r\nx-hop: 3\r\n\r\n",
+    );
+    assert_eq!(request.body, b"hello");
+    assert_eq!(request.trailers, [("X-End".to_owned(), "2".to_owned())]);
+    assert_eq!(request.all("Trailer"), ["X-End"]);
+    // However it comes.
+    let mut play = Play::new();
+    let (mut backend, _) = play.request(
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+    );
+    assert_eq!(backend.read(6), b"1\r\nx\r\n");
+    for byte in b"0\r\nX-Hop: 1\r\nX-End: 2\r\n\r\n" {
+        play.client.send([*byte]);
+    }
+    assert_eq!(latin1(&backend.read_until(b"\r\n\r\n")), "0\r\nX-End: 2\r\n\r\n");
+    backend.send(OK);
+    play.reads_ok();
+    let mut play = Play::new();
+    let lines = "Connection: x-hop\r\nTrailer: X-Hop\r\n";
+    let body = "2\r\nok\r\n0\r\nX-Hop: 1\r\nX-End: 2\r\n\r\n";
+    let (mut backend, got) = chunked_answer(&mut play, lines, body);
+    assert_eq!(got, "2\r\nok\r\n0\r\nX-End: 2\r\n\r\n");
+    play.goes_on(&mut backend);
+}
+
+#[test]
+fn trailers_of_answers_that_are_to_be_headers_are_left_out() {
+    for name in [
+        "Date",
+        "Vary",
+        "Via",
+        "Age",
+        "Cache-Control",
+        "Pragma",
+        "Expires",
+        "Content-Type",
+        "Location",
+        "Set-Cookie",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Host",
+        "Connection",
+        "Authorization",
+    ] {
+        let mut play = Play::new();
+        let body = format!("2\r\nok\r\n0\r\nX-One: 1\r\n{name}: 5\r\nX-Two: 2\r\n\r\n");
+        let (mut backend, got) = chunked_answer(&mut play, "", &body);
+        assert_eq!(got, "2\r\nok\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n", "{name}");
+        play.goes_on(&mut backend);
+        // HTTP/1.0 has none, and none can break its answer.
+        let mut play = Play::new();
+        let (mut backend, _) = play.request("GET / HTTP/1.0\r\n\r\n");
+        backend.send(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+        ));
+        play.client.read_head();
+        assert_eq!(
+            play.client.read_to_end(),
+            (b"ok".to_vec(), Ending::Closed),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn white_space_in_the_chunk_sizes_of_answers_is_taken_out() {
+    for (line, plain) in [
+        ("2  ", "2"),
+        ("2\t; a = b ", "2;a=b"),
+        ("2 ;a=\"b c\"", "2;a=\"b c\""),
+    ] {
+        let mut play = Play::new();
+        let (mut backend, got) = chunked_answer(&mut play, "", &format!("{line}\r\nok\r\n0 \r\n\r\n"));
+        assert_eq!(got, format!("{plain}\r\nok\r\n0\r\n\r\n"), "{line:?}");
+        play.goes_on(&mut backend);
+    }
+}
+
 #[test]
 fn max_forwards_counts_for_options_and_trace_only() {
     let mut play = Play::with("trace: on");

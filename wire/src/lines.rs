@@ -55,6 +55,11 @@ impl Lines {
             .map(|line| line.value.of(buf))
     }
 
+    /// The values of the lines of one kind as one list.
+    pub(crate) fn joined(&self, buf: &[u8], kind: Name) -> Vec<u8> {
+        self.of(buf, kind).collect::<Vec<_>>().join(&b","[..])
+    }
+
     /// Parses the lines that begin at `from` and returns where the head ends, or `None` where the empty line is yet to come.
     pub(crate) fn parse(
         &mut self,

@@ -158,7 +158,7 @@ impl<S: AsyncRead + Unpin> Answer<'_, S> {
 
     /// The body, or as much of it as is looked at.
     async fn body(&mut self, head: &ResponseHead, largest: usize) -> Result<Vec<u8>, Failure> {
-        let mut tracker = BodyTracker::new(head.framing);
+        let mut tracker = BodyTracker::of_answer(head.framing);
         let mut body = Vec::new();
         while !tracker.is_done() && body.len() < largest {
             let mut used = 0;

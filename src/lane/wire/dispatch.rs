@@ -138,7 +138,8 @@ fn find<S: Transport>(
 ) -> Result<(Passage, ClientBody, usize), Own> {
     let config = snapshot.config();
     // What came with the head is looked at before any backend is asked, and goes on with it in one piece.
-    let mut body = ClientBody::new(head.framing, config.limits.body_size);
+    let named = head.view(client.unused(), &client.worker.lines()).named_away();
+    let mut body = ClientBody::new(head.framing, named, config.limits.body_size);
     let with_head = body.take(&client.unused()[head.len..]);
     if let Some((status, reason)) = refusal(client, head, config) {
         return Err(Own::Refusal(status, reason));

@@ -274,7 +274,9 @@ impl<'a, S: Transport> Exchange<'a, S> {
             }
             if !self.client.unused().is_empty() {
                 let count = message.body.take(self.client.unused())?;
-                message.outgoing.queue(&self.client.unused()[..count]);
+                message
+                    .outgoing
+                    .queue(message.body.passes(&self.client.unused()[..count]));
                 self.client.consume(count);
                 self.upload_moved();
                 continue;
@@ -286,6 +288,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             };
             let scratch = worker.scratch();
             let (body, rest) = scratch[..count].split_at(message.body.take(&scratch[..count])?);
+            let body = message.body.passes(body);
             let sent = message.outgoing.send(cx, &mut self.backend.stream, body);
             self.client.keep(rest);
             self.upload_failure = sent.err();

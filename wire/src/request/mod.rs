@@ -122,6 +122,15 @@ impl<'a> RequestView<'a> {
         self.lines.values(self.buf, name)
     }
 
+    /// What `Connection` names, as a list, where the body may have trailers that it speaks of; empty without.
+    pub fn named_away(&self) -> Vec<u8> {
+        if self.head.names_headers && self.head.framing == Framing::Chunked {
+            self.lines.joined(self.buf, Name::Connection)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Whether a `Via` of this pseudonym is there: the request went through us already (RFC 9110 section 7.6.3).
     pub fn went_through(&self, pseudonym: &str) -> bool {
         let by = |hop: &[u8]| {

@@ -91,6 +91,15 @@ impl<'a> ResponseView<'a> {
     pub fn header(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines.values(self.buf, name)
     }
+
+    /// What `Connection` names, as a list, where the body may have trailers that it speaks of; empty without.
+    pub fn named_away(&self) -> Vec<u8> {
+        if self.head.names_headers && self.head.framing == Framing::Chunked {
+            self.lines.joined(self.buf, Name::Connection)
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 /// Parses the head of an answer at the start of `buf`; bytes behind it are left alone. On `Complete`, `lines` holds its

@@ -92,6 +92,28 @@ pub(super) fn canonical(digits: &[u8]) -> &[u8] {
     &digits[zeros.min(digits.len().saturating_sub(1))..]
 }
 
+/// `Trailer` without the names that will not be among the trailers; `named`: `Connection` names headers.
+pub(super) fn announce(copier: &mut Copier<'_>, line: &Line, lines: &crate::Lines, named: bool) {
+    let buf = copier.buf;
+    let passes =
+        |name: &&[u8]| crate::Name::classify(name).is_free() && !(named && is_named_away(lines, buf, name));
+    let value = line.value.of(buf);
+    if crate::fields::list(value).all(|name| passes(&name)) {
+        return;
+    }
+    let mut names = crate::fields::list(value).filter(passes).peekable();
+    if names.peek().is_none() {
+        return copier.skip(line);
+    }
+    copier.open(line);
+    for (at, name) in names.enumerate() {
+        let comma: &[u8] = if at == 0 { b"" } else { b", " };
+        copier.out.extend_from_slice(comma);
+        copier.out.extend_from_slice(name);
+    }
+    copier.out.extend_from_slice(b"\r\n");
+}
+
 /// Whether an option in the `Connection` lines is this name (RFC 9110 section 7.6.1).
 #[cold]
 pub(super) fn is_named_away(lines: &crate::Lines, buf: &[u8], name: &[u8]) -> bool {

@@ -96,6 +96,7 @@ pub(crate) fn is_changeable(kind: Name) -> bool {
     match kind {
         Name::Other
         | Name::Protected
+        | Name::Credentials
         | Name::Forwarded
         | Name::XForwardedFor
         | Name::XForwardedProto

@@ -2,7 +2,7 @@
 
 use super::{
     ClientAddress, RequestEdits,
-    copier::{Copier, canonical, is_named_away, write_connection, write_line, write_via},
+    copier::{Copier, announce, canonical, is_named_away, write_connection, write_line, write_via},
 };
 use crate::{
     Framing, Name, RequestView, TargetForm,
@@ -148,7 +148,9 @@ impl<'a> Writer<'a> {
             Name::ContentLength => return self.copier.replace(line, canonical(value)),
             Name::TransferEncoding => return self.copier.replace(line, b"chunked"),
             Name::MaxForwards => return self.max_forwards(line),
-            Name::Trailer => head.framing == Framing::Chunked,
+            Name::Trailer if head.framing == Framing::Chunked => {
+                return announce(&mut self.copier, line, self.view.lines, head.names_headers);
+            }
             Name::Expect => head.expect_continue,
             Name::Upgrade => head.upgrade,
             Name::XForwardedFor if trusted && !self.for_written => return self.append_for(line),

@@ -2,7 +2,7 @@
 
 use super::{
     LineEdits,
-    copier::{Copier, canonical, is_named_away, write_connection, write_line, write_via},
+    copier::{Copier, announce, canonical, is_named_away, write_connection, write_line, write_via},
 };
 use crate::{
     Framing, Name, ResponseView, Version,
@@ -108,7 +108,7 @@ fn rewrite(view: &ResponseView<'_>, context: &AnswerContext<'_>, copier: &mut Co
             return copier.replace(line, canonical(line.value.of(view.buf)));
         }
         Name::TransferEncoding if chunks => return copier.replace(line, b"chunked"),
-        Name::Trailer => chunks,
+        Name::Trailer if chunks => return announce(copier, line, view.lines, head.names_headers),
         Name::Upgrade => offers_upgrade(view),
         _ => false,
     };

@@ -265,3 +265,24 @@ fn via_and_close_come_last_and_only_where_wanted() {
         )
     );
 }
+
+#[test]
+fn rfc_9110_6_6_2_only_trailers_that_go_on_are_announced() {
+    let announced = |named: &str, trailer: &str| {
+        lines(&format!(
+            "Connection: {named}\r\nTransfer-Encoding: chunked\r\nTrailer: {trailer}"
+        ))
+    };
+    for (named, trailer, expected) in [
+        ("x", "X-End,ETag", "\r\nTrailer: X-End,ETag"),
+        ("x-hop", "X-End, X-Hop,ETag", "\r\nTrailer: X-End, ETag"),
+        ("x-hop", "x-hop", ""),
+        ("x", "Host, X-End, Cache-Control", "\r\nTrailer: X-End"),
+    ] {
+        assert_eq!(
+            announced(named, trailer),
+            format!("Transfer-Encoding: chunked{expected}"),
+            "{trailer}"
+        );
+    }
+}
