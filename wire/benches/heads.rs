@@ -61,7 +61,7 @@ fn heads(criterion: &mut Criterion) {
     }
     let asked = Asked {
         method: Method::Get,
-        upgrade: false,
+        offers: b"",
     };
     let answer = AnswerContext {
         edits: None,

@@ -60,6 +60,8 @@ pub enum Name {
     MaxForwards,
     /// Only for the next hop and of no use to it: left out.
     HopByHop,
+    /// `Proxy-Authenticate`.
+    ProxyAuthenticate,
     /// `Via`.
     Via,
     /// `Date`.
@@ -147,7 +149,7 @@ pub const RULES: &[Rule] = &[
     row("te", Name::Te, (Rewrite, Drop), ("RFC 9110 10.1.4", "`trailers` is kept, with its connection option")),
     row("keep-alive", Name::HopByHop, (Drop, Drop), ("RFC 9110 7.6.1", "speaks of the connection it came on")),
     row("proxy-connection", Name::HopByHop, (Drop, Drop), ("RFC 9112 C.2.2", "never a standard; named away by nobody")),
-    row("proxy-authenticate", Name::HopByHop, (Drop, Drop), ("RFC 9110 11.7.1", "for the next client on the chain only; we ask for none")),
+    row("proxy-authenticate", Name::ProxyAuthenticate, (Drop, Rewrite), ("RFC 9110 11.7.1", "kept in 407, which must have it; else of no use")),
     row("proxy-authorization", Name::HopByHop, (Drop, Drop), ("RFC 9110 11.7.2", "meant for us, and credentials go no further than meant")),
     row("proxy-authentication-info", Name::HopByHop, (Drop, Drop), ("RFC 9110 11.7.3", "as proxy-authenticate")),
     row("http2-settings", Name::HopByHop, (Drop, Drop), ("RFC 9113 3.1", "the upgrade to h2c is obsolete and would be a tunnel past the routes")),

@@ -126,10 +126,7 @@ impl<S: AsyncRead + Unpin> Answer<'_, S> {
     /// The final head, and what it says: `200 OK`.
     async fn head(&mut self, method: Method) -> Result<(ResponseHead, String), Failure> {
         let mut lines = Lines::new();
-        let asked = Asked {
-            method,
-            upgrade: false,
-        };
+        let asked = Asked { method, offers: b"" };
         let mut interim = 0;
         loop {
             let parsed = parse_response(&self.bytes, &mut lines, &LIMITS, asked)

@@ -88,6 +88,7 @@ pub(super) fn dispatch<S: Transport>(client: &mut Client<S>, head: &RequestHead)
         came: head.len + with_head,
         message: Message {
             head: *head,
+            offers: head.view(client.unused(), &client.worker.lines()).offers(),
             config,
             sticky: passage.sticky,
             deadline: terms.timeouts.request.map(|whole| (started + whole, whole)),

@@ -65,6 +65,8 @@ pub(super) enum End {
 /// What is asked of backends, the same in all attempts.
 pub(super) struct Message {
     pub(super) head: RequestHead,
+    /// The protocols that it asks to switch to.
+    pub(super) offers: Vec<u8>,
     pub(super) config: Arc<Config>,
     /// The pool as it was when the request came, and the terms; attempts after the first take the newest backends.
     pub(super) destination: Arc<Destination>,

@@ -122,6 +122,15 @@ impl<'a> RequestView<'a> {
         self.lines.values(self.buf, name)
     }
 
+    /// The protocols that it asks to switch to, as a list; empty where [`RequestHead::upgrade`] is not set.
+    pub fn offers(&self) -> Vec<u8> {
+        if self.head.upgrade {
+            self.lines.joined(self.buf, Name::Upgrade)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// What `Connection` names, as a list, where the body may have trailers that it speaks of; empty without.
     pub fn named_away(&self) -> Vec<u8> {
         if self.head.names_headers && self.head.framing == Framing::Chunked {

@@ -42,6 +42,16 @@ impl<'a> Copier<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// Takes out white space before the colon.
+    #[cold]
+    pub(super) fn tighten(&mut self, line: &Line) {
+        if self.buf.get(line.name.end as usize) != Some(&b':') {
+            self.open(line);
+            self.out.extend_from_slice(line.value.of(self.buf));
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
     /// Writes a line's name and colon, for a value and CRLF to follow in `out`.
     pub(super) fn open(&mut self, line: &Line) {
         self.skip(line);
@@ -99,7 +109,7 @@ pub(super) fn announce(copier: &mut Copier<'_>, line: &Line, lines: &crate::Line
         |name: &&[u8]| crate::Name::classify(name).is_free() && !(named && is_named_away(lines, buf, name));
     let value = line.value.of(buf);
     if crate::fields::list(value).all(|name| passes(&name)) {
-        return;
+        return copier.tighten(line);
     }
     let mut names = crate::fields::list(value).filter(passes).peekable();
     if names.peek().is_none() {

@@ -114,6 +114,7 @@ pub(crate) fn is_changeable(kind: Name) -> bool {
         | Name::Expect
         | Name::MaxForwards
         | Name::HopByHop
+        | Name::ProxyAuthenticate
         | Name::Via
         | Name::Date => false,
     }

@@ -85,11 +85,8 @@ pub fn write_response_head(view: &ResponseView<'_>, context: &AnswerContext<'_>,
             continue;
         }
         match line.kind.on_response() {
-            Action::Keep if head.names_headers && line.kind.is_free() => {
-                if is_named_away(view.lines, view.buf, line.name.of(view.buf)) {
-                    copier.skip(line);
-                }
-            }
+            Action::Keep if head.names_headers && is_gone(view, line) => copier.skip(line),
+            Action::Keep if head.spaced_names => copier.tighten(line),
             Action::Keep => {}
             Action::Rewrite | Action::Combine => rewrite(view, context, &mut copier, line),
             Action::Drop => copier.skip(line),
@@ -98,6 +95,10 @@ pub fn write_response_head(view: &ResponseView<'_>, context: &AnswerContext<'_>,
     let end = head.len as u32;
     copier.jump(end.saturating_sub(2), end);
     finish(view, context, copier.out)
+}
+
+fn is_gone(view: &ResponseView<'_>, line: &Line) -> bool {
+    line.kind.is_free() && is_named_away(view.lines, view.buf, line.name.of(view.buf))
 }
 
 fn rewrite(view: &ResponseView<'_>, context: &AnswerContext<'_>, copier: &mut Copier<'_>, line: &Line) {
@@ -110,10 +111,13 @@ fn rewrite(view: &ResponseView<'_>, context: &AnswerContext<'_>, copier: &mut Co
         Name::TransferEncoding if chunks => return copier.replace(line, b"chunked"),
         Name::Trailer if chunks => return announce(copier, line, view.lines, head.names_headers),
         Name::Upgrade => offers_upgrade(view),
+        Name::ProxyAuthenticate => head.status == 407,
         _ => false,
     };
     if !keep {
         copier.skip(line);
+    } else if head.spaced_names {
+        copier.tighten(line);
     }
 }
 

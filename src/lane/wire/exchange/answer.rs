@@ -112,7 +112,10 @@ impl<S: Transport> Exchange<'_, S> {
     fn take_heads(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], lines: &mut Lines) -> Result<bool, End> {
         let bad = |text: String| End::Failed(Phase::Waiting, ProxyError::BadAnswer(text));
         loop {
-            let asked = Asked::from(&self.message.head);
+            let asked = Asked {
+                method: self.message.head.method,
+                offers: &self.message.offers,
+            };
             match parse_response(bytes, lines, &self.worker.limits, asked) {
                 Err(error) => return Err(bad(error.to_string())),
                 Ok(Parsed::Partial) => {
@@ -124,6 +127,7 @@ impl<S: Transport> Exchange<'_, S> {
                     if self.interim > MOST_INTERIM {
                         return Err(bad("too many interim answers".to_owned()));
                     }
+                    self.dirty |= !head.keep_alive;
                     self.pass_interim(cx, &head, bytes, lines)?;
                     bytes = &bytes[head.len..];
                 }
