@@ -160,12 +160,12 @@ pub const RULES: &[Rule] = &[
     row("via", Name::Via, (Keep, Keep), ("RFC 9110 7.6.3", "a line of ours behind it where `via` is on")),
     row("date", Name::Date, (Keep, Keep), ("RFC 9110 6.6.1", "added to final answers without one")),
     // Where it came from.
-    row("forwarded", Name::Forwarded, (Combine, Keep), ("RFC 7239 4", "for, host and proto of this hop")),
+    row("forwarded", Name::Forwarded, (Combine, Keep), ("RFC 7239 4", "for, host and proto of this hop; what is malformed is replaced")),
     row("x-forwarded-for", Name::XForwardedFor, (Combine, Keep), ("RFC 7239 7.4", "the client's address")),
-    row("x-forwarded-proto", Name::XForwardedProto, (Rewrite, Keep), ("RFC 7239 5.4", "kept from a trusted peer, else ours")),
-    row("x-forwarded-host", Name::XForwardedHost, (Rewrite, Keep), ("RFC 7239 5.3", "kept from a trusted peer, else ours")),
+    row("x-forwarded-proto", Name::XForwardedProto, (Rewrite, Keep), ("RFC 7239 5.4", "kept from a trusted peer, of several lines the last; else ours")),
+    row("x-forwarded-host", Name::XForwardedHost, (Rewrite, Keep), ("RFC 7239 5.3", "kept from a trusted peer, of several lines the last; else ours")),
     row("x-real-ip", Name::XForwardedOther, (Rewrite, Keep), ("RFC 7239 8.1", "kept from a trusted peer, else dropped")),
-    row("x-request-id", Name::XRequestId, (Rewrite, Keep), ("RFC 7239 8.1", "kept from a trusted peer; replaced where we have one")),
+    row("x-request-id", Name::XRequestId, (Rewrite, Keep), ("RFC 7239 8.1", "the client's if it is fit to be logged, of several lines the first; else ours")),
     // For all recipients.
     credentials("authorization", "RFC 9110 11.6.2"),
     credentials("cookie", "RFC 6265 4.2"),
