@@ -521,6 +521,7 @@ fn max_forwards_counts_for_options_and_trace_only() {
         ("OPTIONS", "5", "4"),
         ("OPTIONS", "1", "0"),
         ("TRACE", "10", "9"),
+        ("OPTIONS", "99999999999999999999999999", "18446744073709551614"),
         ("GET", "5", "5"),
         ("GET", "0", "0"),
         ("POST", "x", "x"),
@@ -536,19 +537,54 @@ fn max_forwards_counts_for_options_and_trace_only() {
         backend.send(OK);
         play.reads_ok();
     }
-    for method in ["OPTIONS", "TRACE"] {
-        let mut client = play.balancer.peer();
-        client.send(format!(
-            "{method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n"
-        ));
+    let mut client = play.balancer.peer();
+    for _ in 0..2 {
+        client.send("OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
         let head = client.read_head();
-        let expected = if method == "OPTIONS" { 200 } else { 405 };
-        assert_eq!(head.status(), expected);
-        assert!(head.list("Allow").contains(&"get".to_owned()), "{head:?}");
-        assert!(
-            backend.is_silent_for(std::time::Duration::from_millis(50)),
-            "{method} went on"
+        assert_eq!(
+            (head.status(), head.list("Connection")),
+            (200, vec![]),
+            "{head:?}"
+        );
+        for method in ["get", "trace"] {
+            assert!(head.list("Allow").contains(&method.to_owned()), "{head:?}");
+        }
+        client.read(head.one("Content-Length").unwrap().parse().unwrap());
+    }
+    assert!(
+        backend.is_silent_for(std::time::Duration::from_millis(50)),
+        "OPTIONS went on"
+    );
+    assert!(play.stage.waiting().is_none());
+}
+
+#[test]
+fn a_trace_that_goes_no_further_shows_what_came() {
+    let mut play = Play::with("trace: on");
+    for _ in 0..2 {
+        play.client.send(
+            "TRACE /a?b HTTP/1.1\r\nHost: a\r\nX-A:  1\r\nCookie: c=d\r\nAuthorization: Basic x\r\nMax-Forwards: 0\r\n\
+             proxy-authorization: Basic y\r\n\r\n",
+        );
+        let head = play.client.read_head();
+        assert_eq!(
+            (head.status(), head.one("Content-Type"), head.list("Connection")),
+            (200, Some("message/http"), vec![])
+        );
+        let body = play
+            .client
+            .read(head.one("Content-Length").unwrap().parse().unwrap());
+        assert_eq!(
+            latin1(&body),
+            "TRACE /a?b HTTP/1.1\r\nHost: a\r\nX-A:  1\r\nMax-Forwards: 0\r\n\r\n"
         );
     }
     assert!(play.stage.waiting().is_none());
+    // Where it is not allowed it is not named either.
+    let mut play = Play::new();
+    play.client
+        .send("TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
+    let head = play.client.read_head();
+    assert_eq!(head.status(), 405);
+    assert!(!head.list("Allow").contains(&"trace".to_owned()), "{head:?}");
 }

@@ -42,6 +42,16 @@ pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
     (length <= LARGEST_LENGTH).then_some(length)
 }
 
+/// A `Max-Forwards` value: digits only; a number that is larger than ours is the largest (RFC 9110 section 7.6.2).
+pub(crate) fn hops(value: &[u8]) -> Option<u64> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    digits.then(|| {
+        value.iter().fold(0, |hops: u64, digit| {
+            hops.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+        })
+    })
+}
+
 /// What a `Transfer-Encoding` value says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -158,6 +168,15 @@ mod tests {
             "99999999999999999999999999",
         ] {
             assert_eq!(content_length(value.as_bytes()), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn hops_are_digits_and_bounded() {
+        assert_eq!((hops(b"0"), hops(b"007")), (Some(0), Some(7)));
+        assert_eq!(hops(b"99999999999999999999999999"), Some(u64::MAX));
+        for value in ["", "x", "-1", "+1", "1 1", "1,1"] {
+            assert_eq!(hops(value.as_bytes()), None, "{value:?}");
         }
     }
 

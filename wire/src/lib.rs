@@ -37,7 +37,7 @@ pub use framing::{
 pub use limits::Limits;
 pub use lines::{Lines, worth_parsing};
 pub use message::{Framing, Method, Parsed, Version};
-pub use request::{RequestHead, RequestView, TargetForm, parse_request};
+pub use request::{Glimpse, RequestHead, RequestView, TargetForm, only_empty_lines, parse_request};
 pub use response::{Asked, ResponseHead, ResponseView, parse_response};
 pub use rewrite::{
     AddedLines, AnswerContext, BodyPlan, ClientAddress, ForwardContext, LineEdits, RequestEdits,
