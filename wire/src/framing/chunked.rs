@@ -131,6 +131,7 @@ impl Chunked {
     }
 
     /// How many of the next `there` bytes are data, which is skipped; 0 where there is framing to be read.
+    #[inline]
     pub(super) fn skip_data(&mut self, there: usize) -> usize {
         if self.at != At::Data {
             return 0;
@@ -144,13 +145,16 @@ impl Chunked {
     }
 
     /// Reads a byte that is no data.
+    #[inline]
     pub(super) fn byte(&mut self, byte: u8) -> Result<Fate, BodyError> {
         self.at = match self.at {
-            At::SizeStart | At::Size | At::AfterSize => return self.size_byte(byte),
+            At::SizeStart | At::Size => return self.size_byte(byte),
             At::TrailerStart | At::TrailerName | At::TrailerValue => return self.trailer_byte(byte),
             At::DataCr if byte == b'\r' => At::DataLf,
             At::DataLf if byte == b'\n' => {
-                *self = Self::new(self.reading);
+                self.size = 0;
+                self.digits = 0;
+                self.length = 0;
                 At::SizeStart
             }
             At::SizeLf if byte == b'\n' && self.size > 0 => At::Data,
@@ -169,7 +173,9 @@ impl Chunked {
             }
             extension => {
                 self.count(LONGEST_LINE, BodyError::ChunkLineTooLong)?;
-                if let Some(behind) = self.behind_space(byte) {
+                if matches!(byte, b' ' | b'\t')
+                    && let Some(behind) = self.behind_space(byte)
+                {
                     self.at = behind;
                     return Ok(Fate::Cut);
                 }
@@ -180,6 +186,7 @@ impl Chunked {
     }
 
     /// Where white space that may be cut out leads to.
+    #[cold]
     fn behind_space(&self, byte: u8) -> Option<At> {
         if self.reading != Reading::Answer || !matches!(byte, b' ' | b'\t') {
             return None;
@@ -193,11 +200,9 @@ impl Chunked {
         }
     }
 
+    #[inline]
     fn size_byte(&mut self, byte: u8) -> Result<Fate, BodyError> {
         let digit = match byte {
-            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' if self.at == At::AfterSize => {
-                return Err(BodyError::ChunkSize);
-            }
             b'0'..=b'9' => byte - b'0',
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
@@ -212,7 +217,6 @@ impl Chunked {
             }
             b'\n' => return Err(BodyError::LineEnding),
             _ => {
-                self.count(LONGEST_LINE, BodyError::ChunkLineTooLong)?;
                 self.at = self.behind_space(byte).ok_or(BodyError::ChunkSize)?;
                 return Ok(Fate::Cut);
             }
@@ -279,8 +283,12 @@ fn next_in_extension(at: At, byte: u8) -> Result<At, BodyError> {
     Ok(match (at, byte) {
         (At::ExtensionStart | At::ExtensionName, _) if is(byte, TOKEN) => At::ExtensionName,
         (At::ExtensionName | At::AfterName, b'=') => At::ValueStart,
-        (At::ExtensionName | At::AfterName | At::ValueToken | At::AfterValue, b';') => At::ExtensionStart,
-        (At::ExtensionName | At::AfterName | At::ValueToken | At::AfterValue, b'\r') => At::SizeLf,
+        (At::AfterSize | At::ExtensionName | At::AfterName | At::ValueToken | At::AfterValue, b';') => {
+            At::ExtensionStart
+        }
+        (At::AfterSize | At::ExtensionName | At::AfterName | At::ValueToken | At::AfterValue, b'\r') => {
+            At::SizeLf
+        }
         (At::ValueStart, b'"') => At::Quoted,
         (At::ValueStart | At::ValueToken, _) if is(byte, TOKEN) => At::ValueToken,
         (At::Quoted, b'"') => At::AfterValue,
@@ -288,6 +296,7 @@ fn next_in_extension(at: At, byte: u8) -> Result<At, BodyError> {
         (At::Quoted, _) if is(byte, QUOTED) => At::Quoted,
         (At::Escaped, _) if is(byte, VALUE) => At::Quoted,
         _ if byte == b'\n' => return Err(BodyError::LineEnding),
+        (At::AfterSize, _) => return Err(BodyError::ChunkSize),
         _ => return Err(BodyError::ChunkExtension),
     })
 }
