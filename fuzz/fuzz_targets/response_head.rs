@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     let method = [Method::Get, Method::Head, Method::Post, Method::Options][usize::from(choice & 3)];
     let asked = Asked {
         method,
-        upgrade: choice & 4 != 0,
+        offers: if choice & 4 != 0 { b"websocket, foo/1" } else { b"" },
     };
     let (mut lines, limits) = (Lines::new(), Limits::default());
     let Ok(Parsed::Complete(head)) = parse_response(data, &mut lines, &limits, asked) else {

@@ -256,11 +256,11 @@ fn answer(
 fn scheme(incoming: &Incoming<'_>) -> &'static str {
     let mut scheme = "http";
     if incoming.peer.trusted {
+        // Of several lines the last: the nearest proxy's, which is the one that goes on.
         incoming.headers.any("x-forwarded-proto", &mut |value| {
-            if value.eq_ignore_ascii_case(b"https") {
-                scheme = "https";
-            }
-            true
+            let https = value.eq_ignore_ascii_case(b"https");
+            scheme = if https { "https" } else { "http" };
+            false
         });
     }
     scheme

@@ -61,6 +61,30 @@ fn empty_lines_do_not_keep_a_connection() {
 }
 
 #[test]
+fn an_empty_line_behind_a_request_is_no_request() {
+    let mut play = Play::with("timeouts: {request_header: 300ms, client_idle: 1500ms}");
+    let (mut backend, _) = play.request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok\r\n");
+    assert_eq!(backend.read(2), b"ok");
+    backend.send(OK);
+    play.reads_ok();
+    assert!(
+        play.client.is_silent_for(Duration::from_millis(800)),
+        "an answer that nobody asked for"
+    );
+    play.goes_on(&mut backend);
+    play.client.send("\r\n\r");
+    play.client.expect_end_within(Duration::from_secs(5));
+    // With a request behind it, the request's time begins.
+    play.client = play.balancer.peer();
+    play.client.send(format!("{GET}\r\n"));
+    backend.read_head();
+    backend.send(OK);
+    play.reads_ok();
+    play.client.send("GET /");
+    play.reads_error(408);
+}
+
+#[test]
 fn a_connection_without_a_request_is_closed_without_an_answer() {
     let play = Play::with("timeouts: {request_header: 500ms, client_idle: 500ms}");
     play.balancer.peer().expect_end_within(Duration::from_secs(5));

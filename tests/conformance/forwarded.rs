@@ -40,6 +40,65 @@ fn claims_of_trusted_proxies_are_kept_and_appended_to() {
 }
 
 #[test]
+fn what_a_trusted_proxy_says_twice_goes_on_once() {
+    let mut play = Play::with("trusted_proxies: [\"127.0.0.1\"]");
+    let (_backend, head) = play.request(
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: one\r\nX-Forwarded-Proto: http\r\n\
+         X-Forwarded-Host: two\r\n\r\n",
+    );
+    assert_eq!(head.all("X-Forwarded-Proto"), ["http"]);
+    assert_eq!(head.all("X-Forwarded-Host"), ["two"]);
+}
+
+#[test]
+fn a_malformed_forwarded_is_replaced() {
+    for malformed in [
+        "Forwarded: for=\"unbalanced",
+        "Forwarded: for=6.6.6.6\r\nForwarded: for=\"a\\",
+        "Forwarded: for=a b",
+    ] {
+        let mut play = Play::with("trusted_proxies: [\"127.0.0.1\"]");
+        let (_backend, head) = play.request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{malformed}\r\n\r\n"));
+        assert_eq!(
+            head.all("Forwarded"),
+            ["for=127.0.0.1;host=a;proto=http"],
+            "{malformed:?}"
+        );
+    }
+}
+
+#[test]
+fn one_request_id_goes_on_and_it_is_fit_to_be_logged() {
+    for more in ["", "trusted_proxies: [\"127.0.0.1\"]"] {
+        let mut play = Play::with(more);
+        for (lines, expected) in [
+            ("X-Request-Id: good", Some("good")),
+            ("X-Request-Id: good\r\nX-Request-Id: evil\"x", Some("good")),
+            ("X-Request-Id: evil\"x\r\nX-Request-Id: good", None),
+            ("X-Request-Id: evil\"x", None),
+            ("X: y", None),
+        ] {
+            play.client = play.balancer.peer();
+            play.client.send(format!(
+                "GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\nConnection: close\r\n\r\n"
+            ));
+            let mut backend = play.stage.accept();
+            let head = backend.read_head();
+            let id = head.one("X-Request-Id").unwrap().to_owned();
+            match expected {
+                Some(expected) => assert_eq!(id, expected, "{lines:?}"),
+                None => assert!(
+                    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                    "{head:?}"
+                ),
+            }
+            backend.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+            play.reads_ok();
+        }
+    }
+}
+
+#[test]
 fn without_claims_the_usual_headers_are_added() {
     for more in ["", "trusted_proxies: [\"127.0.0.1\"]"] {
         let mut play = Play::with(more);

@@ -296,11 +296,18 @@ fn trailers_pass_unless_they_would_change_the_message() {
     let request = scene.passes(&with("X-Sum: 42\r\nX-sum:  43\r\n"));
     let trailer = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(request.trailers, [trailer("X-Sum", "42"), trailer("X-sum", "43")]);
+    // Whoever would take these for headers is not told of them.
+    let request = scene.passes(&with(
+        "X-Sum: 42\r\nPragma: x\r\nCache-Control: x\r\nDate: x\r\nContent-Type: x\r\n",
+    ));
+    assert_eq!(request.trailers, [trailer("X-Sum", "42")]);
     for trailers in [
         "Content-Length: 5\r\n",
         "Transfer-Encoding: chunked\r\n",
         "Host: b\r\n",
+        "Max-Forwards: 1\r\n",
         "Authorization: Basic x\r\n",
+        "Cookie: a=b\r\n",
         "X-Forwarded-For: 1.2.3.4\r\n",
         "X Sum: 1\r\n",
         "X-Sum : 1\r\n",

@@ -156,7 +156,7 @@ fn an_absolute_target_becomes_host_and_path() {
         ("http://target.example/a?b", "/a?b", "target.example"),
         ("http://target.example:8080/", "/", "target.example:8080"),
         ("HTTP://Target.Example/A", "/A", "Target.Example"),
-        ("https://target.example/a//b/../c", "/a//b/../c", "target.example"),
+        ("http://target.example/a//b/../c", "/a//b/../c", "target.example"),
         ("http://target.example", "/", "target.example"),
         ("http://target.example?q", "/?q", "target.example"),
         ("http://[::1]:80/x", "/x", "[::1]:80"),
@@ -171,6 +171,78 @@ fn an_absolute_target_becomes_host_and_path() {
     }
     let request = scene.passes("OPTIONS http://target.example HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(request.target, "*", "RFC 9112 section 3.2.4");
+}
+
+#[test]
+fn an_https_target_over_plain_tcp_is_421() {
+    let scene = Scene::new();
+    for target in ["https://a/x", "HTTPS://a", "https://other:443/"] {
+        scene.refuses(421, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    }
+    // Who ended TLS may say so.
+    let scene = Scene::with("trusted_proxies: [\"127.0.0.0/8\", \"::1\"]");
+    let request = scene.passes("GET https://a/x HTTP/1.1\r\nHost: b\r\n\r\n");
+    assert_eq!((request.target.as_str(), request.all("Host")), ("/x", vec!["a"]));
+}
+
+#[test]
+fn a_refused_head_request_has_an_answer_without_a_body() {
+    let balancer = Scene::new().balancer;
+    for (bytes, status) in [
+        ("HEAD / HTTP/9.9\r\nHost: a\r\n\r\n", 505),
+        ("\r\nHEAD / HTTP/1.1\r\n\r\n", 400),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n", 400),
+        ("HEAD  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHEAD : a\r\n\r\n", 400),
+    ] {
+        let mut client = balancer.peer();
+        client.send(bytes);
+        let head = client.read_head();
+        assert_eq!(
+            (head.status(), head.list("Connection")),
+            (status, vec!["close".to_owned()])
+        );
+        let length: usize = head.one("Content-Length").unwrap().parse().unwrap();
+        let (body, ending) = client.read_to_end();
+        let expected = if bytes.contains("HEAD ") && !bytes.starts_with("GET") {
+            0
+        } else {
+            length
+        };
+        assert_eq!(
+            (body.len(), ending),
+            (expected, crate::harness::Ending::Closed),
+            "{bytes:?}"
+        );
+        assert!(length > 0, "{head:?}");
+    }
+    // 408 as well.
+    let balancer = Scene::with("timeouts: {request_header: 300ms}").balancer;
+    let mut client = balancer.peer();
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n");
+    assert_eq!(client.read_head().status(), 408);
+    client.expect_end();
+}
+
+#[test]
+fn a_refusal_is_json_for_those_who_ask_for_that() {
+    let balancer = Scene::new().balancer;
+    for (lines, status) in [
+        ("Expect: x\r\n", 417),
+        ("X y: z\r\n", 400),
+        ("Content-Length: x\r\n", 400),
+    ] {
+        let mut client = balancer.peer();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n{lines}\r\n"
+        ));
+        let head = client.read_head();
+        assert_eq!(
+            (head.status(), head.one("Content-Type")),
+            (status, Some("application/json"))
+        );
+    }
 }
 
 #[test]

@@ -103,7 +103,9 @@ fn header_lines_of_answers_that_are_none_are_refused() {
         " X: y",
         "X\u{e9}: y",
         "Content-Length : 5",
-        "X : y",
+        "X : y\r\n folded",
+        "X \r\n : y",
+        "Content-Length : 5\r\nTransfer-Encoding : chunked",
         "X: a\r\r\nY: b",
         "X: y\n",
     ]
@@ -133,6 +135,50 @@ fn a_switch_of_protocols_that_nobody_asked_for_is_refused() {
         "HTTP/1.1 101 Switching Protocols\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 5\r\n\r\n",
     ]);
+}
+
+#[test]
+fn a_switch_to_what_was_not_offered_is_refused() {
+    for (offered, switched) in [
+        ("websocket", "h2c"),
+        ("websocket", "foo"),
+        ("websocket", "websocket, foo"),
+        ("websocket", ","),
+        ("foo/1", "foo/2"),
+        ("a, b", "c"),
+    ] {
+        let mut play = Play::new();
+        let (mut backend, _) = play.request(&format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: {offered}\r\nConnection: Upgrade\r\n\r\n"
+        ));
+        backend.send(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {switched}\r\nConnection: Upgrade\r\n\r\nraw"
+        ));
+        play.reads_error(502);
+        backend.expect_end();
+        play.goes_on_with_another();
+    }
+}
+
+#[test]
+fn a_body_that_must_not_be_costs_the_connection() {
+    for answer in [
+        "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        let mut play = Play::new();
+        let (mut backend, mut head) = play.answer(answer);
+        if head.status() == 103 {
+            head = play.client.read_head();
+        }
+        assert_eq!(
+            (head.status(), head.one("Content-Length")),
+            (204, None),
+            "{answer:?}"
+        );
+        play.goes_on_without(&mut backend);
+    }
 }
 
 #[test]
@@ -230,13 +276,13 @@ fn a_chunked_answer_that_turns_into_nonsense_is_broken_off() {
         "5\r\nhelloXX",
         "0x5\r\nhello\r\n",
         "5\nhello\r\n",
-        "5 \r\nhello\r\n",
-        "5 ;a\r\nhello\r\n0\r\n\r\n",
-        "5; a=b\r\nhello\r\n0\r\n\r\n",
+        " 5\r\nhello\r\n",
+        "5 5\r\nhello\r\n",
+        "5 ;a b\r\nhello\r\n0\r\n\r\n",
         "-5\r\nhello\r\n",
         "zz\r\n",
         "ffffffffffffffff\r\nhello",
-        "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
+        "5\r\nhello\r\n0\r\nContent Length: 5\r\n\r\n",
         "0\r\nX: a\rb\r\n\r\n",
         "0\n\n",
     ] {

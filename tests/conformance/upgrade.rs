@@ -75,15 +75,18 @@ fn any_protocol_may_be_switched_to_but_another_http() {
     let request = |protocol: &str, connection: &str| {
         format!("GET / HTTP/1.1\r\nHost: a\r\nupgrade: {protocol}\r\nConnection: {connection}\r\n\r\n")
     };
-    for (protocol, connection) in [
-        ("tcp", "upgrade"),
-        ("SPDY/3.1", "Upgrade"),
-        ("a, b/2", "x, UPGRADE"),
+    for (protocol, connection, chosen) in [
+        ("tcp", "upgrade", "TCP"),
+        ("SPDY/3.1", "Upgrade", "SPDY/3.1"),
+        ("a, b/2", "x, UPGRADE", "b/2"),
+        ("a, b/2", "x, UPGRADE", "b, A"),
     ] {
         let mut play = Play::new();
         let (mut backend, head) = play.request(&request(protocol, connection));
         assert_eq!(head.one("Upgrade"), Some(protocol));
-        backend.send("HTTP/1.1 101 Go\r\nUpgrade: any\r\nConnection: upgrade\r\n\r\n\0\r\n\r\n\u{7f}");
+        backend.send(format!(
+            "HTTP/1.1 101 Go\r\nUpgrade: {chosen}\r\nConnection: upgrade\r\n\r\n\0\r\n\r\n\u{7f}"
+        ));
         assert_eq!(play.client.read_head().first(), "HTTP/1.1 101 Go");
         assert_eq!(play.client.read(6), b"\0\r\n\r\n\x7f");
         play.client.send("GET /not-http HTTP/1.1\r\n\r\n");

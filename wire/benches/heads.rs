@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lb_wire::{
-    AnswerContext, Asked, BodyPlan, BodyTracker, ClientAddress, ForwardContext, Framing, Limits, Lines,
-    Method, Parsed, Version, parse_request, parse_response, write_chunk, write_request_head,
+    AnswerContext, Asked, BodyFilter, BodyPlan, BodyTracker, ClientAddress, ForwardContext, Framing, Limits,
+    Lines, Method, Parsed, Version, parse_request, parse_response, write_chunk, write_request_head,
     write_response_head,
 };
 use std::hint::black_box;
@@ -61,7 +61,7 @@ fn heads(criterion: &mut Criterion) {
     }
     let asked = Asked {
         method: Method::Get,
-        upgrade: false,
+        offers: b"",
     };
     let answer = AnswerContext {
         edits: None,
@@ -95,6 +95,13 @@ fn bodies(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("chunks of {size}"), |bencher| {
             bencher.iter(|| BodyTracker::new(Framing::Chunked).feed(black_box(&body)))
+        });
+        group.bench_function(format!("chunks of {size}, passed on"), |bencher| {
+            bencher.iter(|| {
+                let mut instead = Vec::new();
+                let mut filter = BodyFilter::of_answer(Framing::Chunked, Vec::new());
+                filter.pass(black_box(&body), &mut instead)
+            })
         });
     }
     group.finish();

@@ -116,7 +116,7 @@ pub enum ResponseError {
     /// The first line is no status line: version, space, three digits from 100, space, reason (RFC 9112 section 4).
     #[error("malformed status line")]
     StatusLine,
-    /// A header line does not begin with a token and a colon: folded, a space before the colon (RFC 9112 section 5).
+    /// A header line does not begin with a token, perhaps white space, and a colon: folded, for example (RFC 9112 section 5).
     #[error("malformed header name")]
     HeaderName,
     /// A header value has a control character (RFC 9110 section 5.5).
@@ -143,7 +143,7 @@ pub enum ResponseError {
     /// Both Content-Length and Transfer-Encoding (RFC 9112 section 6.3).
     #[error("both content-length and transfer-encoding")]
     LengthAndEncoding,
-    /// 101 that nobody asked for, or that names no protocol (RFC 9110 sections 7.8 and 15.2.2).
+    /// 101 that nobody asked for, or that names no protocol or one that was not offered (RFC 9110 sections 7.8 and 15.2.2).
     #[error("switch of protocols that was not asked for")]
     UnaskedSwitch,
     /// More connection options than any head needs (RFC 9110 section 7.6.1).
@@ -158,7 +158,7 @@ pub enum BodyError {
     /// A chunk size is no run of 1 to 16 hexadecimal digits up to `i64::MAX` (RFC 9112 section 7.1).
     #[error("invalid chunk size")]
     ChunkSize,
-    /// Extensions are not `;name[=token or quoted string]`, without white space (RFC 9112 section 7.1.1).
+    /// Extensions are not `;name[=token or quoted string]`, in requests without white space (RFC 9112 section 7.1.1).
     #[error("invalid chunk extension")]
     ChunkExtension,
     /// A chunk-size line is longer than 4 KiB (RFC 9112 section 7.1.1 asks for a limit).

@@ -9,9 +9,13 @@ use crate::bytes::{TOKEN, run, trim};
 /// Largest length accepted, of a body or a chunk: many peers count in signed 64 bits.
 pub(crate) const LARGEST_LENGTH: u64 = i64::MAX as u64;
 
-/// Connection options of one head at most. Each unknown header is compared with each of them, so without a bound a head
+/// Connection options of a request at most. Each unknown header is compared with each of them, so without a bound a head
 /// of commas would cost milliseconds; real heads have one to three.
 pub(crate) const MOST_OPTIONS: usize = 32;
+
+/// Connection options of an answer at most. Backends are no strangers: this is only to be a bound. A hundred headers that are
+/// compared with each of these take a tenth of a millisecond.
+pub(crate) const MOST_ANSWER_OPTIONS: usize = 256;
 
 /// The elements of a comma-separated list, without spaces around them and without empty ones (RFC 9110 section 5.6.1).
 /// For lists of tokens: a quoted comma separates too.
@@ -36,6 +40,16 @@ pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
         length = length.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
     }
     (length <= LARGEST_LENGTH).then_some(length)
+}
+
+/// A `Max-Forwards` value: digits only; a number that is larger than ours is the largest (RFC 9110 section 7.6.2).
+pub(crate) fn hops(value: &[u8]) -> Option<u64> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    digits.then(|| {
+        value.iter().fold(0, |hops: u64, digit| {
+            hops.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+        })
+    })
 }
 
 /// What a `Transfer-Encoding` value says.
@@ -111,6 +125,24 @@ pub(crate) fn upgrades_to_http2(value: &[u8]) -> bool {
     })
 }
 
+/// Whether each protocol of an answer's `Upgrade` value is one that the request offered, and the value names one at all (RFC
+/// 9110 section 7.8). Names are compared without case, versions where both sides give one.
+pub(crate) fn was_offered(value: &[u8], offered: &[u8]) -> bool {
+    let parts = |protocol: &'_ [u8]| {
+        let end = memchr::memchr(b'/', protocol).unwrap_or(protocol.len());
+        (end, (end < protocol.len()).then_some(end + 1))
+    };
+    let same = |one: &[u8], other: &[u8]| {
+        let ((name, version), (other_name, other_version)) = (parts(one), parts(other));
+        let versions = version.zip(other_version);
+        one[..name].eq_ignore_ascii_case(&other[..other_name])
+            && versions.is_none_or(|(version, other_version)| one[version..] == other[other_version..])
+    };
+    list(value).next().is_some()
+        && list(value).all(|protocol| list(offered).any(|offer| same(protocol, offer)))
+        && !upgrades_to_http2(value)
+}
+
 /// Whether a `TE` value holds `trailers` (RFC 9110 section 10.1.4).
 pub(crate) fn takes_trailers(value: &[u8]) -> bool {
     list(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
@@ -136,6 +168,15 @@ mod tests {
             "99999999999999999999999999",
         ] {
             assert_eq!(content_length(value.as_bytes()), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn hops_are_digits_and_bounded() {
+        assert_eq!((hops(b"0"), hops(b"007")), (Some(0), Some(7)));
+        assert_eq!(hops(b"99999999999999999999999999"), Some(u64::MAX));
+        for value in ["", "x", "-1", "+1", "1 1", "1,1"] {
+            assert_eq!(hops(value.as_bytes()), None, "{value:?}");
         }
     }
 
@@ -187,5 +228,39 @@ mod tests {
             assert!(upgrades_to_http2(value.as_bytes()), "{value}");
         }
         assert!(!upgrades_to_http2(b"websocket, TLS/1.2, irc"));
+    }
+
+    #[test]
+    fn a_switch_is_to_what_was_offered() {
+        for (value, offered) in [
+            ("websocket", "websocket"),
+            ("WebSocket", "websocket"),
+            ("foo/2", "irc, FOO/2"),
+            ("foo", "foo/2"),
+            ("foo/2", "foo"),
+            ("a, b/1", "b/1,a"),
+        ] {
+            assert!(
+                was_offered(value.as_bytes(), offered.as_bytes()),
+                "{value} {offered}"
+            );
+        }
+        for (value, offered) in [
+            ("", "websocket"),
+            (",", "websocket"),
+            ("h2c", "websocket"),
+            ("foo", "websocket"),
+            ("foo", ""),
+            ("foo/1", "foo/2"),
+            ("websocket, foo", "websocket"),
+            ("web", "websocket"),
+            ("websocket", "web"),
+            ("HTTP/2.0", "HTTP"),
+        ] {
+            assert!(
+                !was_offered(value.as_bytes(), offered.as_bytes()),
+                "{value} {offered}"
+            );
+        }
     }
 }

@@ -55,6 +55,11 @@ impl Lines {
             .map(|line| line.value.of(buf))
     }
 
+    /// The values of the lines of one kind as one list.
+    pub(crate) fn joined(&self, buf: &[u8], kind: Name) -> Vec<u8> {
+        self.of(buf, kind).collect::<Vec<_>>().join(&b","[..])
+    }
+
     /// Parses the lines that begin at `from` and returns where the head ends, or `None` where the empty line is yet to come.
     pub(crate) fn parse(
         &mut self,
@@ -71,6 +76,34 @@ impl Lines {
             return self.store(buf, from, httparse::parse_headers(&buf[from..], &mut many));
         }
         self.store(buf, from, parsed)
+    }
+
+    /// As [`parse`](Self::parse), for answers, with white space between names and colons (RFC 9112 section 5.1). Each such name
+    /// ends before the space, so that its line cannot be copied as it is. Only for heads that `parse` has refused.
+    #[cold]
+    pub(crate) fn parse_spaced(
+        &mut self,
+        buf: &[u8],
+        from: usize,
+        limits: &Limits,
+    ) -> Result<Option<usize>, LineFault> {
+        self.lines.clear();
+        let mut many = vec![httparse::EMPTY_HEADER; usize::from(limits.header_count)];
+        let mut response = httparse::Response::new(&mut many);
+        let parsed = httparse::ParserConfig::default()
+            .allow_spaces_after_header_name_in_responses(true)
+            .parse_response(&mut response, buf);
+        let found = match parsed {
+            Ok(httparse::Status::Complete(end)) => Ok(httparse::Status::Complete((
+                end.saturating_sub(from),
+                &*response.headers,
+            ))),
+            Ok(httparse::Status::Partial) => Ok(httparse::Status::Partial),
+            // A version that this parser does not know, and we do.
+            Err(httparse::Error::Version) => Err(httparse::Error::HeaderName),
+            Err(error) => Err(error),
+        };
+        self.store(buf, from, found)
     }
 
     fn store<'b>(

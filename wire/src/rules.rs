@@ -6,7 +6,8 @@
 //! - `Connection` cannot name it away (RFC 9110 section 7.6.1 forbids such options; obeying them would let a client strip
 //!   `Authorization` or `X-Forwarded-For` between us and the backend). The option is ignored.
 //! - It cannot be a trailer (RFC 9110 section 6.5.1): a receiver that merges trailers into headers would have framing,
-//!   routing or credentials changed behind our back. Trailers pass as raw bytes, so the message is refused.
+//!   routing or credentials changed behind our back. Such a line is left out. In a request, whose sender may mean harm, those
+//!   that are about framing, routing, credentials or its origin are refused.
 //! - A request header that differs only by `_` for `-` is dropped where the balancer writes or believes that name: CGI
 //!   and WSGI read both spellings as one variable. Other names with underscores are legal tokens and pass.
 //!
@@ -35,6 +36,8 @@ pub enum Name {
     Other,
     /// End-to-end and meant for all recipients: copied, but protected as the module says.
     Protected,
+    /// The same, and says who somebody is.
+    Credentials,
     /// A name of the table with `_` for `-`.
     Lookalike,
     /// `Host`.
@@ -57,6 +60,8 @@ pub enum Name {
     MaxForwards,
     /// Only for the next hop and of no use to it: left out.
     HopByHop,
+    /// `Proxy-Authenticate`.
+    ProxyAuthenticate,
     /// `Via`.
     Via,
     /// `Date`.
@@ -112,9 +117,17 @@ const fn row(
 }
 
 const fn protected(name: &'static str, section: &'static str) -> Rule {
+    copied(name, Name::Protected, section)
+}
+
+const fn credentials(name: &'static str, section: &'static str) -> Rule {
+    copied(name, Name::Credentials, section)
+}
+
+const fn copied(name: &'static str, kind: Name, section: &'static str) -> Rule {
     row(
         name,
-        Name::Protected,
+        kind,
         (Action::Keep, Action::Keep),
         (section, "copied; not to be named away, not a trailer"),
     )
@@ -136,7 +149,7 @@ pub const RULES: &[Rule] = &[
     row("te", Name::Te, (Rewrite, Drop), ("RFC 9110 10.1.4", "`trailers` is kept, with its connection option")),
     row("keep-alive", Name::HopByHop, (Drop, Drop), ("RFC 9110 7.6.1", "speaks of the connection it came on")),
     row("proxy-connection", Name::HopByHop, (Drop, Drop), ("RFC 9112 C.2.2", "never a standard; named away by nobody")),
-    row("proxy-authenticate", Name::HopByHop, (Drop, Drop), ("RFC 9110 11.7.1", "for the next client on the chain only; we ask for none")),
+    row("proxy-authenticate", Name::ProxyAuthenticate, (Drop, Rewrite), ("RFC 9110 11.7.1", "kept in 407, which must have it; else of no use")),
     row("proxy-authorization", Name::HopByHop, (Drop, Drop), ("RFC 9110 11.7.2", "meant for us, and credentials go no further than meant")),
     row("proxy-authentication-info", Name::HopByHop, (Drop, Drop), ("RFC 9110 11.7.3", "as proxy-authenticate")),
     row("http2-settings", Name::HopByHop, (Drop, Drop), ("RFC 9113 3.1", "the upgrade to h2c is obsolete and would be a tunnel past the routes")),
@@ -147,18 +160,22 @@ pub const RULES: &[Rule] = &[
     row("via", Name::Via, (Keep, Keep), ("RFC 9110 7.6.3", "a line of ours behind it where `via` is on")),
     row("date", Name::Date, (Keep, Keep), ("RFC 9110 6.6.1", "added to final answers without one")),
     // Where it came from.
-    row("forwarded", Name::Forwarded, (Combine, Keep), ("RFC 7239 4", "for, host and proto of this hop")),
+    row("forwarded", Name::Forwarded, (Combine, Keep), ("RFC 7239 4", "for, host and proto of this hop; what is malformed is replaced")),
     row("x-forwarded-for", Name::XForwardedFor, (Combine, Keep), ("RFC 7239 7.4", "the client's address")),
-    row("x-forwarded-proto", Name::XForwardedProto, (Rewrite, Keep), ("RFC 7239 5.4", "kept from a trusted peer, else ours")),
-    row("x-forwarded-host", Name::XForwardedHost, (Rewrite, Keep), ("RFC 7239 5.3", "kept from a trusted peer, else ours")),
+    row("x-forwarded-proto", Name::XForwardedProto, (Rewrite, Keep), ("RFC 7239 5.4", "kept from a trusted peer, of several lines the last; else ours")),
+    row("x-forwarded-host", Name::XForwardedHost, (Rewrite, Keep), ("RFC 7239 5.3", "kept from a trusted peer, of several lines the last; else ours")),
     row("x-real-ip", Name::XForwardedOther, (Rewrite, Keep), ("RFC 7239 8.1", "kept from a trusted peer, else dropped")),
-    row("x-request-id", Name::XRequestId, (Rewrite, Keep), ("RFC 7239 8.1", "kept from a trusted peer; replaced where we have one")),
+    row("x-request-id", Name::XRequestId, (Rewrite, Keep), ("RFC 7239 8.1", "the client's if it is fit to be logged, of several lines the first; else ours")),
     // For all recipients.
-    protected("authorization", "RFC 9110 11.6.2"),
-    protected("cookie", "RFC 6265 4.2"),
+    credentials("authorization", "RFC 9110 11.6.2"),
+    credentials("cookie", "RFC 6265 4.2"),
     protected("set-cookie", "RFC 6265 4.1"),
+    protected("www-authenticate", "RFC 9110 11.6.1"),
     protected("cache-control", "RFC 9111 5.2"),
+    protected("pragma", "RFC 9111 5.4"),
     protected("age", "RFC 9111 5.1"),
+    protected("expires", "RFC 9111 5.3"),
+    protected("warning", "RFC 9111 5.5"),
     protected("content-type", "RFC 9110 8.3"),
     protected("content-encoding", "RFC 9110 8.4"),
     protected("content-range", "RFC 9110 14.4"),
@@ -169,6 +186,7 @@ pub const RULES: &[Rule] = &[
     protected("if-unmodified-since", "RFC 9110 13.1.4"),
     protected("if-range", "RFC 9110 13.1.5"),
     protected("location", "RFC 9110 10.2.2"),
+    protected("retry-after", "RFC 9110 10.2.3"),
     protected("vary", "RFC 9110 12.5.5"),
     protected("origin", "RFC 6454 7"),
 ];
@@ -266,6 +284,11 @@ impl Name {
     #[inline]
     pub fn is_free(self) -> bool {
         self == Self::Other
+    }
+
+    /// Whether a request is refused that has such a trailer; other known names are left out of its trailers.
+    pub(crate) fn is_refused_as_trailer(self) -> bool {
+        !matches!(self, Self::Other | Self::Protected | Self::Date | Self::Via)
     }
 }
 

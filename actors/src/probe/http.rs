@@ -126,10 +126,7 @@ impl<S: AsyncRead + Unpin> Answer<'_, S> {
     /// The final head, and what it says: `200 OK`.
     async fn head(&mut self, method: Method) -> Result<(ResponseHead, String), Failure> {
         let mut lines = Lines::new();
-        let asked = Asked {
-            method,
-            upgrade: false,
-        };
+        let asked = Asked { method, offers: b"" };
         let mut interim = 0;
         loop {
             let parsed = parse_response(&self.bytes, &mut lines, &LIMITS, asked)
@@ -158,7 +155,7 @@ impl<S: AsyncRead + Unpin> Answer<'_, S> {
 
     /// The body, or as much of it as is looked at.
     async fn body(&mut self, head: &ResponseHead, largest: usize) -> Result<Vec<u8>, Failure> {
-        let mut tracker = BodyTracker::new(head.framing);
+        let mut tracker = BodyTracker::of_answer(head.framing);
         let mut body = Vec::new();
         while !tracker.is_done() && body.len() < largest {
             let mut used = 0;

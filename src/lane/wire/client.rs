@@ -11,7 +11,9 @@ use std::{
 };
 
 use lb_core::config;
-use lb_wire::{ClientAddress, Limits, Parsed, RequestError, RequestHead, parse_request, worth_parsing};
+use lb_wire::{
+    ClientAddress, Limits, Parsed, RequestError, RequestHead, only_empty_lines, parse_request, worth_parsing,
+};
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::{Look, Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
@@ -201,7 +203,7 @@ impl<S: Transport> Client<S> {
         });
         let mut begun_until: Option<Instant> = first.then_some(idle_until);
         let may_bring_one_until = first.then(|| clock.after(FIRST_REQUEST_GRACE));
-        if !self.input.is_empty() {
+        if !only_empty_lines(&self.input) {
             begun_until = Some(clock.after(timeouts.request_header));
         }
         let mut worth_it = !self.input.is_empty();
@@ -225,13 +227,14 @@ impl<S: Transport> Client<S> {
                             || worth_parsing(&scratch[..count])
                             || self.input.len() + count >= limits.target_bytes as usize;
                         self.keep(&scratch[..count]);
-                        if begun_until.is_none() {
+                        // Empty lines are no request yet, and a few of them no reason to complain.
+                        if begun_until.is_none() && !only_empty_lines(&self.input) {
                             begun_until = Some(clock.after(timeouts.request_header));
                         }
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(NoRequest::Gone)),
                     Poll::Pending => {
-                        let empty = self.input.is_empty();
+                        let empty = only_empty_lines(&self.input);
                         let deadline = begun_until.unwrap_or(idle_until);
                         let draining = self.worker.traffic().is_draining();
                         if deadline <= clock.now() {

@@ -2,22 +2,26 @@
 //! that nothing is counted twice or forgotten when another backend is tried.
 
 use lb_core::config::ByteSize;
-use lb_wire::{BodyTracker, Framing};
+use lb_wire::{BodyFilter, Framing};
 
 use crate::proxy::ProxyError;
 
 /// How far the client's body has come.
 pub(super) struct ClientBody {
-    tracker: BodyTracker,
+    filter: BodyFilter,
+    /// What goes on instead of the bytes that were taken last.
+    instead: Option<Vec<u8>>,
     taken: u64,
     limit: Option<ByteSize>,
 }
 
 impl ClientBody {
-    /// A body of which nothing has come yet. More than `limit` is refused; sizes of chunks count with them.
-    pub(super) fn new(framing: Framing, limit: Option<ByteSize>) -> Self {
+    /// A body of which nothing has come yet; `named` is what `Connection` names of its trailers. More than `limit` is refused;
+    /// sizes of chunks count with them.
+    pub(super) fn new(framing: Framing, named: Vec<u8>, limit: Option<ByteSize>) -> Self {
         Self {
-            tracker: BodyTracker::new(framing),
+            filter: BodyFilter::of_request(framing, named),
+            instead: None,
             taken: 0,
             limit,
         }
@@ -25,7 +29,7 @@ impl ClientBody {
 
     /// Whether all of it has come, or there is none.
     pub(super) fn is_done(&self) -> bool {
-        self.tracker.is_done()
+        self.filter.is_done()
     }
 
     /// Whether any of it has come.
@@ -38,20 +42,27 @@ impl ClientBody {
         self.taken
     }
 
-    /// Takes what belongs to it from the front of `bytes`, and says how many these are.
+    /// Takes what belongs to it from the front of `bytes`, and says how many these are; [`passes`](Self::passes) says what of
+    /// them goes on.
     ///
     /// # Errors
     /// When it is malformed or too large: none of `bytes` may be sent on.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<usize, ProxyError> {
-        let progress = self.tracker.feed(bytes);
-        let count = progress
-            .map_err(|error| ProxyError::ClientBody(error.to_string()))?
-            .consumed;
+        let mut instead = Vec::new();
+        let passed = self.filter.pass(bytes, &mut instead);
+        let passed = passed.map_err(|error| ProxyError::ClientBody(error.to_string()))?;
+        self.instead = passed.changed.then_some(instead);
+        let count = passed.consumed;
         self.taken += count as u64;
         match self.limit {
             Some(limit) if self.taken > limit.bytes() => Err(ProxyError::BodyTooLarge(limit)),
             _ => Ok(count),
         }
+    }
+
+    /// What goes on of `taken`, the bytes that were taken last.
+    pub(super) fn passes<'a>(&'a self, taken: &'a [u8]) -> &'a [u8] {
+        self.instead.as_deref().unwrap_or(taken)
     }
 }
 
@@ -61,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_is_behind_the_end_is_left() {
-        let mut body = ClientBody::new(Framing::Length(5), None);
+        let mut body = ClientBody::new(Framing::Length(5), Vec::new(), None);
         assert_eq!(body.take(b"hel").ok(), Some(3));
         assert!(body.has_begun() && !body.is_done());
         assert_eq!(body.take(b"loGET / HTTP/1.1").ok(), Some(2));
@@ -71,11 +82,18 @@ mod tests {
 
     #[test]
     fn pieces_add_up_to_the_limit() {
-        let mut body = ClientBody::new(Framing::Chunked, Some(ByteSize::new(12)));
+        let mut body = ClientBody::new(Framing::Chunked, Vec::new(), Some(ByteSize::new(12)));
         assert_eq!(body.take(b"5\r\nhello\r\n").ok(), Some(10));
         assert!(matches!(
             body.take(b"5\r\nhello\r\n"),
             Err(ProxyError::BodyTooLarge(_))
         ));
+    }
+    #[test]
+    fn what_ends_here_does_not_go_on() {
+        let mut body = ClientBody::new(Framing::Chunked, b"x-hop".to_vec(), None);
+        let bytes = b"5\r\nhello\r\n0\r\nX-Hop: 1\r\nX-End: 1\r\n\r\n";
+        assert_eq!(body.take(bytes).ok(), Some(bytes.len()));
+        assert_eq!(body.passes(bytes), b"5\r\nhello\r\n0\r\nX-End: 1\r\n\r\n");
     }
 }

@@ -20,7 +20,7 @@ use super::{
     forward::{Next, Request},
     outgoing::Outgoing,
     own_answer,
-    refusal::refusal,
+    refusal::{Refusal, refusal},
     worker::WireWorker,
 };
 use crate::proxy::{
@@ -31,8 +31,8 @@ use crate::telemetry::InFlight;
 
 /// What a request is answered with where no backend is asked.
 enum Own {
-    /// Status and reason, and the connection ends.
-    Refusal(u16, &'static str),
+    /// It is not forwarded.
+    Refusal(Refusal),
     /// An error of the routes.
     Error(ProxyError),
     /// A route's own answer.
@@ -88,6 +88,7 @@ pub(super) fn dispatch<S: Transport>(client: &mut Client<S>, head: &RequestHead)
         came: head.len + with_head,
         message: Message {
             head: *head,
+            offers: head.view(client.unused(), &client.worker.lines()).offers(),
             config,
             sticky: passage.sticky,
             deadline: terms.timeouts.request.map(|whole| (started + whole, whole)),
@@ -138,12 +139,14 @@ fn find<S: Transport>(
 ) -> Result<(Passage, ClientBody, usize), Own> {
     let config = snapshot.config();
     // What came with the head is looked at before any backend is asked, and goes on with it in one piece.
-    let mut body = ClientBody::new(head.framing, config.limits.body_size);
+    let named = head.view(client.unused(), &client.worker.lines()).named_away();
+    let mut body = ClientBody::new(head.framing, named, config.limits.body_size);
     let with_head = body.take(&client.unused()[head.len..]);
-    if let Some((status, reason)) = refusal(client, head, config) {
-        return Err(Own::Refusal(status, reason));
+    if let Some(refusal) = refusal(client, head, config) {
+        return Err(Own::Refusal(refusal));
     }
-    let with_head = with_head.map_err(|error| Own::Refusal(error.status(), error.reason()))?;
+    let with_head =
+        with_head.map_err(|error| Own::Refusal(Refusal::Error(error.status(), error.reason())))?;
     if let Some(passage) = Passage::undecided(snapshot) {
         return Ok((passage, body, with_head));
     }
@@ -249,8 +252,18 @@ fn answer_here<S: Transport>(
             own_answer::write_route(client, &answer, is_head, !goes_on);
             return goes_on;
         }
+        Own::Refusal(Refusal::Trace(trace)) => {
+            let answer = ErrorAnswer {
+                status: 200,
+                content_type: "message/http",
+                body: trace.into(),
+            };
+            own_answer::write(client, &answer, id, is_head, !goes_on);
+            return goes_on;
+        }
         Own::Error(error) => (goes_on, (error.status(), error.reason())),
-        Own::Refusal(status, reason) => (false, (status, reason)),
+        Own::Refusal(Refusal::Options) => (goes_on, (200, "the request goes no further (Max-Forwards)")),
+        Own::Refusal(Refusal::Error(status, reason)) => (false, (status, reason)),
     };
     let answer = ErrorAnswer::new(config, failure, id, json);
     own_answer::write(client, &answer, id, is_head, !goes_on);

@@ -73,6 +73,8 @@ pub(super) enum End {
 /// What is asked of backends, the same in all attempts.
 pub(super) struct Message {
     pub(super) head: RequestHead,
+    /// The protocols that it asks to switch to.
+    pub(super) offers: Vec<u8>,
     pub(super) config: Arc<Config>,
     /// The pool as it was when the request came, and the terms; attempts after the first take the newest backends.
     pub(super) destination: Arc<Destination>,
@@ -311,7 +313,9 @@ impl<'a, S: Transport> Exchange<'a, S> {
             }
             if !self.client.unused().is_empty() {
                 let count = message.body.take(self.client.unused())?;
-                message.outgoing.queue(&self.client.unused()[..count]);
+                message
+                    .outgoing
+                    .queue(message.body.passes(&self.client.unused()[..count]));
                 self.client.consume(count);
                 self.upload_moved();
                 continue;
@@ -329,6 +333,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             turn = turn.saturating_sub(count);
             let scratch = worker.scratch();
             let (body, rest) = scratch[..count].split_at(message.body.take(&scratch[..count])?);
+            let body = message.body.passes(body);
             let sent = message.outgoing.send(cx, &mut self.backend.stream, body);
             self.client.keep(rest);
             self.upload_failure = sent.err();

@@ -83,7 +83,8 @@ impl Request {
         write_head(client, self, own_host, &mut out);
         let head_length = out.len();
         let head = &self.message.head;
-        out.extend_from_slice(&client.unused()[head.len..self.came]);
+        let body = &client.unused()[head.len..self.came];
+        out.extend_from_slice(self.message.body.passes(body));
         client.consume(self.came);
         self.message.outgoing = Outgoing::new(out, head_length, head.method.is_idempotent());
     }

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
-use lb_wire::{AddedLines, RequestError};
+use lb_wire::{AddedLines, Glimpse, RequestError};
 
 use super::{Transport, client::Client};
-use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer, reason_phrase};
+use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer, reason_phrase, wants_json};
 
 /// What we pass on: 405 and the answer to OPTIONS have to say it (RFC 9110 sections 9.3.7 and 15.5.6).
 const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n";
+
+/// The same with `trace: on`.
+const ALLOW_TRACE: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE\r\n";
 
 /// Writes an answer of the balancer's own into the client's backlog.
 pub(super) fn write<S: Transport>(
@@ -32,6 +35,7 @@ pub(super) fn write<S: Transport>(
         answer.body.len(),
         String::from_utf8_lossy(&date),
         match answer.status {
+            200 | 405 if allows_trace(client) => ALLOW_TRACE,
             200 | 405 => ALLOW,
             _ => &retry_after,
         },
@@ -42,6 +46,10 @@ pub(super) fn write<S: Transport>(
     if !head {
         out.extend_from_slice(&answer.body);
     }
+}
+
+fn allows_trace<S: Transport>(client: &Client<S>) -> bool {
+    client.worker.shared.registry.snapshot().config().allow_trace
 }
 
 /// Writes an answer that a route gives itself.
@@ -93,11 +101,15 @@ pub(super) async fn refuse_connection<S: Transport>(client: Box<Client<S>>) {
     close_with(client, 503, "too many connections").await;
 }
 
+/// What was asked is not known, but how to answer may be.
 async fn close_with<S: Transport>(mut client: Box<Client<S>>, status: u16, reason: &str) {
+    let glimpse = Glimpse::of(client.unused());
+    let accept = glimpse.accept.and_then(|accept| std::str::from_utf8(accept).ok());
+    let (head, json) = (glimpse.head, wants_json(accept));
     let id = RequestId::new(None, fastrand::u128(..));
     let config = std::sync::Arc::clone(client.worker.shared.registry.snapshot().config());
-    let answer = ErrorAnswer::new(&config, (status, reason), &id, false);
-    write(&mut client, &answer, &id, false, true);
+    let answer = ErrorAnswer::new(&config, (status, reason), &id, json);
+    write(&mut client, &answer, &id, head, true);
     let stall = client.worker.shared.stall();
     if client.flush(stall).await.is_ok() {
         client.close_gently().await;

@@ -36,7 +36,7 @@ impl<Io> Guarded<Io> {
         let lines = &mut *shared.lines.borrow_mut();
         let asked = Asked {
             method: self.method,
-            upgrade: false,
+            offers: b"",
         };
         let parsed = match parse_response(bytes, lines, &LIMITS, asked)? {
             Parsed::Partial => return Ok(Taken::Part),

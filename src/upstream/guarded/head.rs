@@ -68,6 +68,7 @@ pub(super) fn prepare_response(
     let mut length = head.len();
     for line in lines.as_slice().iter().rev() {
         let (start, end) = (line.name.start as usize, line.end as usize);
+        let before = length;
         match line.kind {
             Name::ContentLength if parsed.status == 304 => {
                 head[start..line.name.end as usize].copy_from_slice(OMITTED_LENGTH.as_bytes());
@@ -87,6 +88,14 @@ pub(super) fn prepare_response(
             // awc takes `Upgrade: websocket` in any answer for one without a body.
             Name::Upgrade => length = remove(head, start, end, length),
             _ => {}
+        }
+        // awc refuses white space before a colon, which a proxy is to take out (RFC 9112 section 5.1).
+        let name_end = line.name.end as usize;
+        if length == before
+            && head[name_end] != b':'
+            && let Some(spaces) = memchr::memchr(b':', &head[name_end..end])
+        {
+            length = remove(head, name_end, name_end + spaces, length);
         }
     }
     length

@@ -1,19 +1,22 @@
 //! Body framing: where a message ends, found in raw bytes that are passed on as they are (RFC 9112 sections 6 and 7).
 //!
-//! Nothing is decoded on the usual way: chunk extensions and trailers survive because nobody takes them apart. The tracker
-//! only says how many of the bytes at hand belong to this message, and refuses what the next reader could count differently.
-//! It is small, has no buffer, and skips chunk data instead of looking at it. [`BodyTracker::step`] also says which bytes are data,
-//! for those who must send the body in another framing.
+//! Nothing is decoded on the usual way: chunk extensions survive because nobody takes them apart. The tracker only says how
+//! many of the bytes at hand belong to this message, and refuses what the next reader could count differently. It is small, has
+//! no buffer, and skips chunk data instead of looking at it. [`BodyTracker::step`] also says which bytes are data, for those who
+//! must send the body in another framing. [`BodyFilter`] is for those who pass the bytes on, and leaves out of them what ends here.
 
 mod chunked;
 mod encode;
+mod filter;
 #[cfg(test)]
 mod tests;
 
 pub use encode::{CHUNK_END, LAST_CHUNK, write_chunk, write_chunk_head};
 
+pub use filter::{BodyFilter, Passed};
+
 use crate::{BodyError, Framing, Truncated};
-use chunked::Chunked;
+use chunked::{Chunked, Reading};
 use std::ops::Range;
 
 /// How far a body got.
@@ -51,12 +54,22 @@ enum State {
 }
 
 impl BodyTracker {
-    /// At the start of a body of this framing; done already where there is none.
+    /// At the start of a body of this framing, whose bytes go on as they are; done already where there is none.
     pub fn new(framing: Framing) -> Self {
+        Self::reading(framing, Reading::Strict)
+    }
+
+    /// For the body of an answer that ends here or is written anew: trailers that nobody may pass on, and white space in size
+    /// lines, are no fault of it.
+    pub fn of_answer(framing: Framing) -> Self {
+        Self::reading(framing, Reading::Answer)
+    }
+
+    fn reading(framing: Framing, reading: Reading) -> Self {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Done,
             Framing::Length(length) => State::Length(length),
-            Framing::Chunked => State::Chunked(Chunked::default()),
+            Framing::Chunked => State::Chunked(Chunked::new(reading)),
             Framing::UntilClose => State::UntilClose,
         };
         Self { state }

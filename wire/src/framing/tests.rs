@@ -307,3 +307,143 @@ fn chunks_of_ours_are_chunks() {
 fn a_tracker_is_small_enough_to_copy() {
     assert!(size_of::<BodyTracker>() <= 64, "{}", size_of::<BodyTracker>());
 }
+
+/// What goes on of a body that comes in pieces of `size` bytes.
+fn filtered(mut filter: BodyFilter, body: &[u8], size: usize) -> Result<Vec<u8>, BodyError> {
+    let mut out = Vec::new();
+    for piece in body.chunks(size) {
+        let mut instead = Vec::new();
+        let passed = filter.pass(piece, &mut instead)?;
+        assert!(passed.changed || instead.is_empty());
+        out.extend_from_slice(if passed.changed {
+            &instead
+        } else {
+            &piece[..passed.consumed]
+        });
+        assert_eq!(passed.done, filter.is_done());
+    }
+    Ok(out)
+}
+
+#[test]
+fn rfc_9110_7_6_1_trailers_that_connection_names_are_left_out() {
+    let body = b"3\r\nabc\r\n0\r\nX-End: 1\r\nx-hop: 2\r\nX-Hop:\r\nX-Hops: 3\r\n\r\nGET";
+    let kept = b"3\r\nabc\r\n0\r\nX-End: 1\r\nX-Hops: 3\r\n\r\n";
+    for size in 1..=body.len() {
+        for filter in [BodyFilter::of_request, BodyFilter::of_answer] {
+            let filter = filter(Framing::Chunked, b"close, X-HOP".to_vec());
+            assert_eq!(filtered(filter, body, size).unwrap(), kept, "{size}");
+        }
+    }
+    // Nothing is copied where nothing is left out or held.
+    let mut instead = Vec::new();
+    let plain =
+        BodyFilter::of_answer(Framing::Chunked, Vec::new()).pass(b"3\r\nabc\r\n0\r\n\r\n", &mut instead);
+    assert_eq!(
+        (plain.map(|passed| passed.changed), instead.len()),
+        (Ok(false), 0)
+    );
+}
+
+#[test]
+fn rfc_9110_6_5_1_an_answer_does_without_trailers_that_are_headers() {
+    for rule in crate::rules::RULES {
+        let body = format!("0\r\nX-End: 1\r\n{}: x\r\n\r\n", rule.name);
+        for size in [1, 7, body.len()] {
+            let filter = BodyFilter::of_answer(Framing::Chunked, Vec::new());
+            let out = filtered(filter, body.as_bytes(), size).unwrap();
+            assert_eq!(out, b"0\r\nX-End: 1\r\n\r\n", "{}", rule.name);
+        }
+    }
+}
+
+#[test]
+fn rfc_9110_6_5_1_a_request_is_refused_for_trailers_about_framing_routing_and_credentials() {
+    let request = |name: &str| {
+        let body = format!("0\r\n{name}: x\r\n\r\n");
+        filtered(
+            BodyFilter::of_request(Framing::Chunked, Vec::new()),
+            body.as_bytes(),
+            5,
+        )
+    };
+    for name in [
+        "Host",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Connection",
+        "Trailer",
+        "TE",
+        "Expect",
+        "Max-Forwards",
+        "Authorization",
+        "Proxy-Authorization",
+        "Cookie",
+        "X-Forwarded-For",
+        "X_Forwarded_For",
+        "Forwarded",
+        "X-Request-Id",
+    ] {
+        assert_eq!(request(name), Err(BodyError::TrailerForbidden), "{name}");
+    }
+    for name in [
+        "Pragma",
+        "Cache-Control",
+        "Date",
+        "Via",
+        "Content-Type",
+        "Range",
+        "If-Match",
+        "Expires",
+        "Vary",
+        "Retry-After",
+        "Warning",
+        "WWW-Authenticate",
+        "Set-Cookie",
+    ] {
+        assert_eq!(request(name).as_deref(), Ok(&b"0\r\n\r\n"[..]), "{name}");
+    }
+}
+
+#[test]
+fn rfc_9110_5_6_3_white_space_in_the_size_lines_of_answers_is_cut_out() {
+    let answer = |body: &str, size| {
+        filtered(
+            BodyFilter::of_answer(Framing::Chunked, Vec::new()),
+            body.as_bytes(),
+            size,
+        )
+    };
+    for (line, plain) in [
+        ("5  ", "5"),
+        ("5 \t;a", "5;a"),
+        ("5; a", "5;a"),
+        ("5 ; a = b ; c = \"d e\" ", "5;a=b;c=\"d e\""),
+        ("5;a ", "5;a"),
+        ("5;a ;b", "5;a;b"),
+    ] {
+        for size in [1, 2, 100] {
+            let body = format!("{line}\r\nhello\r\n0 \r\n\r\n");
+            let expected = format!("{plain}\r\nhello\r\n0\r\n\r\n");
+            assert_eq!(answer(&body, size).unwrap(), expected.as_bytes(), "{line:?}");
+        }
+    }
+    for line in [
+        " 5",
+        "5 5",
+        "5 a",
+        "5;a b",
+        "5;a=b c",
+        "5;a=\"b\" c",
+        "5; ",
+        "5;a= ",
+        "5 \u{b}",
+    ] {
+        assert!(answer(&format!("{line}\r\nhello\r\n"), 100).is_err(), "{line:?}");
+    }
+    let endless = " ".repeat(5000);
+    for start in ["5", "5;", "5;a", "5;a="] {
+        let endless = answer(&format!("{start}{endless}"), 100);
+        assert_eq!(endless, Err(BodyError::ChunkLineTooLong), "{start}");
+    }
+}

@@ -28,6 +28,7 @@ pub(super) struct RequestLine {
     pub(super) target: Span,
     pub(super) form: TargetForm,
     pub(super) authority: Span,
+    pub(super) https: bool,
     pub(super) path: Span,
     pub(super) version: Version,
     /// Whether the line may be copied as it stands: origin or asterisk form, HTTP/1.1.
@@ -62,10 +63,16 @@ pub(super) fn parse(buf: &[u8], limits: &Limits) -> Result<Option<RequestLine>, 
         target: target_span,
         form: parts.form,
         authority: parts.authority,
+        https: parts.https,
         path: parts.path,
         version,
         copyable: minor == b'1' && matches!(parts.form, TargetForm::Origin | TargetForm::Asterisk),
     }))
+}
+
+/// Whether there is nothing but empty lines, perhaps half of one: no request has begun (RFC 9112 section 2.2).
+pub fn only_empty_lines(buf: &[u8]) -> bool {
+    buf.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 fn skip_empty_lines(buf: &[u8]) -> Result<Option<usize>, RequestError> {

@@ -4,11 +4,14 @@
 //! refused instead, as a repair here is a difference of opinion there. Two kindnesses are left, both harmless: a few empty lines
 //! before a request, and HTTP/1.2 to 1.9 taken for 1.1.
 
+mod glimpse;
 mod line;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use glimpse::Glimpse;
+pub use line::only_empty_lines;
 pub use target::TargetForm;
 
 use crate::{
@@ -28,6 +31,8 @@ pub struct RequestHead {
     pub method: Method,
     /// The form of its target.
     pub form: TargetForm,
+    /// The target is absolute, and its scheme https: it is meant to come over TLS (RFC 9110 section 4.2.2).
+    pub https: bool,
     /// The client's version.
     pub version: Version,
     /// Where the body ends; never `UntilClose`.
@@ -120,6 +125,39 @@ impl<'a> RequestView<'a> {
     /// The values of a header in their order, whatever its case.
     pub fn header(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines.values(self.buf, name)
+    }
+
+    /// The request as it was received, for the answer to a TRACE that goes no further (RFC 9110 section 9.3.8): without the lines
+    /// that may hold credentials, and without the empty lines before it. A request with a body has another answer.
+    pub fn write_trace(&self, out: &mut Vec<u8>) {
+        let mut from = self.head.line.start as usize;
+        for line in self.lines.as_slice() {
+            let name = line.name.of(self.buf);
+            if line.kind == Name::Credentials || name.eq_ignore_ascii_case(b"proxy-authorization") {
+                let kept = self.buf.get(from..line.name.start as usize);
+                out.extend_from_slice(kept.unwrap_or_default());
+                from = line.end as usize;
+            }
+        }
+        out.extend_from_slice(self.buf.get(from..self.head.len).unwrap_or_default());
+    }
+
+    /// The protocols that it asks to switch to, as a list; empty where [`RequestHead::upgrade`] is not set.
+    pub fn offers(&self) -> Vec<u8> {
+        if self.head.upgrade {
+            self.lines.joined(self.buf, Name::Upgrade)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What `Connection` names, as a list, where the body may have trailers that it speaks of; empty without.
+    pub fn named_away(&self) -> Vec<u8> {
+        if self.head.names_headers && self.head.framing == Framing::Chunked {
+            self.lines.joined(self.buf, Name::Connection)
+        } else {
+            Vec::new()
+        }
     }
 
     /// Whether a `Via` of this pseudonym is there: the request went through us already (RFC 9110 section 7.6.3).
@@ -215,7 +253,7 @@ impl Found {
                 Name::Expect if value.eq_ignore_ascii_case(b"100-continue") => found.expect_continue = true,
                 Name::Expect => return Err(RequestError::Expectation),
                 Name::MaxForwards if matches!(line.method, Method::Options | Method::Trace) => {
-                    let number = fields::content_length(value).ok_or(RequestError::MaxForwards)?;
+                    let number = fields::hops(value).ok_or(RequestError::MaxForwards)?;
                     if found.max_forwards.replace(number).is_some() {
                         return Err(RequestError::MaxForwards);
                     }
@@ -270,6 +308,7 @@ impl Found {
             len,
             method: line.method,
             form: line.form,
+            https: line.https,
             version: line.version,
             framing,
             expect_continue: self.expect_continue && modern && !framing.is_empty(),

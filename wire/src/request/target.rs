@@ -22,6 +22,8 @@ pub(super) struct Parts {
     pub(super) form: TargetForm,
     /// Empty but in absolute and authority form.
     pub(super) authority: Span,
+    /// The scheme is https.
+    pub(super) https: bool,
     /// Path and query. Where an absolute target has no path, it is empty or begins with `?`.
     pub(super) path: Span,
 }
@@ -40,6 +42,7 @@ pub(super) fn parse(span: Span, buf: &[u8], method: Method) -> Result<Parts, Req
         return Ok(Parts {
             form: TargetForm::Authority,
             authority: span,
+            https: false,
             path: none,
         });
     }
@@ -47,6 +50,7 @@ pub(super) fn parse(span: Span, buf: &[u8], method: Method) -> Result<Parts, Req
         return Ok(Parts {
             form: TargetForm::Origin,
             authority: none,
+            https: false,
             path: span,
         });
     }
@@ -54,6 +58,7 @@ pub(super) fn parse(span: Span, buf: &[u8], method: Method) -> Result<Parts, Req
         return Ok(Parts {
             form: TargetForm::Asterisk,
             authority: none,
+            https: false,
             path: span,
         });
     }
@@ -67,8 +72,8 @@ fn absolute(span: Span, target: &[u8]) -> Result<Parts, RequestError> {
             .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
     let from = match () {
-        () if is_scheme(b"http://") => 7,
-        () if is_scheme(b"https://") => 8,
+        () if is_scheme(b"http://") => b"http://".len(),
+        () if is_scheme(b"https://") => b"https://".len(),
         () => return Err(RequestError::TargetForm),
     };
     let length = target[from..].iter().position(|byte| matches!(byte, b'/' | b'?'));
@@ -78,6 +83,7 @@ fn absolute(span: Span, target: &[u8]) -> Result<Parts, RequestError> {
     Ok(Parts {
         form: TargetForm::Absolute,
         authority: Span::new(start + from, start + to),
+        https: from == b"https://".len(),
         path: Span {
             start: (start + to) as u32,
             end: span.end,

@@ -6,27 +6,19 @@ mod tests;
 use crate::{
     Framing, Limits, Lines, Method, Name, Parsed, ResponseError, Version,
     bytes::{Span, VALUE, run},
-    fields::{self, Coding, MOST_OPTIONS, Options},
+    fields::{self, Coding, MOST_ANSWER_OPTIONS, Options},
     lines::LineFault,
     message::version,
 };
 
 /// What the answer answers: without it, its end cannot be known (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct Asked<'a> {
     /// The request's method.
     pub method: Method,
-    /// Whether the request asked for another protocol, so that 101 is an answer.
-    pub upgrade: bool,
-}
-
-impl From<&crate::RequestHead> for Asked {
-    fn from(head: &crate::RequestHead) -> Self {
-        Self {
-            method: head.method,
-            upgrade: head.upgrade,
-        }
-    }
+    /// The protocols that the request offered to switch to, as [`RequestView::offers`](crate::RequestView::offers) has them.
+    /// 101 is an answer to those only; empty where there are none.
+    pub offers: &'a [u8],
 }
 
 /// What the head of an answer says. Offsets are into the buffer that was parsed; [`ResponseHead::view`] reads them.
@@ -42,7 +34,8 @@ pub struct ResponseHead {
     pub framing: Framing,
     /// Content-Length as written, which an answer to HEAD and a 304 have without a body.
     pub content_length: Option<u64>,
-    /// The backend takes another request on this connection, once this message has ended (RFC 9112 section 9.3).
+    /// The backend takes another request on this connection, once this message has ended (RFC 9112 section 9.3). Never set where
+    /// the head announces a body that such an answer must not have: nobody knows whether it follows.
     pub keep_alive: bool,
     /// From here on the connection is a tunnel: 101, or 2xx to CONNECT.
     pub tunnel: bool,
@@ -51,6 +44,8 @@ pub struct ResponseHead {
     pub(crate) reason: Span,
     pub(crate) has_date: bool,
     pub(crate) names_headers: bool,
+    /// White space stands between a name and its colon.
+    pub(crate) spaced_names: bool,
 }
 
 impl ResponseHead {
@@ -91,6 +86,15 @@ impl<'a> ResponseView<'a> {
     pub fn header(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines.values(self.buf, name)
     }
+
+    /// What `Connection` names, as a list, where the body may have trailers that it speaks of; empty without.
+    pub fn named_away(&self) -> Vec<u8> {
+        if self.head.names_headers && self.head.framing == Framing::Chunked {
+            self.lines.joined(self.buf, Name::Connection)
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 /// Parses the head of an answer at the start of `buf`; bytes behind it are left alone. On `Complete`, `lines` holds its
@@ -102,7 +106,7 @@ pub fn parse_response(
     buf: &[u8],
     lines: &mut Lines,
     limits: &Limits,
-    asked: Asked,
+    asked: Asked<'_>,
 ) -> Result<Parsed<ResponseHead>, ResponseError> {
     let window = &buf[..buf.len().min(limits.head_bytes as usize)];
     let full = window.len() == limits.head_bytes as usize;
@@ -116,12 +120,27 @@ pub fn parse_response(
     let Some(line) = status_line(window)? else {
         return partial();
     };
-    match lines.parse(window, line.span.end as usize + 2, limits)? {
-        Some(len) => Ok(Parsed::Complete(
-            Found::collect(window, lines, &line)?.head(&line, len, asked)?,
-        )),
-        None => partial(),
+    let from = line.span.end as usize + 2;
+    let mut spaced_names = false;
+    let parsed = match lines.parse(window, from, limits) {
+        Err(LineFault::Name) => {
+            spaced_names = true;
+            lines.parse_spaced(window, from, limits)
+        }
+        parsed => parsed,
+    };
+    let Some(len) = parsed? else {
+        return partial();
+    };
+    if line.status == 101 {
+        let all = lines.joined(window, Name::Upgrade);
+        if !fields::was_offered(&all, asked.offers) {
+            return Err(ResponseError::UnaskedSwitch);
+        }
     }
+    let mut found = Found::collect(window, lines, &line)?;
+    found.spaced_names = spaced_names;
+    Ok(Parsed::Complete(found.head(&line, len, asked)?))
 }
 
 struct StatusLine {
@@ -195,8 +214,8 @@ struct Found {
     content_length: Option<u64>,
     chunked: bool,
     options: Options,
-    upgrade: bool,
     has_date: bool,
+    spaced_names: bool,
 }
 
 impl Found {
@@ -223,7 +242,6 @@ impl Found {
                 }
                 Name::TransferEncoding => found.chunked = true,
                 Name::Connection => found.options.add(value),
-                Name::Upgrade => found.upgrade |= !value.is_empty(),
                 Name::Date => found.has_date = true,
                 _ => {}
             }
@@ -231,17 +249,14 @@ impl Found {
         Ok(found)
     }
 
-    fn head(self, line: &StatusLine, len: usize, asked: Asked) -> Result<ResponseHead, ResponseError> {
+    fn head(self, line: &StatusLine, len: usize, asked: Asked<'_>) -> Result<ResponseHead, ResponseError> {
         if self.chunked && self.content_length.is_some() {
             return Err(ResponseError::LengthAndEncoding);
         }
-        if self.options.count > MOST_OPTIONS {
+        if self.options.count > MOST_ANSWER_OPTIONS {
             return Err(ResponseError::ConnectionOptions);
         }
         let switch = line.status == 101;
-        if switch && !(asked.upgrade && self.upgrade) {
-            return Err(ResponseError::UnaskedSwitch);
-        }
         let tunnel = switch || (asked.method == Method::Connect && (200..300).contains(&line.status));
         let framing = match (self.content_length, self.chunked) {
             _ if tunnel || asked.method == Method::Head || has_no_body(line.status) => Framing::None,
@@ -249,6 +264,9 @@ impl Found {
             (Some(length), false) => Framing::Length(length),
             (None, false) => Framing::UntilClose,
         };
+        // RFC 9110 section 8.6, RFC 9112 section 6.1. A length of 0 does no harm, and is usual.
+        let announced = self.chunked || self.content_length.is_some_and(|length| length > 0);
+        let defective = announced && (line.status < 200 || line.status == 204);
         let wants_more = !self.options.close && (line.version == Version::Http11 || self.options.keep_alive);
         Ok(ResponseHead {
             len,
@@ -256,13 +274,14 @@ impl Found {
             version: line.version,
             framing,
             content_length: self.content_length,
-            keep_alive: wants_more && framing != Framing::UntilClose && !tunnel,
+            keep_alive: wants_more && !defective && framing != Framing::UntilClose && !tunnel,
             tunnel,
             line: line.span,
             line_copyable: line.copyable,
             reason: line.reason,
             has_date: self.has_date,
             names_headers: self.options.names_headers,
+            spaced_names: self.spaced_names,
         })
     }
 }

@@ -2,12 +2,12 @@
 
 use super::*;
 
-const GET: Asked = Asked {
+const GET: Asked<'_> = Asked {
     method: Method::Get,
-    upgrade: false,
+    offers: b"",
 };
 
-fn ask(bytes: &[u8], asked: Asked) -> Result<Parsed<ResponseHead>, ResponseError> {
+fn ask(bytes: &[u8], asked: Asked<'_>) -> Result<Parsed<ResponseHead>, ResponseError> {
     parse_response(bytes, &mut Lines::new(), &Limits::default(), asked)
 }
 
@@ -15,7 +15,7 @@ fn parse(text: &str) -> Result<Parsed<ResponseHead>, ResponseError> {
     ask(text.as_bytes(), GET)
 }
 
-fn head(text: &str, asked: Asked) -> ResponseHead {
+fn head(text: &str, asked: Asked<'_>) -> ResponseHead {
     match ask(text.as_bytes(), asked) {
         Ok(Parsed::Complete(head)) => head,
         other => panic!("{other:?}: {text:?}"),
@@ -77,7 +77,17 @@ fn rfc_9112_2_2_and_5_lines_are_strict() {
     ] {
         assert_eq!(parse(text), Err(ResponseError::LineEnding), "{text:?}");
     }
-    for lines in ["X : y", "X: y\r\n folded", " X: y", ": y", "X"] {
+    for lines in [
+        "X: y\r\n folded",
+        " X: y",
+        ": y",
+        " : y",
+        "X",
+        "X y: z",
+        "X y",
+        "X \u{b}: y",
+        "X \r\n : y",
+    ] {
         assert_eq!(parse(&answer(lines)), Err(ResponseError::HeaderName), "{lines:?}");
     }
     for lines in ["X: a\rb", "X: a\0", "X: \u{7f}"] {
@@ -94,6 +104,66 @@ fn rfc_9112_2_2_and_5_lines_are_strict() {
         ),
         "obs-text"
     );
+}
+
+#[test]
+fn rfc_9112_5_1_white_space_before_a_colon_is_not_of_the_name() {
+    let head_of = |lines: &str| head(&answer(lines), GET);
+    assert_eq!(head_of("Content-Length : 5").framing, Framing::Length(5));
+    assert_eq!(
+        head_of("X \t : y\r\nTransfer-Encoding\t:chunked").framing,
+        Framing::Chunked
+    );
+    for (lines, error) in [
+        (
+            "Content-Length : 5\r\nContent-Length: 5",
+            ResponseError::ContentLengthRepeated,
+        ),
+        (
+            "Content-Length : 5\r\nTransfer-Encoding : chunked",
+            ResponseError::LengthAndEncoding,
+        ),
+        ("X : y\r\nX: a\rb", ResponseError::HeaderValue),
+        ("X : y\r\nX: y\n", ResponseError::LineEnding),
+        ("X : y\r\n folded", ResponseError::HeaderName),
+    ] {
+        assert_eq!(parse(&answer(lines)), Err(error), "{lines:?}");
+    }
+    let text = answer("X : y\r\nY: z");
+    for end in 0..text.len() {
+        assert_eq!(parse(&text[..end]), Ok(Parsed::Partial), "{:?}", &text[..end]);
+    }
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X : y\r\n".repeat(101));
+    assert_eq!(parse(&many), Err(ResponseError::TooManyHeaders));
+}
+
+#[test]
+fn rfc_9110_8_6_a_body_that_must_not_be_costs_the_connection() {
+    for (text, expected) in [
+        ("204 N\r\nContent-Length: 5", false),
+        ("204 N\r\nTransfer-Encoding: chunked", false),
+        ("103 E\r\nContent-Length: 5", false),
+        ("204 N\r\nContent-Length: 0", true),
+        ("204 N", true),
+        ("103 E", true),
+        ("304 N\r\nContent-Length: 5", true),
+        ("304 N\r\nTransfer-Encoding: chunked", true),
+    ] {
+        let text = format!("HTTP/1.1 {text}\r\n\r\n");
+        assert_eq!(head(&text, GET).keep_alive, expected, "{text:?}");
+    }
+}
+
+#[test]
+fn rfc_9110_7_6_1_options_of_answers_are_bounded() {
+    let with = |count: usize| {
+        answer(&format!(
+            "Content-Length: 0\r\nConnection: {}",
+            "a,".repeat(count)
+        ))
+    };
+    head(&with(256), GET);
+    assert_eq!(parse(&with(257)), Err(ResponseError::ConnectionOptions));
 }
 
 #[test]
@@ -153,7 +223,7 @@ fn rfc_9112_6_3_answers_without_a_body_whatever_they_say() {
         &answer("Content-Length: 5"),
         Asked {
             method: Method::Head,
-            upgrade: false,
+            offers: b"",
         },
     );
     assert_eq!(
@@ -168,7 +238,7 @@ fn rfc_9110_15_2_2_a_switch_must_have_been_asked_for() {
     assert_eq!(parse(switch), Err(ResponseError::UnaskedSwitch));
     let asked = Asked {
         method: Method::Get,
-        upgrade: true,
+        offers: b"websocket",
     };
     let accepted = head(switch, asked);
     assert!(accepted.tunnel && !accepted.is_interim() && !accepted.keep_alive);
@@ -176,13 +246,22 @@ fn rfc_9110_15_2_2_a_switch_must_have_been_asked_for() {
         ask(b"HTTP/1.1 101 X\r\n\r\n", asked),
         Err(ResponseError::UnaskedSwitch)
     );
+    for other in ["h2c", "foo", "websocket, foo", ",", ""] {
+        let switch = switch.replace("websocket", other);
+        assert_eq!(
+            ask(switch.as_bytes(), asked),
+            Err(ResponseError::UnaskedSwitch),
+            "{other:?}"
+        );
+    }
+    assert!(head(&switch.replace("websocket", "WebSocket"), asked).tunnel);
     assert!(!head(&answer("Content-Length: 0"), asked).tunnel);
     assert!(
         head(
             "HTTP/1.1 200 OK\r\n\r\n",
             Asked {
                 method: Method::Connect,
-                upgrade: false
+                offers: b""
             }
         )
         .tunnel

@@ -42,6 +42,16 @@ impl<'a> Copier<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// Takes out white space before the colon.
+    #[cold]
+    pub(super) fn tighten(&mut self, line: &Line) {
+        if self.buf.get(line.name.end as usize) != Some(&b':') {
+            self.open(line);
+            self.out.extend_from_slice(line.value.of(self.buf));
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
     /// Writes a line's name and colon, for a value and CRLF to follow in `out`.
     pub(super) fn open(&mut self, line: &Line) {
         self.skip(line);
@@ -90,6 +100,28 @@ pub(super) fn write_via(version: crate::Version, pseudonym: &str, out: &mut Vec<
 pub(super) fn canonical(digits: &[u8]) -> &[u8] {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     &digits[zeros.min(digits.len().saturating_sub(1))..]
+}
+
+/// `Trailer` without the names that will not be among the trailers; `named`: `Connection` names headers.
+pub(super) fn announce(copier: &mut Copier<'_>, line: &Line, lines: &crate::Lines, named: bool) {
+    let buf = copier.buf;
+    let passes =
+        |name: &&[u8]| crate::Name::classify(name).is_free() && !(named && is_named_away(lines, buf, name));
+    let value = line.value.of(buf);
+    if crate::fields::list(value).all(|name| passes(&name)) {
+        return copier.tighten(line);
+    }
+    let mut names = crate::fields::list(value).filter(passes).peekable();
+    if names.peek().is_none() {
+        return copier.skip(line);
+    }
+    copier.open(line);
+    for (at, name) in names.enumerate() {
+        let comma: &[u8] = if at == 0 { b"" } else { b", " };
+        copier.out.extend_from_slice(comma);
+        copier.out.extend_from_slice(name);
+    }
+    copier.out.extend_from_slice(b"\r\n");
 }
 
 /// Whether an option in the `Connection` lines is this name (RFC 9110 section 7.6.1).

@@ -96,6 +96,7 @@ pub(crate) fn is_changeable(kind: Name) -> bool {
     match kind {
         Name::Other
         | Name::Protected
+        | Name::Credentials
         | Name::Forwarded
         | Name::XForwardedFor
         | Name::XForwardedProto
@@ -113,6 +114,7 @@ pub(crate) fn is_changeable(kind: Name) -> bool {
         | Name::Expect
         | Name::MaxForwards
         | Name::HopByHop
+        | Name::ProxyAuthenticate
         | Name::Via
         | Name::Date => false,
     }

@@ -7,6 +7,7 @@
 mod client;
 mod copier;
 mod edits;
+mod forwarded;
 mod request;
 mod response;
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::{
     ClientAddress, RequestEdits,
-    copier::{Copier, canonical, is_named_away, write_connection, write_line, write_via},
+    copier::{Copier, announce, canonical, is_named_away, write_connection, write_line, write_via},
+    forwarded,
 };
 use crate::{
     Framing, Name, RequestView, TargetForm,
@@ -20,14 +21,14 @@ pub struct ForwardContext<'a> {
     pub client: &'a ClientAddress,
     /// Whether it came over TLS.
     pub secure: bool,
-    /// Whether that peer is a trusted proxy: its `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and `X-Request-Id` are kept and
-    /// appended to. From others they are dropped and replaced.
+    /// Whether that peer is a trusted proxy: its `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are kept and appended to. From
+    /// others they are dropped and replaced.
     pub trusted: bool,
     /// Write `Forwarded` (RFC 7239) even where none came. One that came is replaced or appended to in any case.
     pub forwarded: bool,
     /// Pseudonym for `Via`; `None` writes none.
     pub via: Option<&'a str>,
-    /// Value for `X-Request-Id`; `None` leaves the client's as it is.
+    /// Value for `X-Request-Id` instead of the client's; `None` keeps the first one of these, and no other.
     pub request_id: Option<&'a str>,
     /// Host for HTTP/1.0 requests that name none: the backend's own `host[:port]`.
     pub default_host: &'a str,
@@ -77,6 +78,7 @@ struct Writer<'a> {
     proto_written: bool,
     host_written: bool,
     id_written: bool,
+    id_kept: bool,
     forwarded: Ours,
 }
 
@@ -91,6 +93,7 @@ impl<'a> Writer<'a> {
             proto_written: drops("x-forwarded-proto"),
             host_written: view.head.host.is_empty() || drops("x-forwarded-host"),
             id_written: context.request_id.is_none() || drops("x-request-id"),
+            id_kept: false,
             forwarded: match context.forwarded {
                 _ if drops("forwarded") => Ours::Written,
                 true => Ours::Wanted,
@@ -148,18 +151,23 @@ impl<'a> Writer<'a> {
             Name::ContentLength => return self.copier.replace(line, canonical(value)),
             Name::TransferEncoding => return self.copier.replace(line, b"chunked"),
             Name::MaxForwards => return self.max_forwards(line),
-            Name::Trailer => head.framing == Framing::Chunked,
+            Name::Trailer if head.framing == Framing::Chunked => {
+                return announce(&mut self.copier, line, self.view.lines, head.names_headers);
+            }
             Name::Expect => head.expect_continue,
             Name::Upgrade => head.upgrade,
             Name::XForwardedFor if trusted && !self.for_written => return self.append_for(line),
-            Name::XForwardedProto => trusted && mark(&mut self.proto_written),
-            Name::XForwardedHost => trusted && mark(&mut self.host_written),
+            Name::XForwardedProto => trusted && self.is_last(line) && mark(&mut self.proto_written),
+            Name::XForwardedHost => trusted && self.is_last(line) && mark(&mut self.host_written),
             Name::XForwardedOther => trusted,
-            Name::XRequestId => self.context.request_id.is_none() || (trusted && mark(&mut self.id_written)),
-            Name::Forwarded if trusted && self.forwarded != Ours::Written => {
+            Name::XRequestId => {
+                self.context.request_id.is_none() && !std::mem::replace(&mut self.id_kept, true)
+            }
+            Name::Forwarded if self.forwarded == Ours::Written => false,
+            Name::Forwarded if trusted && self.is_forwarded_well_formed() => {
                 return self.append_forwarded(line);
             }
-            Name::Forwarded if !trusted => {
+            Name::Forwarded => {
                 self.forwarded = Ours::Wanted;
                 false
             }
@@ -168,6 +176,19 @@ impl<'a> Writer<'a> {
         if !keep {
             self.copier.skip(line);
         }
+    }
+
+    /// Whether it is the last line of its kind: what the nearest of several proxies wrote, the one that is trusted. Two lines
+    /// could be read in two ways.
+    fn is_last(&self, line: &Line) -> bool {
+        let mut lines = self.view.lines.as_slice().iter().rev();
+        lines.find(|other| other.kind == line.kind) == Some(line)
+    }
+
+    /// Whether what came can be appended to: each line for itself, since others may read them so.
+    fn is_forwarded_well_formed(&self) -> bool {
+        let mut values = self.view.lines.of(self.view.buf, Name::Forwarded);
+        values.all(forwarded::is_well_formed)
     }
 
     /// One line of all addresses so far and the peer's, where the first such line was.

@@ -2,7 +2,7 @@
 
 use super::{
     LineEdits,
-    copier::{Copier, canonical, is_named_away, write_connection, write_line, write_via},
+    copier::{Copier, announce, canonical, is_named_away, write_connection, write_line, write_via},
 };
 use crate::{
     Framing, Name, ResponseView, Version,
@@ -85,11 +85,8 @@ pub fn write_response_head(view: &ResponseView<'_>, context: &AnswerContext<'_>,
             continue;
         }
         match line.kind.on_response() {
-            Action::Keep if head.names_headers && line.kind.is_free() => {
-                if is_named_away(view.lines, view.buf, line.name.of(view.buf)) {
-                    copier.skip(line);
-                }
-            }
+            Action::Keep if head.names_headers && is_gone(view, line) => copier.skip(line),
+            Action::Keep if head.spaced_names => copier.tighten(line),
             Action::Keep => {}
             Action::Rewrite | Action::Combine => rewrite(view, context, &mut copier, line),
             Action::Drop => copier.skip(line),
@@ -100,6 +97,10 @@ pub fn write_response_head(view: &ResponseView<'_>, context: &AnswerContext<'_>,
     finish(view, context, copier.out)
 }
 
+fn is_gone(view: &ResponseView<'_>, line: &Line) -> bool {
+    line.kind.is_free() && is_named_away(view.lines, view.buf, line.name.of(view.buf))
+}
+
 fn rewrite(view: &ResponseView<'_>, context: &AnswerContext<'_>, copier: &mut Copier<'_>, line: &Line) {
     let head = view.head;
     let chunks = head.framing == Framing::Chunked && context.body == BodyPlan::Copy;
@@ -108,12 +109,15 @@ fn rewrite(view: &ResponseView<'_>, context: &AnswerContext<'_>, copier: &mut Co
             return copier.replace(line, canonical(line.value.of(view.buf)));
         }
         Name::TransferEncoding if chunks => return copier.replace(line, b"chunked"),
-        Name::Trailer => chunks,
+        Name::Trailer if chunks => return announce(copier, line, view.lines, head.names_headers),
         Name::Upgrade => offers_upgrade(view),
+        Name::ProxyAuthenticate => head.status == 407,
         _ => false,
     };
     if !keep {
         copier.skip(line);
+    } else if head.spaced_names {
+        copier.tighten(line);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lb_wire::{
-    AnswerContext, Asked, BodyError, BodyPlan, BodyTracker, CHUNK_END, Framing, LAST_CHUNK, LineEdits, Lines,
+    AnswerContext, Asked, BodyError, BodyFilter, BodyPlan, CHUNK_END, Framing, LAST_CHUNK, LineEdits, Lines,
     Parsed, ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
 };
 use tokio::io::{AsyncRead, ReadBuf};
@@ -31,7 +31,7 @@ const SHORT: u64 = 16 * 1024;
 
 /// An answer that the client is getting.
 pub(super) struct Answer {
-    body: BodyTracker,
+    body: BodyFilter,
     framing: Framing,
     plan: BodyPlan,
     client_goes_on: bool,
@@ -112,7 +112,10 @@ impl<S: Transport> Exchange<'_, S> {
     fn take_heads(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], lines: &mut Lines) -> Result<bool, End> {
         let bad = |text: String| End::Failed(Phase::Waiting, ProxyError::BadAnswer(text));
         loop {
-            let asked = Asked::from(&self.message.head);
+            let asked = Asked {
+                method: self.message.head.method,
+                offers: &self.message.offers,
+            };
             match parse_response(bytes, lines, &self.worker.limits, asked) {
                 Err(error) => return Err(bad(error.to_string())),
                 Ok(Parsed::Partial) => {
@@ -124,6 +127,7 @@ impl<S: Transport> Exchange<'_, S> {
                     if self.interim > MOST_INTERIM {
                         return Err(bad("too many interim answers".to_owned()));
                     }
+                    self.dirty |= !head.keep_alive;
                     self.pass_interim(cx, &head, bytes, lines)?;
                     bytes = &bytes[head.len..];
                 }
@@ -211,7 +215,7 @@ impl<S: Transport> Exchange<'_, S> {
         }
         self.client_pulse.since = self.now();
         let mut answer = Answer {
-            body: BodyTracker::new(head.framing),
+            body: BodyFilter::of_answer(head.framing, head.view(bytes, lines).named_away()),
             framing: head.framing,
             plan,
             client_goes_on: goes_on,
@@ -236,9 +240,10 @@ impl<S: Transport> Exchange<'_, S> {
         let (out, stream) = (&mut self.client.out, &mut self.client.stream);
         match answer.plan {
             BodyPlan::Copy => {
-                let progress = answer.body.feed(bytes).map_err(bad)?;
-                let (body, rest) = bytes.split_at(progress.consumed);
-                out.send(cx, stream, body)?;
+                let mut instead = Vec::new();
+                let passed = answer.body.pass(bytes, &mut instead).map_err(bad)?;
+                let (body, rest) = bytes.split_at(passed.consumed);
+                out.send(cx, stream, if passed.changed { &instead } else { body })?;
                 bytes = rest;
             }
             BodyPlan::Chunk => {

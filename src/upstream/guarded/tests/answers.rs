@@ -40,10 +40,11 @@ fn good_answers_of_every_form_share_one_connection() {
                 "HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: Keep-Alive, Upgrade\r\nContent-Length: 5\r\n\r\nhello",
                 "200 hello",
             ),
-            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", "204"),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "204"),
+            // Nor would it take this one at all.
             (
-                "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
-                "204",
+                "HTTP/1.1 200 OK\r\nX : a\r\nConnection : Upgrade\r\nUpgrade : b\r\nContent-Length\t : 5\r\n\r\nhello",
+                "200 hello",
             ),
             (
                 "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n",
@@ -70,6 +71,32 @@ fn good_answers_of_every_form_share_one_connection() {
         join!(play, ask);
         assert_eq!(client.opened(), 1);
     });
+}
+
+#[test]
+fn an_answer_that_announces_a_body_it_must_not_have_is_the_last_of_its_connection() {
+    for lines in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        run(async {
+            let backend = Backend::bind().await;
+            let client = backend.client();
+            let play = async {
+                let mut peer = backend.accept().await;
+                peer.head().await;
+                peer.say(&format!("HTTP/1.1 204 No Content\r\n{lines}\r\n\r\n"))
+                    .await;
+                let mut other = backend.accept().await;
+                other.head().await;
+                other.say(OK).await;
+                (peer, other)
+            };
+            let ask = async {
+                assert_eq!(client.get().await, "204", "{lines}");
+                assert_eq!(client.get().await, "200 ok", "{lines}");
+            };
+            join!(play, ask);
+            assert_eq!(client.opened(), 2);
+        });
+    }
 }
 
 #[test]
@@ -155,7 +182,7 @@ fn refused_heads_reach_nobody_and_end_their_connection() {
             "Head(ContentLength)",
         ),
         (
-            "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n b\r\n\r\nok",
             "Head(HeaderName)",
         ),
         (

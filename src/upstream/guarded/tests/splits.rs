@@ -104,11 +104,11 @@ const SCRIPTS: &[([&[&str]; 2], &str)] = &[
         [
             &["HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"],
             &[
-                "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
             ],
         ],
-        "failed: Head(ContentLengthRepeated) | 204 | 200 hello, then CutShort | 2",
+        "failed: Head(ContentLengthRepeated) | 304 | 200 hello, then CutShort | 2",
     ),
 ];
 

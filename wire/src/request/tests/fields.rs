@@ -182,6 +182,10 @@ fn rfc_9110_7_6_2_max_forwards_matters_to_options_and_trace() {
         head(b"GET / HTTP/1.1\r\nHost: a\r\nMax-Forwards: x\r\n\r\n").max_forwards,
         None
     );
+    assert_eq!(
+        head(b"OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 99999999999999999999999\r\n\r\n").max_forwards,
+        Some(u64::MAX)
+    );
     refused(
         RequestError::MaxForwards,
         &[
@@ -200,4 +204,21 @@ fn rfc_9110_7_6_3_via_tells_of_loops() {
     };
     let view = head.view(&bytes, &lines);
     assert!(view.went_through("lb") && view.went_through("fred") && !view.went_through("simple"));
+}
+
+#[test]
+fn rfc_9110_9_3_8_a_trace_shows_the_request_without_credentials() {
+    let bytes =
+        b"\r\nTRACE /a HTTP/1.1\r\nhost: a\r\nAuthorization: Basic x\r\nX-A:  1 \r\ncookie: b=c\r\nX-B:2\r\n\
+                  Proxy-Authorization: Basic y\r\nMax-Forwards: 0\r\n\r\nnext";
+    let mut lines = Lines::new();
+    let Ok(Parsed::Complete(head)) = parse_request(bytes, &mut lines, &Limits::default()) else {
+        panic!()
+    };
+    let mut out = Vec::new();
+    head.view(bytes, &lines).write_trace(&mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "TRACE /a HTTP/1.1\r\nhost: a\r\nX-A:  1 \r\nX-B:2\r\nMax-Forwards: 0\r\n\r\n"
+    );
 }

@@ -14,6 +14,29 @@ fn rfc_9112_2_2_a_few_empty_lines_before_a_request_are_skipped() {
 }
 
 #[test]
+fn rfc_9112_2_2_empty_lines_are_no_request_yet() {
+    for bytes in ["", "\r", "\r\n", "\r\n\r\n\r"] {
+        assert!(only_empty_lines(bytes.as_bytes()), "{bytes:?}");
+    }
+    for bytes in ["G", "\r\nG", " ", "\r\n\0"] {
+        assert!(!only_empty_lines(bytes.as_bytes()), "{bytes:?}");
+    }
+}
+
+#[test]
+fn rfc_9110_4_2_2_an_https_target_is_known_as_such() {
+    for (target, https) in [
+        ("https://a/", true),
+        ("HTTPS://a", true),
+        ("http://a/", false),
+        ("/https://a", false),
+    ] {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(head(bytes.as_bytes()).https, https, "{target}");
+    }
+}
+
+#[test]
 fn rfc_9112_3_the_request_line_has_two_single_spaces() {
     refused(
         RequestError::Method,

@@ -152,7 +152,7 @@ fn answers_are_changed_but_interim_ones_are_not() {
         let mut parsed = Lines::new();
         let asked = crate::Asked {
             method: Method::Get,
-            upgrade: false,
+            offers: b"",
         };
         let Ok(Parsed::Complete(head)) =
             parse_response(bytes.as_bytes(), &mut parsed, &Limits::default(), asked)

@@ -265,3 +265,65 @@ fn via_and_close_come_last_and_only_where_wanted() {
         )
     );
 }
+
+#[test]
+fn rfc_9110_6_6_2_only_trailers_that_go_on_are_announced() {
+    let announced = |named: &str, trailer: &str| {
+        lines(&format!(
+            "Connection: {named}\r\nTransfer-Encoding: chunked\r\nTrailer: {trailer}"
+        ))
+    };
+    for (named, trailer, expected) in [
+        ("x", "X-End,ETag", "\r\nTrailer: X-End,ETag"),
+        ("x-hop", "X-End, X-Hop,ETag", "\r\nTrailer: X-End, ETag"),
+        ("x-hop", "x-hop", ""),
+        ("x", "Host, X-End, Cache-Control", "\r\nTrailer: X-End"),
+    ] {
+        assert_eq!(
+            announced(named, trailer),
+            format!("Transfer-Encoding: chunked{expected}"),
+            "{trailer}"
+        );
+    }
+}
+
+#[test]
+fn one_line_says_what_a_trusted_proxy_said_in_two() {
+    assert_eq!(
+        trusted(
+            "X-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: c\r\nX-Forwarded-For: 1.1.1.1"
+        ),
+        "X-Forwarded-Proto: http\r\nX-Forwarded-Host: c\r\nX-Forwarded-For: 1.1.1.1, 192.0.2.9\r\n\r\n"
+    );
+}
+
+#[test]
+fn rfc_7239_4_what_cannot_be_appended_to_is_replaced() {
+    for malformed in [
+        "Forwarded: for=\"unbalanced",
+        "Forwarded: for=1.1.1.1\r\nForwarded: for=\"a",
+        "Forwarded: for=\"a\r\nForwarded: b\"",
+    ] {
+        let out = trusted(malformed);
+        assert_eq!(
+            out,
+            format!("{ADDED}Forwarded: for=192.0.2.9;host=a;proto=http\r\n\r\n"),
+            "{malformed:?}"
+        );
+    }
+}
+
+#[test]
+fn one_request_id_goes_on() {
+    let two = "GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: first\r\nX-Request-Id: second\r\n\r\n";
+    let host = "GET / HTTP/1.1\r\nHost: a\r\n";
+    for is_trusted in [false, true] {
+        let kept = rewritten(two, |context| context.trusted = is_trusted);
+        assert_eq!(kept, format!("{host}X-Request-Id: first\r\n{ADDED}\r\n"));
+        let ours = rewritten(two, |context| {
+            context.trusted = is_trusted;
+            context.request_id = Some("ours");
+        });
+        assert_eq!(ours, format!("{host}{ADDED}X-Request-Id: ours\r\n\r\n"));
+    }
+}

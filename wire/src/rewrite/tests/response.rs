@@ -14,7 +14,7 @@ fn answered(text: &str, asked: Method, client: Version) -> (String, bool) {
     let mut lines = Lines::new();
     let asked = Asked {
         method: asked,
-        upgrade: true,
+        offers: b"websocket",
     };
     let parsed = parse_response(text.as_bytes(), &mut lines, &Limits::default(), asked);
     let Ok(Parsed::Complete(head)) = parsed else {
@@ -148,7 +148,7 @@ fn a_length_without_a_body_goes_where_it_would_be_waited_for() {
     let (mut lines, mut out) = (Lines::new(), Vec::new());
     let asked = Asked {
         method: Method::Get,
-        upgrade: false,
+        offers: b"",
     };
     let Ok(Parsed::Complete(head)) = parse_response(text, &mut lines, &Limits::default(), asked) else {
         panic!()
@@ -228,4 +228,40 @@ fn a_plan_ends_the_connection_where_nothing_else_ends_the_body() {
     }
     assert!(BodyPlan::Copy.ends_connection(Framing::UntilClose));
     assert!(BodyTracker::new(Framing::UntilClose).on_eof().is_ok());
+}
+
+#[test]
+fn rfc_9112_5_1_white_space_before_colons_is_taken_out() {
+    answers(&[
+        (
+            "HTTP/1.1 200 OK\r\nX-A : 1\r\nX-B: 2\r\nDate\t :d\r\nContent-Length : 5\r\nConnection : X-Hop\r\nX-Hop : 3\r\n\r\n",
+            Http11,
+            "HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B: 2\r\nDate: d\r\nContent-Length: 5\r\n\r\n",
+            true,
+        ),
+        (
+            "HTTP/1.1 426 Up\r\nDate: d\r\nUpgrade : a\r\nTrailer : X-A\r\nTransfer-Encoding : chunked\r\n\r\n",
+            Http11,
+            "HTTP/1.1 426 Up\r\nDate: d\r\nUpgrade: a\r\nTrailer: X-A\r\nTransfer-Encoding: chunked\r\nConnection: Upgrade\r\n\r\n",
+            true,
+        ),
+    ]);
+}
+
+#[test]
+fn rfc_9110_15_5_8_a_407_says_how_to_authenticate() {
+    answers(&[
+        (
+            "HTTP/1.1 407 Who\r\nDate: d\r\nProxy-Authenticate: Basic\r\nProxy-Authenticate: Digest\r\nContent-Length: 0\r\n\r\n",
+            Http11,
+            "HTTP/1.1 407 Who\r\nDate: d\r\nProxy-Authenticate: Basic\r\nProxy-Authenticate: Digest\r\nContent-Length: 0\r\n\r\n",
+            true,
+        ),
+        (
+            "HTTP/1.1 401 Who\r\nDate: d\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
+            Http11,
+            "HTTP/1.1 401 Who\r\nDate: d\r\nContent-Length: 0\r\n\r\n",
+            true,
+        ),
+    ]);
 }

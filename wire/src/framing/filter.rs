@@ -1,0 +1,129 @@
+//! Bodies on their way through: raw bytes, but for what a proxy has to leave out of them.
+//!
+//! That is little, and rare: trailers that `Connection` names (RFC 9110 section 7.6.1 speaks of headers and trailers alike),
+//! trailers that are to be headers or nothing (section 6.5.1: whoever would merge them is served wrong; to leave them out is what
+//! the section offers), and in answers white space in size lines (section 5.6.3). A trailer line is held back until all of it
+//! has come; nothing else is ever copied, so that a body without trailers passes as it does without a filter.
+
+use super::{
+    BodyTracker, Piece, State,
+    chunked::{Fate, Reading},
+};
+use crate::{BodyError, Framing, Name, fields};
+
+/// How far a body got, and what of it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// Bytes at the front of the input that belong to this message: all of it until the message is done.
+    pub consumed: usize,
+    /// The message has ended; what is behind `consumed` is the next one's, or a fault.
+    pub done: bool,
+    /// Other bytes than these go on instead of them.
+    pub changed: bool,
+}
+
+/// Follows one body to its end, and says what of it goes on. After an error it stays where it was: drop it with its
+/// connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyFilter {
+    tracker: BodyTracker,
+    /// The trailer line that is on its way.
+    line: Vec<u8>,
+    /// What `Connection` names, as a list.
+    named: Vec<u8>,
+}
+
+impl BodyFilter {
+    /// At the start of a request's body. `named`: what its `Connection` names, as
+    /// [`RequestView::named_away`](crate::RequestView::named_away) has it.
+    pub fn of_request(framing: Framing, named: Vec<u8>) -> Self {
+        Self::new(BodyTracker::reading(framing, Reading::Request), named)
+    }
+
+    /// At the start of an answer's body. `named`: what its `Connection` names, as
+    /// [`ResponseView::named_away`](crate::ResponseView::named_away) has it.
+    pub fn of_answer(framing: Framing, named: Vec<u8>) -> Self {
+        Self::new(BodyTracker::of_answer(framing), named)
+    }
+
+    fn new(tracker: BodyTracker, named: Vec<u8>) -> Self {
+        Self {
+            tracker,
+            line: Vec::new(),
+            named,
+        }
+    }
+
+    /// Whether the message has ended. A close-delimited one only ends with its connection.
+    #[inline]
+    pub fn is_done(&self) -> bool {
+        self.tracker.is_done()
+    }
+
+    /// As [`BodyTracker::step`], for data that goes on in another framing, and without trailers.
+    ///
+    /// # Errors
+    /// As [`BodyTracker::step`].
+    pub fn step(&mut self, bytes: &[u8]) -> Result<Piece, BodyError> {
+        self.tracker.step(bytes)
+    }
+
+    /// Takes what belongs to this message from the front of `bytes`, which may be split anywhere. What was taken goes on as it
+    /// is; where [`Passed::changed`], what was appended to `instead` goes on in its place.
+    ///
+    /// # Errors
+    /// [`BodyError`]: none of `bytes` may be passed on, or only with the connection closed behind them.
+    pub fn pass(&mut self, bytes: &[u8], instead: &mut Vec<u8>) -> Result<Passed, BodyError> {
+        let State::Chunked(chunked) = &mut self.tracker.state else {
+            let progress = self.tracker.feed(bytes)?;
+            return Ok(Passed {
+                consumed: progress.consumed,
+                done: progress.done,
+                changed: false,
+            });
+        };
+        let (mut consumed, mut copied, mut changed) = (0, 0, false);
+        while consumed < bytes.len() && !chunked.is_done() {
+            let data = chunked.skip_data(bytes.len() - consumed);
+            if data > 0 {
+                consumed += data;
+                continue;
+            }
+            let byte = bytes[consumed];
+            let fate = chunked.byte(byte)?;
+            consumed += 1;
+            if fate == Fate::Passes {
+                continue;
+            }
+            instead.extend_from_slice(&bytes[copied..consumed - 1]);
+            (copied, changed) = (consumed, true);
+            if fate != Fate::Cut {
+                self.line.push(byte);
+            }
+            if fate == Fate::EndsLine {
+                let name = self.line.split(|byte| *byte == b':').next().unwrap_or_default();
+                if passes(name, &self.named) {
+                    instead.extend_from_slice(&self.line);
+                }
+                self.line.clear();
+            }
+        }
+        if changed {
+            instead.extend_from_slice(&bytes[copied..consumed]);
+        }
+        let done = chunked.is_done();
+        if done {
+            self.tracker.state = State::Done;
+        }
+        Ok(Passed {
+            consumed,
+            done,
+            changed,
+        })
+    }
+}
+
+/// Whether a trailer of this name goes on; `named` is what `Connection` names.
+fn passes(name: &[u8], named: &[u8]) -> bool {
+    Name::classify(name).is_free() && !fields::list(named).any(|option| option.eq_ignore_ascii_case(name))
+}
