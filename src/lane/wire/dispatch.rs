@@ -15,17 +15,15 @@ use lb_wire::{
 use super::{
     Transport,
     client::Client,
-    client_body::ClientBody,
     exchange::{AnswerEdits, Message},
     forward::{Next, Request},
     outgoing::Outgoing,
     own_answer,
-    refusal::refusal,
     worker::WireWorker,
 };
 use crate::proxy::{
-    self, Edits, ErrorAnswer, Incoming, LineChanges, Passage, PickBy, ProxyError, RequestId, RouteAnswer,
-    Routed, wants_json,
+    self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, Passage, PickBy, ProxyError, RequestId,
+    RouteAnswer, Routed,
 };
 use crate::telemetry::InFlight;
 
@@ -117,16 +115,7 @@ pub(super) fn dispatch<S: Transport>(client: &mut Client<S>, head: &RequestHead)
 /// The request's id, and whether its sender wants errors as JSON.
 fn identify<S: Transport>(client: &Client<S>, head: &RequestHead, random: u128) -> (RequestId, bool) {
     let lines = client.worker.lines();
-    let view = head.view(client.unused(), &lines);
-    let id = RequestId::new(view.header("x-request-id").next(), random);
-    let accept = view
-        .header("accept")
-        .next()
-        .filter(|accept| memchr::memmem::find(accept, b"json").is_some());
-    (
-        id,
-        accept.is_some_and(|accept| wants_json(std::str::from_utf8(accept).ok())),
-    )
+    proxy::identify(&head.view(client.unused(), &lines), random)
 }
 
 /// Where a request goes, with its body and how much of that came with the head; or what it is answered with.
@@ -140,15 +129,15 @@ fn find<S: Transport>(
     // What came with the head is looked at before any backend is asked, and goes on with it in one piece.
     let mut body = ClientBody::new(head.framing, config.limits.body_size);
     let with_head = body.take(&client.unused()[head.len..]);
-    if let Some((status, reason)) = refusal(client, head, config) {
+    let lines = client.worker.lines();
+    let view = head.view(client.unused(), &lines);
+    if let Some((status, reason)) = proxy::refusal(&view, config) {
         return Err(Own::Refusal(status, reason));
     }
     let with_head = with_head.map_err(|error| Own::Refusal(error.status(), error.reason()))?;
     if let Some(passage) = Passage::undecided(snapshot) {
         return Ok((passage, body, with_head));
     }
-    let lines = client.worker.lines();
-    let view = head.view(client.unused(), &lines);
     let incoming = Incoming {
         authority: view.host().unwrap_or_default(),
         method: view.method(),

@@ -26,13 +26,12 @@ use self::{answer::Answer, pulse::Pulse};
 use super::{
     Transport,
     client::Client,
-    client_body::ClientBody,
     outgoing::Outgoing,
     timer::TICK,
     worker::{LARGE_READ, WireWorker},
 };
 use crate::{
-    proxy::{HALF_CLOSED, Phase, ProxyError, TimeLimit},
+    proxy::{ClientBody, HALF_CLOSED, Phase, ProxyError, TimeLimit},
     upstream::UpstreamConnection,
 };
 

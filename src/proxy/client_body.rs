@@ -4,10 +4,10 @@
 use lb_core::config::ByteSize;
 use lb_wire::{BodyTracker, Framing};
 
-use crate::proxy::ProxyError;
+use super::ProxyError;
 
 /// How far the client's body has come.
-pub(super) struct ClientBody {
+pub struct ClientBody {
     tracker: BodyTracker,
     taken: u64,
     limit: Option<ByteSize>,
@@ -15,7 +15,7 @@ pub(super) struct ClientBody {
 
 impl ClientBody {
     /// A body of which nothing has come yet. More than `limit` is refused; sizes of chunks count with them.
-    pub(super) fn new(framing: Framing, limit: Option<ByteSize>) -> Self {
+    pub fn new(framing: Framing, limit: Option<ByteSize>) -> Self {
         Self {
             tracker: BodyTracker::new(framing),
             taken: 0,
@@ -24,12 +24,12 @@ impl ClientBody {
     }
 
     /// Whether all of it has come, or there is none.
-    pub(super) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.tracker.is_done()
     }
 
     /// Whether any of it has come.
-    pub(super) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         self.taken > 0
     }
 
@@ -37,7 +37,7 @@ impl ClientBody {
     ///
     /// # Errors
     /// When it is malformed or too large: none of `bytes` may be sent on.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<usize, ProxyError> {
+    pub fn take(&mut self, bytes: &[u8]) -> Result<usize, ProxyError> {
         let progress = self.tracker.feed(bytes);
         let count = progress
             .map_err(|error| ProxyError::ClientBody(error.to_string()))?
