@@ -29,7 +29,6 @@ use super::{
     dispatch::host,
     failure::Failure,
     headers,
-    presence::{self, Presence},
     request_body::{self, RequestBody},
     response_body::{Origin, ResponseBody},
 };
@@ -180,13 +179,10 @@ impl Exchange {
         let until = self
             .deadline
             .map_or(longest, |(deadline, _)| deadline.min(longest));
-        let presence = Presence::of(&self.request);
         tokio::select! {
             biased;
             picked = turn => picked,
             () = tokio::time::sleep_until(until.into()) => Err(NoBackend::Saturated),
-            // What is answered then reaches nobody.
-            () = presence::left(presence.as_ref()) => Err(NoBackend::Saturated),
         }
     }
 

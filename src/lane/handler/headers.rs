@@ -6,6 +6,8 @@
 
 use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use lb_wire::Name;
+
 use crate::{
     proxy::{Client, LineChanges, RequestId},
     upstream::OMITTED_LENGTH,
@@ -27,10 +29,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// A `Connection` header must not be able to strip what the backend relies on.
+/// A `Connection` header must not be able to strip what the other side relies on: `lb_wire::rules`.
 fn is_protected(name: &str) -> bool {
-    let own = ["host", "content-length", "x-request-id", "forwarded", "x-real-ip"];
-    own.iter().any(|own| name.eq_ignore_ascii_case(own)) || is_x_forwarded(name)
+    !Name::classify(name.as_bytes()).is_free()
 }
 
 fn is_x_forwarded(name: &str) -> bool {
