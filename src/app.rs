@@ -53,14 +53,9 @@ const CONNECTIONS_PER_WORKER: usize = 25_600;
 /// File descriptors that are kept for probes, the control socket, logs and the runtime.
 const RESERVED_FILES: u64 = 64;
 
-/// Clients' connections that one worker takes: each may need a second descriptor, for a backend, and on the handler lane a
-/// third, to see whether the client is there.
-pub fn connections_per_worker(lane: Lane, workers: usize, open_files: u64) -> usize {
-    let each = match lane {
-        Lane::Handler => 3,
-        Lane::Wire => 2,
-    };
-    let share = open_files.saturating_sub(RESERVED_FILES) / each / workers.max(1) as u64;
+/// Clients' connections that one worker takes: each may need a second descriptor, for a backend.
+pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
+    let share = open_files.saturating_sub(RESERVED_FILES) / 2 / workers.max(1) as u64;
     usize::try_from(share)
         .unwrap_or(usize::MAX)
         .clamp(1, CONNECTIONS_PER_WORKER)
@@ -170,7 +165,7 @@ impl Balancer {
         let probed = registry.wait_until(all_decided);
         let _in_time = tokio::time::timeout(first_probes, probed).await;
 
-        let connections = connections_per_worker(lane, workers, open_files_limit);
+        let connections = connections_per_worker(workers, open_files_limit);
         let next_worker = AtomicUsize::new(0);
         let worker = move || {
             let index = next_worker.fetch_add(1, Relaxed);

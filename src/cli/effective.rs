@@ -67,7 +67,7 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("log", config.log.as_str().to_owned()),
         row(
             "limit: client connections",
-            (app::connections_per_worker(config.lane, workers, open_files) * workers).to_string(),
+            (app::connections_per_worker(workers, open_files) * workers).to_string(),
         ),
         row(
             "limit: connections waiting to be accepted",

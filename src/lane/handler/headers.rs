@@ -6,18 +6,16 @@
 
 use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use lb_wire::Name;
+use lb_wire::{Name, rules::Action};
 
 use crate::{
     proxy::{Client, LineChanges, RequestId},
     upstream::OMITTED_LENGTH,
 };
 
-/// RFC 9110 section 7.6.1 and its list of related fields.
-const HOP_BY_HOP: [HeaderName; 7] = [
+/// What speaks of one connection only, beside what [`rules`](lb_wire::rules) drops in either direction.
+const HOP_BY_HOP: [HeaderName; 5] = [
     header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -81,8 +79,9 @@ pub(super) fn copy_request(
     for (name, value) in from {
         let spoofable = !client.trusted
             && (is_x_forwarded(name.as_str()) || *name == header::FORWARDED || name.as_str() == "x-real-ip");
+        let dropped = Name::classify(name.as_str().as_bytes()).on_request() == Action::Drop;
         let ours = *name == header::HOST || *name == header::EXPECT || *name == X_REQUEST_ID;
-        if is_end_to_end(name, &named) && !spoofable && !ours && *name != X_FORWARDED_FOR {
+        if is_end_to_end(name, &named) && !dropped && !spoofable && !ours && *name != X_FORWARDED_FOR {
             to.append(name.clone(), value.clone());
         }
     }
@@ -125,7 +124,8 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 pub(super) fn copy_response(from: &HeaderMap, to: &mut HeaderMap) {
     let named = Named::of(from);
     for (name, value) in from {
-        if is_end_to_end(name, &named) && *name != OMITTED_LENGTH {
+        let dropped = Name::classify(name.as_str().as_bytes()).on_response() == Action::Drop;
+        if is_end_to_end(name, &named) && !dropped && *name != OMITTED_LENGTH {
             to.append(name.clone(), value.clone());
         }
     }
@@ -191,6 +191,9 @@ mod tests {
                 ("x-private", "1"),
                 ("te", "trailers"),
                 ("upgrade", "h2c"),
+                ("proxy-authorization", "Basic x"),
+                ("proxy", "http://evil"),
+                ("x_forwarded_for", "10.0.0.1"),
                 ("content-length", "3"),
                 ("expect", "100-continue"),
                 ("cookie", "a=1"),

@@ -22,6 +22,9 @@ const ANSWER_LIMITS: Limits = Limits {
     target_bytes: 0,
 };
 
+/// How often within the longest silence a client that takes no bytes is asked whether there is room.
+const ASKED: u32 = 4;
+
 /// Our own version, whatever the client's is (RFC 9110 section 6.2). The server repeats the client's.
 const VERSION: &[u8] = b"HTTP/1.1";
 
@@ -36,8 +39,8 @@ pub(super) struct Answer {
     keep_alive: bool,
     /// It ends with its connection.
     until_close: bool,
-    /// The client takes no bytes; it must until then.
-    stalled: Option<Instant>,
+    /// Since when the client takes no bytes, and when it was last asked.
+    stalled: Option<(Instant, Instant)>,
     /// It has not taken any for too long.
     timed_out: bool,
     /// It is the server's own, and ours goes out in its place.
@@ -174,19 +177,26 @@ impl<Io: Transport> Connection<Io> {
         }
     }
 
-    /// The client takes no bytes, or takes them so slowly that the kernel does not say it: before its time is over it is
-    /// asked once more.
+    /// The client takes no bytes, or takes them so slowly that the kernel does not say it: so it is asked a few times before
+    /// its time is over.
     fn poll_stalled(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let stall = self.shared.worker.stall();
         let answer = &mut self.exchange.answer;
-        let until = *answer.stalled.get_or_insert_with(|| Instant::now() + stall);
-        ready!(self.alarm.poll(cx, until));
-        Poll::Ready(match self.io.send_at_once(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                answer.timed_out = true;
-                Err(io::ErrorKind::TimedOut.into())
+        let now = Instant::now();
+        let (since, asked) = answer.stalled.get_or_insert((now, now));
+        loop {
+            ready!(self.alarm.poll(cx, *asked + stall / ASKED));
+            let now = Instant::now();
+            *asked = now;
+            match self.io.send_at_once(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if *since + stall <= now {
+                        answer.timed_out = true;
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                }
+                sent => return Poll::Ready(sent),
             }
-            sent => sent,
-        })
+        }
     }
 }
