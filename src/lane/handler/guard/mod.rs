@@ -18,6 +18,8 @@ mod connection;
 mod ending;
 mod link;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use service::service;
 
