@@ -22,7 +22,7 @@ const THE_SAME: [&str; 9] = [
 ];
 
 /// What the framework cannot: form, or less than the wire lane gives. No test of security or data is among them.
-const WIRE_ONLY: [&str; 29] = [
+const WIRE_ONLY: [&str; 31] = [
     "conformance::documented",
     // Tunnels.
     "conformance::tunnel_property",
@@ -56,9 +56,11 @@ const WIRE_ONLY: [&str; 29] = [
     "conformance::forwarded",
     // awc enforces the age of idle connections when it next looks for one.
     "idle_connections_to_backends_are_given_up_in_time",
-    // awc's retries over another connection: `GET` and `HEAD` only, and at the same backend once.
-    "conformance::stale",
-    "conformance::volume",
+    // Over a kept connection that its backend has closed, only `GET` and `HEAD` are sent again, and `POST` goes.
+    "a_post_goes_over_a_connection_that_was_used_just_now_or_a_new_one",
+    "a_put_that_one_backend_loses_goes_whole_to_another",
+    "a_request_lost_on_a_kept_connection_is_sent_again_if_that_does_no_harm",
+    "backends_that_close_without_a_word_cost_no_get_and_no_post_is_sent_twice",
 ];
 
 #[test]

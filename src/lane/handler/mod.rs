@@ -11,7 +11,7 @@ mod headers;
 mod request_body;
 mod response_body;
 
-pub use guard::service;
+pub use guard::{LARGEST_HEAD, MOST_LINES, service};
 
 use std::rc::Rc;
 

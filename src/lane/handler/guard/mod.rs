@@ -33,17 +33,18 @@ use std::{
     task::{Context, Poll},
 };
 
+use lb_core::config::{self, ByteSize};
 use lb_wire::{Limits, Lines};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::connection::Connection;
 use crate::proxy::{Transport, Worker, head_limits};
 
-/// actix-http takes 96 header lines, of which some may be ours.
-const MOST_LINES: u16 = 93;
+/// Header lines of a request: actix-http takes 96, of which three may be ours.
+pub const MOST_LINES: u16 = 93;
 
-/// actix-http takes heads below 128 KiB, to which little is added.
-const LARGEST_HEAD: u32 = 120 * 1024;
+/// A request's head: actix-http takes less than 128 KiB, and little is added.
+pub const LARGEST_HEAD: ByteSize = ByteSize::new(120 * 1024);
 
 /// What the guarded connections of one worker share.
 struct Shared {
@@ -60,12 +61,12 @@ impl Shared {
     }
 
     fn head_limits(&self) -> Limits {
-        let limits = head_limits(&self.worker.registry.snapshot().config().limits);
-        Limits {
-            head_bytes: limits.head_bytes.min(LARGEST_HEAD),
-            header_count: limits.header_count.min(MOST_LINES),
-            ..limits
-        }
+        let configured = self.worker.registry.snapshot().config().limits;
+        head_limits(&config::Limits {
+            header_size: configured.header_size.min(LARGEST_HEAD),
+            header_count: configured.header_count.min(MOST_LINES),
+            ..configured
+        })
     }
 }
 
