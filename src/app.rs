@@ -13,15 +13,13 @@ use std::{
 
 use actix_rt::System;
 use actix_server::ServerHandle;
-use actix_web::{App, HttpServer};
 use lb_actors::{
-    RegistryHandle,
     config_watcher::WatcherHandle,
     control_plane::{self, ControlPlane},
     probe::NetworkProber,
 };
 use lb_core::{
-    config::{ClientTimeouts, Config, Lane, PoolConfig},
+    config::{Config, Lane, PoolConfig},
     pool::Snapshot,
     status::{StatusReport, StopReport},
 };
@@ -55,14 +53,9 @@ const CONNECTIONS_PER_WORKER: usize = 25_600;
 /// File descriptors that are kept for probes, the control socket, logs and the runtime.
 const RESERVED_FILES: u64 = 64;
 
-/// Clients' connections that one worker takes: each may need a second descriptor, for a backend, and on the handler lane a
-/// third, to see whether the client is there.
-pub fn connections_per_worker(lane: Lane, workers: usize, open_files: u64) -> usize {
-    let each = match lane {
-        Lane::Handler => 3,
-        Lane::Wire => 2,
-    };
-    let share = open_files.saturating_sub(RESERVED_FILES) / each / workers.max(1) as u64;
+/// Clients' connections that one worker takes: each may need a second descriptor, for a backend.
+pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
+    let share = open_files.saturating_sub(RESERVED_FILES) / 2 / workers.max(1) as u64;
     usize::try_from(share)
         .unwrap_or(usize::MAX)
         .clamp(1, CONNECTIONS_PER_WORKER)
@@ -139,7 +132,7 @@ impl Balancer {
         count_panics();
         let workers = self.config.workers.unwrap_or_else(default_workers);
         let open_files_limit = raise_open_files_limit();
-        let (client_timeouts, lane) = (self.config.client_timeouts, self.config.lane);
+        let lane = self.config.lane;
         let longest = self.config.pools.values().map(PoolConfig::longest_probe).max();
         let first_probes = (longest.unwrap_or_default() + PROBE_GRACE).min(FIRST_PROBES);
         let registry = control_plane::first_snapshot(self.config, workers);
@@ -172,23 +165,14 @@ impl Balancer {
         let probed = registry.wait_until(all_decided);
         let _in_time = tokio::time::timeout(first_probes, probed).await;
 
-        let connections = connections_per_worker(lane, workers, open_files_limit);
+        let connections = connections_per_worker(workers, open_files_limit);
         let next_worker = AtomicUsize::new(0);
         let worker = move || {
             let index = next_worker.fetch_add(1, Relaxed);
             Worker::new(index, registry.clone(), Arc::clone(&traffic))
         };
         let server = match lane {
-            Lane::Handler => {
-                let limits = (workers, connections);
-                handler_server(
-                    self.sockets,
-                    limits,
-                    client_timeouts,
-                    state.registry.clone(),
-                    worker,
-                )?
-            }
+            Lane::Handler => handler_server(self.sockets, (workers, connections), worker)?,
             Lane::Wire => Server::Own(listener::Server::start(
                 self.sockets,
                 (workers, connections),
@@ -252,22 +236,20 @@ impl Running {
 fn handler_server(
     sockets: Vec<TcpListener>,
     (workers, connections): (usize, usize),
-    timeouts: ClientTimeouts,
-    registry: RegistryHandle,
     worker: impl Fn() -> Worker + Send + Sync + 'static,
 ) -> std::io::Result<Server> {
     let worker = Arc::new(worker);
-    let mut server = HttpServer::new(move || App::new().configure(handler::configure(Rc::new(worker()))))
+    let mut server = actix_server::Server::build()
         .workers(workers)
         .disable_signals()
-        .on_connect(move |stream, data| handler::on_connect(stream, data, &registry))
-        .tcp_nodelay(true)
-        .keep_alive(timeouts.client_idle)
-        .client_request_timeout(timeouts.request_header)
-        .max_connections(connections)
+        .max_concurrent_connections(connections)
         .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
+    let stop = server.graceful_shutdown_signal();
     for socket in sockets {
-        server = server.listen(socket)?;
+        let (worker, stop) = (Arc::clone(&worker), stop.clone());
+        server = server.listen("clients", socket, move || {
+            handler::service(Rc::new(worker()), stop.clone())
+        })?;
     }
     let server = server.run();
     let handle = server.handle();

@@ -116,7 +116,7 @@ fn http_1_0_clients_get_no_chunks() {
         .send(b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
         .unwrap();
     let all = client.read_to_end().unwrap();
-    assert!(all.starts_with("HTTP/1.0 200 OK\r\n"), "{all}");
+    assert!(all.starts_with("HTTP/1.1 200 OK\r\n"), "{all}");
     assert!(all.ends_with("\r\n\r\nhello"), "{all}");
     assert!(!all.to_ascii_lowercase().contains("transfer-encoding"), "{all}");
 }

@@ -32,6 +32,8 @@ mod everyday;
 mod forwarding;
 /// Answers that awc alone would mistake, through the handler lane.
 mod guarded;
+/// Clients that actix-http alone would mistake, through the handler lane.
+mod guarded_clients;
 /// This same suite on the handler lane.
 mod handler_lane;
 /// Backends that go down and come back, and what clients notice of it.

@@ -28,7 +28,7 @@ pub struct StatusReport {
     pub lane: String,
     /// The limit of open files (`RLIMIT_NOFILE`).
     pub open_files_limit: u64,
-    /// Clients' connections that are open (counted by the wire lane).
+    /// Clients' connections that are open.
     #[serde(default)]
     pub connections: u64,
     /// Requests that are being answered now.

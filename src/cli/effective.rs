@@ -6,14 +6,11 @@ use lb_core::config::{
 };
 
 use crate::{
-    app, listener,
+    app,
+    lane::handler,
+    listener,
     proxy::{FailureLog, RequestId},
 };
-
-/// actix-http's limit of a request's head, which cannot be set.
-const HANDLER_HEADER_SIZE: &str = "128KiB, of the framework";
-/// actix-http's limit of a request's headers, which cannot be set.
-const HANDLER_HEADER_COUNT: &str = "96, of the framework";
 
 /// Key and value, in the order of the file.
 pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
@@ -67,7 +64,7 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
         row("log", config.log.as_str().to_owned()),
         row(
             "limit: client connections",
-            (app::connections_per_worker(config.lane, workers, open_files) * workers).to_string(),
+            (app::connections_per_worker(workers, open_files) * workers).to_string(),
         ),
         row(
             "limit: connections waiting to be accepted",
@@ -112,16 +109,19 @@ fn routes(config: &Config) -> Vec<(String, String)> {
     rows
 }
 
-/// What the framework limits itself is shown as it is, not as the file has it.
+/// What the framework limits further is shown as it is, not as the file has it.
 fn limits(config: &Config) -> Vec<(String, String)> {
     let limits = &config.limits;
     let (header_size, header_count) = match config.lane {
-        Lane::Handler => (HANDLER_HEADER_SIZE.to_owned(), HANDLER_HEADER_COUNT.to_owned()),
-        Lane::Wire => (limits.header_size.to_string(), limits.header_count.to_string()),
+        Lane::Handler => (
+            limits.header_size.min(handler::LARGEST_HEAD),
+            limits.header_count.min(handler::MOST_LINES),
+        ),
+        Lane::Wire => (limits.header_size, limits.header_count),
     };
     vec![
-        row("limits.header_size", header_size),
-        row("limits.header_count", header_count),
+        row("limits.header_size", header_size.to_string()),
+        row("limits.header_count", header_count.to_string()),
         row("limits.body_size", or_none(limits.body_size)),
         row("limits.connections", or_none(limits.connections)),
         row(

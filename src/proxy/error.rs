@@ -110,9 +110,6 @@ pub enum ProxyError {
     /// The client's body is malformed, or ended before it was complete.
     #[error("the client's body is broken: {0}")]
     ClientBody(String),
-    /// A method that is not forwarded.
-    #[error("{0}")]
-    NotAllowed(&'static str),
     /// No route is meant for it.
     #[error("no route matches the request")]
     NoRoute,
@@ -178,7 +175,6 @@ impl ProxyError {
                 Client,
                 Answered,
             ),
-            Self::NotAllowed(reason) => row(405, reason, Client, Answered),
             Self::NoRoute => row(404, "no route matches the request", Client, Answered),
             Self::AmbiguousPath(Ambiguity::DotSegment) => {
                 row(400, "the request's path has dot segments", Client, Answered)

@@ -1,11 +1,20 @@
 //! What a client sees when its request failed: a status, one sentence, the request's id. Never a backend's address.
 
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc};
 
 use actix_http::StatusCode;
 use lb_core::config::Config;
 
 use super::RequestId;
+
+/// What we pass on: 405 and the answer to OPTIONS have to say it (RFC 9110 sections 9.3.7 and 15.5.6).
+const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n";
+
+/// The same with `trace: on`.
+const ALLOW_TRACE: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE\r\n";
+
+/// What OPTIONS is told that may go no further.
+pub const NO_FURTHER: &str = "the request goes no further (Max-Forwards)";
 
 /// An answer that the balancer gives itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +25,8 @@ pub struct ErrorAnswer {
     pub content_type: &'static str,
     /// The body, complete.
     pub body: Arc<[u8]>,
+    /// TRACE is among what is passed on.
+    pub allows_trace: bool,
 }
 
 impl ErrorAnswer {
@@ -28,6 +39,7 @@ impl ErrorAnswer {
                 status,
                 content_type,
                 body,
+                allows_trace: config.allow_trace,
             };
         }
         let (content_type, text) = if json {
@@ -41,6 +53,17 @@ impl ErrorAnswer {
             status,
             content_type,
             body: text.into_bytes().into(),
+            allows_trace: config.allow_trace,
+        }
+    }
+
+    /// The answer to TRACE: what came (RFC 9110 section 9.3.8).
+    pub fn trace(came: Vec<u8>) -> Self {
+        Self {
+            status: 200,
+            content_type: "message/http",
+            body: came.into(),
+            allows_trace: true,
         }
     }
 
@@ -49,9 +72,30 @@ impl ErrorAnswer {
         (self.status == 503).then_some(1)
     }
 
-    /// The reason phrase of its status.
-    pub fn title(&self) -> &'static str {
-        reason_phrase(self.status)
+    /// Writes it as a message, at this `date`. `head`: without its body, as the answer to HEAD; `close`: as the last one.
+    pub fn write(&self, (id, date): (&RequestId, &[u8]), (head, close): (bool, bool), out: &mut Vec<u8>) {
+        let retry_after = self
+            .retry_after()
+            .map_or(String::new(), |seconds| format!("Retry-After: {seconds}\r\n"));
+        // Writing to memory cannot fail.
+        let _ = write!(
+            out,
+            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {id}\r\nDate: {}\r\n{}{}\r\n",
+            self.status,
+            reason_phrase(self.status),
+            self.content_type,
+            self.body.len(),
+            String::from_utf8_lossy(date),
+            match self.status {
+                200 | 405 if self.allows_trace => ALLOW_TRACE,
+                200 | 405 => ALLOW,
+                _ => &retry_after,
+            },
+            if close { "Connection: close\r\n" } else { "" },
+        );
+        if !head {
+            out.extend_from_slice(&self.body);
+        }
     }
 }
 

@@ -1,24 +1,37 @@
 //! What a request needs whatever lane carries it: who sent it, how its failures are judged, what an error answer says.
 
+mod client_body;
 mod context;
 mod error;
 mod error_answer;
 mod failure_log;
 mod hash_key;
+mod head;
 mod routing;
 mod sticky;
+mod transport;
 mod worker;
 
 use std::time::Duration;
 
+pub use client_body::ClientBody;
 pub use context::{Client, RequestId};
 pub use error::{Fault, Phase, ProxyError, TimeLimit};
-pub use error_answer::{ErrorAnswer, reason_phrase, wants_json};
+pub use error_answer::{ErrorAnswer, NO_FURTHER, reason_phrase, wants_json};
 pub use failure_log::{FailureLog, Verdict};
+pub use head::{Refusal, head_limits, identify, refusal};
 pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};
 pub use sticky::sticky_cookie;
+pub use transport::{Look, Transport};
 pub use worker::{PickBy, Worker, answer_head};
 
 /// A client that closed its side may only have said that it sends no more; but most have left. So long may the backend
 /// be silent then, before the head of its answer and within its body (nginx gives it no time at all).
 pub const HALF_CLOSED: Duration = Duration::from_secs(2);
+
+/// How long a connection that is closed with bytes unread is read on, so that the close does not destroy the answer on
+/// its way (RFC 9112 section 9.6), and how many bytes.
+pub const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 * 1024 * 1024);
+
+/// Bytes of later requests that are read while one is answered; more wait in the socket.
+pub const MOST_AHEAD: usize = 16 * 1024;

@@ -8,7 +8,7 @@ use actix_http::body::BoxBody;
 use awc::{Client, ClientRequest, ClientResponse, Connector, error::SendRequestError, http::uri::Authority};
 use lb_core::{config::UpstreamTimeouts, pool::Backend};
 
-use super::{backends::Backends, connect::Connect, guarded::Shared};
+use super::{backends::Backends, connect::Connect, guarded::Shared, uploads::Pulse};
 
 /// Clients that are kept. A configuration with more different timeouts would build clients again and again, each without
 /// kept connections.
@@ -61,7 +61,7 @@ impl UpstreamClients {
         format!("{}:1", self.backends.name(backend)?).parse().ok()
     }
 
-    /// Sends a request whose headers are complete, and its body as it comes.
+    /// Sends a request whose headers are complete, and its body as it comes; `pulse` shows when the backend moves.
     ///
     /// # Errors
     /// As awc; what the connection's guard refused is a [`Fault`](super::Fault) inside of it.
@@ -69,8 +69,9 @@ impl UpstreamClients {
         &self,
         request: ClientRequest,
         body: BoxBody,
+        pulse: Pulse,
     ) -> impl Future<Output = Result<ClientResponse, SendRequestError>> + use<> {
-        self.shared.uploads.send(request, body)
+        self.shared.uploads.send(request, body, pulse)
     }
 
     fn build(&self, wanted: BuiltFor) -> Client {

@@ -50,7 +50,8 @@ impl Service<ConnectInfo<Uri>> for Connect {
             // Nobody waits for it any more.
             let backend = backend.ok_or(ConnectError::Unresolved)?;
             let stream = connect(&backend, timeout).await.map_err(ConnectError::Io)?;
-            let guarded = Box::new(Guarded::new(stream, shared));
+            let ask = |stream: &TcpStream, bytes: &[u8]| socket2::SockRef::from(stream).send(bytes);
+            let guarded = Box::new(Guarded::new(stream, shared).asking(ask));
             Ok(Connection::new(info.request().clone(), guarded))
         })
     }

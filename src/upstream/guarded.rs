@@ -37,7 +37,10 @@ use actix_rt::net::{ActixStream, Ready};
 use lb_wire::{BodyTracker, Lines, Method};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use self::{head::Request, sending::Sending};
+use self::{
+    head::Request,
+    sending::{Ask, Sending},
+};
 use super::uploads::Uploads;
 
 /// Bytes of a request head. The server in front takes heads of 128 KiB; some headers are added.
@@ -62,6 +65,8 @@ pub(super) struct Guarded<Io> {
     /// It has carried an answer to its end.
     reused: bool,
     sending: Sending,
+    /// Offers bytes to the kernel, whatever the runtime believes.
+    ask: Option<Ask<Io>>,
     /// While the head is awaited, what there is of it; then what awc has not taken yet.
     held: Vec<u8>,
 }
@@ -86,7 +91,16 @@ impl<Io> Guarded<Io> {
             keep_alive: false,
             reused: false,
             sending: Sending::default(),
+            ask: None,
             held: Vec::new(),
+        }
+    }
+
+    /// With a way to ask a socket whether there is room, for peers that take bytes so slowly that the kernel does not say it.
+    pub(super) fn asking(self, ask: Ask<Io>) -> Self {
+        Self {
+            ask: Some(ask),
+            ..self
         }
     }
 
@@ -134,6 +148,7 @@ impl<Io> Guarded<Io> {
             }
             self.method = method;
             self.phase = Phase::Head;
+            self.sending.pulse = self.shared.uploads.pulse();
         }
         Ok(())
     }
@@ -153,7 +168,7 @@ impl<Io: AsyncWrite + Unpin> Guarded<Io> {
         let Some(inner) = &mut self.inner else {
             return Ok(());
         };
-        match self.sending.poll(inner, cx) {
+        match self.sending.poll((inner, self.ask), cx) {
             Err(_) if matches!(self.phase, Phase::Body(_)) => {
                 self.sending.give_up();
                 Ok(())

@@ -11,3 +11,4 @@ pub use clients::UpstreamClients;
 pub(crate) use connect::connect;
 pub use guarded::{Fault, OMITTED_LENGTH};
 pub(crate) use idle::{IdlePool, Sending, UpstreamConnection};
+pub use uploads::Pulse;

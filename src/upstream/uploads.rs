@@ -10,9 +10,11 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     convert::Infallible,
+    future::poll_fn,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use actix_http::{
@@ -25,6 +27,10 @@ use bytes::Bytes;
 /// Where the client sent no `Date`, awc would add one. The guarded connection takes out one of this value.
 pub(super) const NO_DATE: &str = "";
 
+/// When a backend last moved in a request: took a part of the upload, or sent a part of a head or an interim one. awc tells
+/// nobody.
+pub type Pulse = Rc<Cell<Instant>>;
+
 /// The bodies of one worker that wait for a connection.
 #[derive(Clone, Default)]
 pub(super) struct Uploads {
@@ -35,10 +41,12 @@ pub(super) struct Uploads {
 struct Table {
     next: Cell<u64>,
     waiting: RefCell<HashMap<u64, BoxBody>>,
+    /// Of the request that awc works on at this moment.
+    pulse: RefCell<Option<Pulse>>,
 }
 
 impl Uploads {
-    /// Sends a request whose headers are complete.
+    /// Sends a request whose headers are complete, and notes in `pulse` when the backend moves.
     ///
     /// # Errors
     /// As awc; what the guarded connection refused is a [`Fault`](super::Fault) inside of it.
@@ -46,6 +54,7 @@ impl Uploads {
         &self,
         mut request: ClientRequest,
         body: BoxBody,
+        pulse: Pulse,
     ) -> impl Future<Output = Result<ClientResponse, SendRequestError>> + use<> {
         let headers = request.headers_mut();
         if !headers.contains_key(header::DATE) {
@@ -63,10 +72,24 @@ impl Uploads {
             }
         };
         let sending = request.send_body(body);
+        let table = Rc::clone(&self.table);
         async move {
             let _offered = offer;
-            sending.await
+            let mut sending = std::pin::pin!(sending);
+            poll_fn(|cx| {
+                // awc writes the head within this poll, and the connection takes the pulse along.
+                table.pulse.replace(Some(Rc::clone(&pulse)));
+                let polled = sending.as_mut().poll(cx);
+                table.pulse.take();
+                polled
+            })
+            .await
         }
+    }
+
+    /// The pulse of the request whose head is being written.
+    pub(super) fn pulse(&self) -> Option<Pulse> {
+        self.table.pulse.borrow().clone()
     }
 
     /// Offers a body to whichever connection its request will use.

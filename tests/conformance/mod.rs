@@ -8,7 +8,7 @@ mod deadlines;
 /// The documentation names them all.
 mod documented;
 /// A client, a backend, and what they say to each other.
-mod exchange;
+pub mod exchange;
 /// What a backend is told of where a request comes from.
 mod forwarded;
 /// Generated requests, whole and broken.

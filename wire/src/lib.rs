@@ -41,6 +41,6 @@ pub use request::{Glimpse, RequestHead, RequestView, TargetForm, only_empty_line
 pub use response::{Asked, ResponseHead, ResponseView, parse_response};
 pub use rewrite::{
     AddedLines, AnswerContext, BodyPlan, ClientAddress, ForwardContext, LineEdits, RequestEdits,
-    replace_host, write_request_head, write_response_head,
+    replace_host, write_plain_request_head, write_request_head, write_response_head,
 };
 pub use rules::Name;

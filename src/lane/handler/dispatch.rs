@@ -3,28 +3,29 @@
 use std::{net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use actix_http::{
-    Method, Payload,
+    Payload,
     body::BodySize,
     header::{self, HeaderMap, HeaderValue},
 };
 use actix_web::{HttpRequest, HttpResponse};
 use lb_core::{pool::Snapshot, route::Headers};
 
-use super::{answer, forward::Exchange, headers::X_REQUEST_ID, request_body::RequestBody};
+use super::{answer, forward::Exchange, guard::Link, headers::X_REQUEST_ID, request_body::RequestBody};
 use crate::proxy::{
     self, Client, Incoming, Passage, PickBy, ProxyError, RequestId, Routed, Worker, wants_json,
 };
 
 /// Takes a request and answers it, whatever happens.
 pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<Worker>) -> HttpResponse {
+    let link = Link::of(&request);
+    if let Some(link) = &link {
+        link.reach();
+    }
     let in_flight = worker.traffic.enter(worker.index);
     let started = Instant::now();
     let random = fastrand::u128(..);
     let sent_id = request.headers().get(X_REQUEST_ID).map(HeaderValue::as_bytes);
     let id = RequestId::new(sent_id, random);
-    if let Some(error) = not_forwarded(&request, &worker) {
-        return refuse(&request, &worker, &id, &error);
-    }
     let random = random as u64;
     let (client, found) = {
         let snapshot = worker.registry.snapshot();
@@ -44,7 +45,7 @@ pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<
     };
     let timeouts = passage.destination.terms().timeouts;
     let exchange = Exchange {
-        body: RequestBody::new(payload, body_size(&request), timeouts.body_stall),
+        body: RequestBody::new((payload, link), body_size(&request), timeouts.body_stall),
         request,
         worker,
         client,
@@ -96,12 +97,9 @@ impl Headers for HeadLines<'_> {
     }
 }
 
-/// The host that the client asked for: in an absolute target the target's wins (RFC 9112 section 3.2.2).
+/// The host that the client asked for. The guard has put that of an absolute target in its place (RFC 9112 section 3.2.2).
 pub(super) fn host(request: &HttpRequest) -> Option<HeaderValue> {
-    match request.uri().authority() {
-        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-        None => request.headers().get(header::HOST).cloned(),
-    }
+    request.headers().get(header::HOST).cloned()
 }
 
 fn refuse(request: &HttpRequest, worker: &Worker, id: &RequestId, error: &ProxyError) -> HttpResponse {
@@ -120,22 +118,7 @@ fn closes(request: &HttpRequest, worker: &Worker) -> bool {
     unread || worker.traffic.is_draining()
 }
 
-/// What the balancer does not forward: tunnels, TRACE unless it is allowed, and targets that name no resource of a
-/// server (RFC 9112 section 3.2) or hide a user name in the host.
-fn not_forwarded(request: &HttpRequest, worker: &Worker) -> Option<ProxyError> {
-    let (method, target) = (request.method(), request.uri());
-    if *method == Method::CONNECT {
-        return Some(ProxyError::NotAllowed("CONNECT is not allowed here"));
-    }
-    if *method == Method::TRACE && !worker.registry.snapshot().config().allow_trace {
-        return Some(ProxyError::NotAllowed("TRACE is not allowed here"));
-    }
-    let authority = target.authority()?;
-    let hides_a_user = authority.as_str().contains('@');
-    (hides_a_user || target.scheme().is_none()).then_some(ProxyError::BadTarget)
-}
-
-/// How the body is announced to the backend. actix-http has refused whatever is ambiguous.
+/// How the body is announced to the backend. The guard has refused whatever is ambiguous.
 fn body_size(request: &HttpRequest) -> BodySize {
     let headers = request.headers();
     if headers.contains_key(header::TRANSFER_ENCODING) {

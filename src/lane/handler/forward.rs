@@ -1,6 +1,7 @@
 //! One request: asks the registry, sends, and asks again while another backend may still answer.
 
 use std::{
+    cell::Cell,
     future::{Future, poll_fn},
     rc::Rc,
     sync::Arc,
@@ -29,7 +30,6 @@ use super::{
     dispatch::host,
     failure::Failure,
     headers,
-    presence::{self, Presence},
     request_body::{self, RequestBody},
     response_body::{Origin, ResponseBody},
 };
@@ -39,7 +39,11 @@ use crate::{
         sticky_cookie,
     },
     telemetry::InFlight,
+    upstream::Pulse,
 };
+
+/// How often within the longest silence a backend that takes an upload slowly is asked whether there is room.
+const ASKED: u32 = 4;
 
 /// A request on its way.
 pub(super) struct Exchange {
@@ -180,13 +184,10 @@ impl Exchange {
         let until = self
             .deadline
             .map_or(longest, |(deadline, _)| deadline.min(longest));
-        let presence = Presence::of(&self.request);
         tokio::select! {
             biased;
             picked = turn => picked,
             () = tokio::time::sleep_until(until.into()) => Err(NoBackend::Saturated),
-            // What is answered then reaches nobody.
-            () = presence::left(presence.as_ref()) => Err(NoBackend::Saturated),
         }
     }
 
@@ -252,8 +253,9 @@ impl Exchange {
             request = request.force_close();
         }
         let body = BoxBody::new(self.body.clone());
-        let sending = self.worker.upstream.send(request, body);
-        let answer = match self.within_limits(sending).await? {
+        let pulse = Pulse::new(Cell::new(Instant::now()));
+        let sending = self.worker.upstream.send(request, body, Rc::clone(&pulse));
+        let answer = match self.within_limits(sending, &pulse).await? {
             Ok(answer) => answer,
             Err(error) => return Err(self.describe(error)),
         };
@@ -289,8 +291,8 @@ impl Exchange {
     }
 
     /// Waits for the answer's head as long as the backend may be silent. The time in which the client is to send its
-    /// body does not count.
-    async fn within_limits<T>(&self, sending: impl Future<Output = T>) -> Result<T, Failure> {
+    /// body does not count, and a backend that takes a part of it, or sends a part of a head, is not silent.
+    async fn within_limits<T>(&self, sending: impl Future<Output = T>, pulse: &Pulse) -> Result<T, Failure> {
         let mut sending = std::pin::pin!(sending);
         let idle = self.terms().timeouts.response_idle;
         let mut silent_since = Instant::now();
@@ -301,20 +303,25 @@ impl Exchange {
                 }
                 _ => (TimeLimit::ResponseIdle, idle, silent_since + idle),
             };
-            if let Ok(answer) = tokio::time::timeout_at(at.into(), &mut sending).await {
+            // One that takes an upload slowly is asked now and then, which is done by whoever is woken.
+            let wake = match self.body.is_empty() {
+                true => at,
+                false => at.min(Instant::now() + idle / ASKED),
+            };
+            if let Ok(answer) = tokio::time::timeout_at(wake.into(), &mut sending).await {
                 return Ok(answer);
             }
             let moved = match self.body.progress() {
                 request_body::Progress::WaitsForClient => Instant::now(),
-                request_body::Progress::Moved(at) => at,
+                request_body::Progress::Moved(at) => at.max(pulse.get()),
             };
-            if limit == TimeLimit::Request || moved <= silent_since {
+            if wake == at && (limit == TimeLimit::Request || moved <= silent_since) {
                 return Err(Failure::new(
                     Phase::Waiting,
                     ProxyError::TimedOut { limit, after },
                 ));
             }
-            silent_since = moved;
+            silent_since = silent_since.max(moved);
         }
     }
 
@@ -330,7 +337,7 @@ impl Exchange {
         let close = self.worker.traffic.is_draining() || !self.body.is_complete();
         let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
         let mut response = HttpResponse::new(from.status());
-        headers::copy_response(from.headers(), response.headers_mut());
+        headers::copy_response(from.status(), from.headers(), response.headers_mut());
         if let Some(edits) = &self.passage.edits {
             headers::change(&edits.response, response.headers_mut());
         }

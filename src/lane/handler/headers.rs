@@ -4,18 +4,21 @@
 //! headers are copied one by one, in their order. `Content-Length` is not copied: each side's framing is written
 //! from what is really sent.
 
-use actix_http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_http::{
+    StatusCode,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+};
+
+use lb_wire::{Name, rules::Action};
 
 use crate::{
     proxy::{Client, LineChanges, RequestId},
     upstream::OMITTED_LENGTH,
 };
 
-/// RFC 9110 section 7.6.1 and its list of related fields.
-const HOP_BY_HOP: [HeaderName; 7] = [
+/// What speaks of one connection only, beside what [`rules`](lb_wire::rules) drops in either direction.
+const HOP_BY_HOP: [HeaderName; 5] = [
     header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -27,10 +30,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// A `Connection` header must not be able to strip what the backend relies on.
+/// A `Connection` header must not be able to strip what the other side relies on: `lb_wire::rules`.
 fn is_protected(name: &str) -> bool {
-    let own = ["host", "content-length", "x-request-id", "forwarded", "x-real-ip"];
-    own.iter().any(|own| name.eq_ignore_ascii_case(own)) || is_x_forwarded(name)
+    !Name::classify(name.as_bytes()).is_free()
 }
 
 fn is_x_forwarded(name: &str) -> bool {
@@ -80,8 +82,9 @@ pub(super) fn copy_request(
     for (name, value) in from {
         let spoofable = !client.trusted
             && (is_x_forwarded(name.as_str()) || *name == header::FORWARDED || name.as_str() == "x-real-ip");
+        let dropped = Name::classify(name.as_str().as_bytes()).on_request() == Action::Drop;
         let ours = *name == header::HOST || *name == header::EXPECT || *name == X_REQUEST_ID;
-        if is_end_to_end(name, &named) && !spoofable && !ours && *name != X_FORWARDED_FOR {
+        if is_end_to_end(name, &named) && !dropped && !spoofable && !ours && *name != X_FORWARDED_FOR {
             to.append(name.clone(), value.clone());
         }
     }
@@ -120,11 +123,15 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// Copies an answer's headers for the client.
-pub(super) fn copy_response(from: &HeaderMap, to: &mut HeaderMap) {
+/// Copies the headers of an answer with this status for the client.
+pub(super) fn copy_response(status: StatusCode, from: &HeaderMap, to: &mut HeaderMap) {
     let named = Named::of(from);
     for (name, value) in from {
-        if is_end_to_end(name, &named) && *name != OMITTED_LENGTH {
+        let dropped = Name::classify(name.as_str().as_bytes()).on_response() == Action::Drop;
+        // A 407 must have it (RFC 9110 section 15.5.8); in others it would speak of this hop.
+        let misplaced =
+            *name == header::PROXY_AUTHENTICATE && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        if is_end_to_end(name, &named) && !dropped && !misplaced && *name != OMITTED_LENGTH {
             to.append(name.clone(), value.clone());
         }
     }
@@ -190,6 +197,9 @@ mod tests {
                 ("x-private", "1"),
                 ("te", "trailers"),
                 ("upgrade", "h2c"),
+                ("proxy-authorization", "Basic x"),
+                ("proxy", "http://evil"),
+                ("x_forwarded_for", "10.0.0.1"),
                 ("content-length", "3"),
                 ("expect", "100-continue"),
                 ("cookie", "a=1"),
@@ -258,7 +268,7 @@ mod tests {
             ("content-length", "5"),
         ]);
         let mut to = HeaderMap::new();
-        copy_response(&from, &mut to);
+        copy_response(StatusCode::OK, &from, &mut to);
         let lines: Vec<_> = to
             .iter()
             .map(|(name, value)| format!("{name}: {value:?}"))

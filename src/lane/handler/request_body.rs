@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures::Stream;
 use tokio::time::Sleep;
 
+use super::guard::Link;
 use crate::proxy::{ProxyError, TimeLimit};
 
 /// A client's body. Clones share it; an attempt that fails before reading leaves it to the next.
@@ -30,6 +31,8 @@ pub(super) struct RequestBody {
 
 struct Shared {
     payload: RefCell<Payload>,
+    /// Knows why the payload ended early.
+    link: Option<Rc<Link>>,
     size: BodySize,
     stall: Duration,
     timer: RefCell<Option<Pin<Box<Sleep>>>>,
@@ -51,10 +54,11 @@ pub(super) enum Progress {
 
 impl RequestBody {
     /// `size` is what the backend is told; `stall` how long the client may be silent.
-    pub(super) fn new(payload: Payload, size: BodySize, stall: Duration) -> Self {
+    pub(super) fn new((payload, link): (Payload, Option<Rc<Link>>), size: BodySize, stall: Duration) -> Self {
         Self {
             shared: Rc::new(Shared {
                 payload: RefCell::new(payload),
+                link,
                 size,
                 stall,
                 timer: RefCell::new(None),
@@ -145,7 +149,10 @@ impl MessageBody for RequestBody {
                     Some(Err(_)) => {}
                     None => shared.ended.set(true),
                 }
-                let broken = |error: PayloadError| self.fail(ProxyError::ClientBody(error.to_string()));
+                let told = || shared.link.as_ref()?.take_failure();
+                let broken = |error: PayloadError| {
+                    self.fail(told().unwrap_or_else(|| ProxyError::ClientBody(error.to_string())))
+                };
                 Poll::Ready(item.map(|chunk| chunk.map_err(broken)))
             }
             Poll::Pending => {

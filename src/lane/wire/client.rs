@@ -12,24 +12,18 @@ use std::{
 
 use lb_core::config;
 use lb_wire::{
-    ClientAddress, Limits, Parsed, RequestError, RequestHead, only_empty_lines, parse_request, worth_parsing,
+    ClientAddress, Parsed, RequestError, RequestHead, only_empty_lines, parse_request, worth_parsing,
 };
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
-use super::{Look, Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
+use super::{Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
+use crate::proxy::{LINGER, Look, MOST_AHEAD, head_limits};
 
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
 
-/// Bytes of later requests that are read while one is answered; more wait in the socket.
-const MOST_AHEAD: usize = 16 * 1024;
-
 /// How often the kernel is asked about a client that is not read from.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How long a connection that is closed with bytes unread is read on, so that the close does not destroy the answer on
-/// its way (RFC 9112 section 9.6), and how many bytes.
-const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 * 1024 * 1024);
 
 /// A connection that was opened a moment ago may bring a request that is on its way while the balancer begins to stop.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);
@@ -61,17 +55,6 @@ pub(super) enum NoRequest {
     TooSlow,
     /// What it sent is no request that may be answered.
     Refused(RequestError),
-}
-
-/// The configured limits, as the parser has them.
-fn head_limits(limits: &config::Limits) -> Limits {
-    let head_bytes = u32::try_from(limits.header_size.bytes()).unwrap_or(u32::MAX);
-    let target_bytes = Limits::default().target_bytes.min(head_bytes);
-    Limits {
-        head_bytes,
-        header_count: limits.header_count,
-        target_bytes,
-    }
 }
 
 impl<S: Transport> Client<S> {

@@ -15,19 +15,19 @@ use lb_wire::{
 use super::{
     Transport,
     client::Client,
-    client_body::ClientBody,
     exchange::{AnswerEdits, Message},
     forward::{Next, Request},
     outgoing::Outgoing,
     own_answer,
-    refusal::{Refusal, refusal},
     worker::WireWorker,
 };
-use crate::proxy::{
-    self, Edits, ErrorAnswer, Incoming, LineChanges, Passage, PickBy, ProxyError, RequestId, RouteAnswer,
-    Routed, wants_json,
+use crate::{
+    proxy::{
+        self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, NO_FURTHER, Passage, PickBy, ProxyError,
+        Refusal, RequestId, RouteAnswer, Routed,
+    },
+    telemetry::InFlight,
 };
-use crate::telemetry::InFlight;
 
 /// What a request is answered with where no backend is asked.
 enum Own {
@@ -118,16 +118,7 @@ pub(super) fn dispatch<S: Transport>(client: &mut Client<S>, head: &RequestHead)
 /// The request's id, and whether its sender wants errors as JSON.
 fn identify<S: Transport>(client: &Client<S>, head: &RequestHead, random: u128) -> (RequestId, bool) {
     let lines = client.worker.lines();
-    let view = head.view(client.unused(), &lines);
-    let id = RequestId::new(view.header("x-request-id").next(), random);
-    let accept = view
-        .header("accept")
-        .next()
-        .filter(|accept| memchr::memmem::find(accept, b"json").is_some());
-    (
-        id,
-        accept.is_some_and(|accept| wants_json(std::str::from_utf8(accept).ok())),
-    )
+    proxy::identify(&head.view(client.unused(), &lines), random)
 }
 
 /// Where a request goes, with its body and how much of that came with the head; or what it is answered with.
@@ -142,7 +133,10 @@ fn find<S: Transport>(
     let named = head.view(client.unused(), &client.worker.lines()).named_away();
     let mut body = ClientBody::new(head.framing, named, config.limits.body_size);
     let with_head = body.take(&client.unused()[head.len..]);
-    if let Some(refusal) = refusal(client, head, config) {
+    let lines = client.worker.lines();
+    let view = head.view(client.unused(), &lines);
+    let peer = proxy::Client::new(client.peer.ip(), &config.trusted_proxies);
+    if let Some(refusal) = proxy::refusal(&view, config, peer.trusted) {
         return Err(Own::Refusal(refusal));
     }
     let with_head =
@@ -150,8 +144,6 @@ fn find<S: Transport>(
     if let Some(passage) = Passage::undecided(snapshot) {
         return Ok((passage, body, with_head));
     }
-    let lines = client.worker.lines();
-    let view = head.view(client.unused(), &lines);
     let incoming = Incoming {
         authority: view.host().unwrap_or_default(),
         method: view.method(),
@@ -253,16 +245,12 @@ fn answer_here<S: Transport>(
             return goes_on;
         }
         Own::Refusal(Refusal::Trace(trace)) => {
-            let answer = ErrorAnswer {
-                status: 200,
-                content_type: "message/http",
-                body: trace.into(),
-            };
+            let answer = ErrorAnswer::trace(trace);
             own_answer::write(client, &answer, id, is_head, !goes_on);
             return goes_on;
         }
         Own::Error(error) => (goes_on, (error.status(), error.reason())),
-        Own::Refusal(Refusal::Options) => (goes_on, (200, "the request goes no further (Max-Forwards)")),
+        Own::Refusal(Refusal::Options) => (goes_on, (200, NO_FURTHER)),
         Own::Refusal(Refusal::Error(status, reason)) => (false, (status, reason)),
     };
     let answer = ErrorAnswer::new(config, failure, id, json);

@@ -24,15 +24,14 @@ use lb_wire::{AddedLines, RequestHead};
 
 use self::{answer::Answer, pulse::Pulse};
 use super::{
-    Look, Transport,
+    Transport,
     client::Client,
-    client_body::ClientBody,
     outgoing::Outgoing,
     timer::TICK,
     worker::{LARGE_READ, WireWorker},
 };
 use crate::{
-    proxy::{HALF_CLOSED, Phase, ProxyError, TimeLimit},
+    proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit},
     upstream::UpstreamConnection,
 };
 

@@ -7,21 +7,18 @@
 
 mod backlog;
 mod client;
-mod client_body;
 mod dispatch;
 mod exchange;
 mod forward;
 mod leaving;
 mod outgoing;
 mod own_answer;
-mod refusal;
 mod service;
 mod timer;
-mod transport;
 mod tunnel;
 mod waiting;
 mod worker;
 
 pub use service::service;
 
-use transport::{Look, Transport};
+use crate::proxy::Transport;

@@ -1,17 +1,9 @@
 //! Answers that the balancer gives itself: to what it cannot forward, and to what it will not.
 
-use std::fmt::Write as _;
-
 use lb_wire::{AddedLines, Glimpse, RequestError};
 
 use super::{Transport, client::Client};
 use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer, reason_phrase, wants_json};
-
-/// What we pass on: 405 and the answer to OPTIONS have to say it (RFC 9110 sections 9.3.7 and 15.5.6).
-const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n";
-
-/// The same with `trace: on`.
-const ALLOW_TRACE: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE\r\n";
 
 /// Writes an answer of the balancer's own into the client's backlog.
 pub(super) fn write<S: Transport>(
@@ -22,34 +14,7 @@ pub(super) fn write<S: Transport>(
     close: bool,
 ) {
     let date = client.worker.date();
-    let retry_after = answer.retry_after();
-    let retry_after = retry_after.map_or(String::new(), |seconds| format!("Retry-After: {seconds}\r\n"));
-    let mut text = String::with_capacity(256);
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-Id: {id}\r\nDate: {}\r\n{}{}\r\n",
-        answer.status,
-        answer.title(),
-        answer.content_type,
-        answer.body.len(),
-        String::from_utf8_lossy(&date),
-        match answer.status {
-            200 | 405 if allows_trace(client) => ALLOW_TRACE,
-            200 | 405 => ALLOW,
-            _ => &retry_after,
-        },
-        if close { "Connection: close\r\n" } else { "" },
-    );
-    let out = client.out.buffer();
-    out.extend_from_slice(text.as_bytes());
-    if !head {
-        out.extend_from_slice(&answer.body);
-    }
-}
-
-fn allows_trace<S: Transport>(client: &Client<S>) -> bool {
-    client.worker.shared.registry.snapshot().config().allow_trace
+    answer.write((id, &date), (head, close), client.out.buffer());
 }
 
 /// Writes an answer that a route gives itself.

@@ -14,12 +14,12 @@ use lb_core::pool::{Lease, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    Look, Transport,
+    Transport,
     backlog::Backlog,
     client::Client,
     worker::{SMALL_READ, WireWorker},
 };
-use crate::{telemetry::InFlight, upstream::UpstreamConnection};
+use crate::{proxy::Look, telemetry::InFlight, upstream::UpstreamConnection};
 
 /// Reads in a row before other connections of the worker get their turn.
 const READS_A_TURN: u32 = 16;

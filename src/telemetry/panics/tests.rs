@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer};
 use lb_actors::{RegistryHandle, control_plane};
 use lb_core::config;
 use log::{LevelFilter, Log, Metadata, Record};
@@ -121,10 +120,12 @@ async fn a_panic_ends_its_connection_gives_back_what_it_held_and_leaves_the_work
 
     let scene = Scene::new();
     let (socket, worker) = (scene.socket.try_clone().unwrap(), scene.worker());
-    let server = HttpServer::new(move || App::new().configure(handler::configure(Rc::new(worker(0)))))
-        .workers(1)
-        .disable_signals()
-        .listen(socket)
+    let builder = actix_server::Server::build().workers(1).disable_signals();
+    let stop = builder.graceful_shutdown_signal();
+    let server = builder
+        .listen("test", socket, move || {
+            handler::service(Rc::new(worker(0)), stop.clone())
+        })
         .unwrap()
         .run();
     let handle = server.handle();

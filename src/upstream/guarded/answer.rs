@@ -134,6 +134,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
                     return Poll::Ready(Ok(()));
                 }
             }
+            self.sending.note();
             let bytes = &buf.filled()[before..];
             self.held.extend_from_slice(bytes);
             let worthwhile = worth_parsing(bytes) || self.held.len() >= LIMITS.head_bytes as usize;

@@ -4,6 +4,7 @@ use std::{
     io, mem,
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use actix_http::body::{BodySize, BoxBody, MessageBody};
@@ -11,6 +12,7 @@ use lb_wire::{LAST_CHUNK, write_chunk};
 use tokio::io::AsyncWrite;
 
 use super::fault::Fault;
+use crate::upstream::uploads::Pulse;
 
 /// Bytes gathered for one write. More would not make it cheaper; less would cost a system call for each of the small
 /// pieces in which a body often comes.
@@ -18,6 +20,12 @@ const FULL: usize = 32 * 1024;
 
 /// Bytes of buffer that an idle connection keeps: room for a usual head.
 const KEPT: usize = 2 * 1024;
+
+/// Between two times that a backend which takes no bytes is asked whether there is room.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Sends as many bytes as the kernel has room for.
+pub(super) type Ask<Io> = fn(&Io, &[u8]) -> io::Result<usize>;
 
 /// What is to be sent. Holds at most [`FULL`] bytes and one piece of the client's.
 #[derive(Default)]
@@ -33,6 +41,9 @@ pub(super) struct Sending {
     /// The rest of the upload was given up; the backend waits for bytes that will not come.
     broken: bool,
     failure: Option<io::Error>,
+    /// Shows the handler when the backend moves.
+    pub(super) pulse: Option<Pulse>,
+    asked: Option<Instant>,
 }
 
 struct Upload {
@@ -102,7 +113,7 @@ impl Sending {
     /// [`Fault::Upload`]: the client's body failed.
     pub(super) fn poll<Io: AsyncWrite + Unpin>(
         &mut self,
-        io: &mut Io,
+        (io, ask): (&mut Io, Option<Ask<Io>>),
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
         while !self.broken {
@@ -122,9 +133,19 @@ impl Sending {
                 Poll::Ready(Ok(count)) => {
                     self.written += count;
                     self.unflushed = true;
+                    if self.upload.is_some() {
+                        self.note();
+                    }
                 }
                 Poll::Ready(Err(error)) => self.fail(error),
-                Poll::Pending => break,
+                Poll::Pending => match self.ask(io, ask) {
+                    Some(Ok(count)) => {
+                        self.written += count;
+                        self.note();
+                    }
+                    Some(Err(error)) => self.fail(error),
+                    None => break,
+                },
             }
             if self.written == self.out.len() {
                 self.clear();
@@ -138,6 +159,29 @@ impl Sending {
             }
         }
         Ok(())
+    }
+
+    /// The backend has moved.
+    pub(super) fn note(&self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.set(Instant::now());
+        }
+    }
+
+    /// Asks whether there is room for a part, now and then: the kernel calls a socket writable only when a third of its
+    /// buffer is free, which a slow backend may take longer for than it may be silent.
+    fn ask<Io>(&mut self, io: &Io, ask: Option<Ask<Io>>) -> Option<io::Result<usize>> {
+        let ask = ask?;
+        let now = Instant::now();
+        let asked = *self.asked.get_or_insert(now);
+        if now.duration_since(asked) < PAUSE {
+            return None;
+        }
+        self.asked = Some(now);
+        match ask(io, &self.out[self.written..]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            asked => Some(asked),
+        }
     }
 
     fn fail(&mut self, error: io::Error) {

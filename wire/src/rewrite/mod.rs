@@ -8,6 +8,7 @@ mod client;
 mod copier;
 mod edits;
 mod forwarded;
+mod plain;
 mod request;
 mod response;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod tests;
 
 pub use client::ClientAddress;
 pub use edits::{AddedLines, LineEdits, RequestEdits, replace_host};
+pub use plain::write_plain_request_head;
 pub use request::{ForwardContext, write_request_head};
 pub use response::{AnswerContext, BodyPlan, write_response_head};

@@ -144,7 +144,12 @@ impl Client {
                 .no_decompress(),
             |request, header| request.append_header(*header),
         );
-        match self.shared.uploads.send(request, body).await {
+        match self
+            .shared
+            .uploads
+            .send(request, body, Rc::new(Cell::new(std::time::Instant::now())))
+            .await
+        {
             Ok(answer) => self.tell(answer).await,
             Err(error) => format!("failed: {}", tell_failure(&error)),
         }

@@ -1,4 +1,4 @@
-//! What the lane needs of a socket beside reading and writing.
+//! What both sides' connections are carried by, and what is needed of a socket beside reading and writing.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const CLOSED: PollFlags = PollFlags::RDHUP;
 const CLOSED: PollFlags = PollFlags::HUP;
 
 /// A client's or a backend's byte stream: plain now, TLS later.
-pub(in crate::lane) trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
     /// Makes the coming close a reset, so that the peer cannot take what it got for a whole message.
     fn reset_on_close(&self);
 
@@ -33,7 +33,7 @@ pub(in crate::lane) trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
 
 /// What a look at a peer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lane) enum Look {
+pub enum Look {
     /// It is there.
     There,
     /// It has closed its side, and may still read.

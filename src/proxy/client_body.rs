@@ -4,10 +4,10 @@
 use lb_core::config::ByteSize;
 use lb_wire::{BodyFilter, Framing};
 
-use crate::proxy::ProxyError;
+use super::ProxyError;
 
 /// How far the client's body has come.
-pub(super) struct ClientBody {
+pub struct ClientBody {
     filter: BodyFilter,
     /// What goes on instead of the bytes that were taken last.
     instead: Option<Vec<u8>>,
@@ -18,7 +18,7 @@ pub(super) struct ClientBody {
 impl ClientBody {
     /// A body of which nothing has come yet; `named` is what `Connection` names of its trailers. More than `limit` is refused;
     /// sizes of chunks count with them.
-    pub(super) fn new(framing: Framing, named: Vec<u8>, limit: Option<ByteSize>) -> Self {
+    pub fn new(framing: Framing, named: Vec<u8>, limit: Option<ByteSize>) -> Self {
         Self {
             filter: BodyFilter::of_request(framing, named),
             instead: None,
@@ -28,17 +28,17 @@ impl ClientBody {
     }
 
     /// Whether all of it has come, or there is none.
-    pub(super) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.filter.is_done()
     }
 
     /// Whether any of it has come.
-    pub(super) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         self.taken > 0
     }
 
     /// Bytes that have come.
-    pub(super) fn taken(&self) -> u64 {
+    pub fn taken(&self) -> u64 {
         self.taken
     }
 
@@ -47,7 +47,7 @@ impl ClientBody {
     ///
     /// # Errors
     /// When it is malformed or too large: none of `bytes` may be sent on.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<usize, ProxyError> {
+    pub fn take(&mut self, bytes: &[u8]) -> Result<usize, ProxyError> {
         let mut instead = Vec::new();
         let passed = self.filter.pass(bytes, &mut instead);
         let passed = passed.map_err(|error| ProxyError::ClientBody(error.to_string()))?;
@@ -61,7 +61,7 @@ impl ClientBody {
     }
 
     /// What goes on of `taken`, the bytes that were taken last.
-    pub(super) fn passes<'a>(&'a self, taken: &'a [u8]) -> &'a [u8] {
+    pub fn passes<'a>(&'a self, taken: &'a [u8]) -> &'a [u8] {
         self.instead.as_deref().unwrap_or(taken)
     }
 }
