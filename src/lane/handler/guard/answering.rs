@@ -172,6 +172,7 @@ impl<Io: Transport> Connection<Io> {
             self.go_on(cx);
         } else {
             self.phase = Phase::Over;
+            self.said_last = true;
             // The server may still wait for the rest of the body.
             cx.waker().wake_by_ref();
         }

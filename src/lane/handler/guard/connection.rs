@@ -1,10 +1,12 @@
 //! The way in: one request at a time, read strictly and handed on.
 
 use std::{
+    future::Future,
     io, mem,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use lb_core::config::ClientTimeouts;
@@ -16,6 +18,12 @@ use crate::proxy::{ClientBody, HALF_CLOSED, MOST_AHEAD, Transport, identify, ref
 
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
+
+/// Since its opening, in which a connection that has brought nothing outlives the begin of a stop.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);
+
+/// The begin of a stop.
+pub(super) type Stop = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A guarded connection.
 pub(super) struct Connection<Io> {
@@ -29,12 +37,18 @@ pub(super) struct Connection<Io> {
     pub(super) refusal: Option<Refusal>,
     /// The client has closed its side.
     pub(super) eof: bool,
+    /// The last answer has been given.
+    pub(super) said_last: bool,
     /// Read and not used.
     input: Vec<u8>,
     used: usize,
     /// For the server, which has taken the first so many bytes of it.
     ready: Vec<u8>,
     given: usize,
+    /// Resolves when the balancer begins to stop.
+    stop: Stop,
+    /// A connection that is that young may bring a request that is on its way while the balancer begins to stop.
+    young_until: Option<Instant>,
     /// Of the next head. Its end must have come until then, or its first byte.
     until: Instant,
     begun: bool,
@@ -75,7 +89,7 @@ enum Taken {
 }
 
 impl<Io: Transport> Connection<Io> {
-    pub(super) fn new(io: Io, shared: Rc<Shared>) -> Self {
+    pub(super) fn new(io: Io, shared: Rc<Shared>, stop: Stop) -> Self {
         let now = Instant::now();
         let mut connection = Self {
             io,
@@ -92,10 +106,13 @@ impl<Io: Transport> Connection<Io> {
             alarm: Alarm::default(),
             refusal: None,
             eof: false,
+            said_last: false,
             input: Vec::new(),
             used: 0,
             ready: Vec::new(),
             given: 0,
+            stop,
+            young_until: Some(now + FIRST_REQUEST_GRACE),
             until: now,
             begun: true,
             half_closed: now,
@@ -206,7 +223,10 @@ impl<Io: Transport> Connection<Io> {
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => {
-                    ready!(self.alarm.poll(cx, self.until));
+                    let stops = input.is_empty() && self.poll_stop(cx).is_ready();
+                    if !stops {
+                        ready!(self.alarm.poll(cx, self.until));
+                    }
                     if input.is_empty() {
                         self.phase = Phase::Over;
                     } else {
@@ -238,6 +258,18 @@ impl<Io: Transport> Connection<Io> {
             if taken {
                 return Poll::Ready(());
             }
+        }
+    }
+
+    /// Whether an idle connection ends because the balancer does. A request that has begun is waited for.
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.shared.worker.traffic.is_draining() {
+            ready!(self.stop.as_mut().poll(cx));
+        }
+        match self.young_until {
+            Some(until) if until < self.until => self.alarm.poll(cx, until),
+            Some(_) => Poll::Pending,
+            None => Poll::Ready(()),
         }
     }
 
@@ -279,6 +311,7 @@ impl<Io: Transport> Connection<Io> {
         }
         let count = head.len + with_head.unwrap_or_default();
         self.link.begin();
+        self.young_until = None;
         self.phase = Phase::Exchange;
         self.exchange = Exchange {
             method: head.method,
@@ -366,7 +399,8 @@ impl<Io: Transport> Connection<Io> {
                 true => timeouts.request_header,
                 false => timeouts.client_idle,
             };
-        if self.begun || self.eof || self.alarm.poll(cx, self.until).is_ready() {
+        let ends = self.eof || self.poll_stop(cx).is_ready() || self.alarm.poll(cx, self.until).is_ready();
+        if self.begun || ends {
             cx.waker().wake_by_ref();
         }
     }
