@@ -318,3 +318,17 @@ fn a_head_that_has_begun_is_served_though_the_balancer_stops() {
     backend.send(OK);
     assert_eq!(play.reads_ok().list("Connection"), ["close"]);
 }
+
+#[test]
+fn a_client_that_does_not_read_cannot_stretch_the_time_of_a_request() {
+    let mut play = Play::with(&format!("{LANE}\ntimeouts: {{request: 1s, body_stall: 30s}}"));
+    play.client = Peer::connect_with_small_buffer(play.balancer.address());
+    let (backend, _) = play.answer("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+    let stream = backend.into_stream();
+    let sender = std::thread::spawn(move || {
+        let piece = vec![b'x'; 100_000];
+        while std::io::Write::write_all(&mut &stream, &piece).is_ok() {}
+    });
+    wait_until("the end of the request", || play.balancer.status().in_flight == 0);
+    sender.join().unwrap();
+}

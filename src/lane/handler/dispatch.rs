@@ -44,6 +44,9 @@ pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<
         Err(error) => return refuse(&request, &worker, (&id, closes(&request, &worker)), &error),
     };
     let timeouts = passage.destination.terms().timeouts;
+    if let (Some(link), Some(whole)) = (&link, timeouts.request) {
+        link.end_by(started + whole);
+    }
     let exchange = Exchange {
         body: RequestBody::new((payload, link), body_size(&request), timeouts.body_stall),
         request,
