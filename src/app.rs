@@ -275,6 +275,14 @@ fn all_decided(snapshot: &Snapshot) -> bool {
         .all(|member| member.health.is_decided())
 }
 
+/// A worker of this configuration, with no actor behind it.
+#[cfg(test)]
+pub(crate) fn lone_worker(config: &str) -> Worker {
+    let config = lb_core::config::load(config, "test.yaml", &|_| None)
+        .unwrap_or_else(|problems| panic!("{problems:?}"));
+    Worker::new(0, control_plane::first_snapshot(config, 1), Traffic::new(1))
+}
+
 /// One worker a core.
 pub fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

@@ -287,3 +287,58 @@ fn a_client_that_sends_ahead_waits_in_its_socket() {
         backend.read_head();
     }
 }
+
+#[test]
+fn a_last_answer_arrives_whole_though_the_client_sends_on_and_reads_late() {
+    let mut play = Play::with(LANE);
+    play.client = Peer::connect_with_small_buffer(play.balancer.address());
+    let (mut backend, _) = play.request("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let body = "x".repeat(100_000);
+    backend.send(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    play.client.read_head();
+    // As old clients do behind a request; it comes when all has been said.
+    wait_until("all to be said", || play.balancer.status().in_flight == 0);
+    play.client.send("\r\n");
+    assert_eq!(play.client.read(body.len()), body.as_bytes());
+    assert_eq!(play.client.expect_end(), Ending::Closed);
+}
+
+#[test]
+fn a_head_that_has_begun_is_served_though_the_balancer_stops() {
+    let mut play = Play::with(LANE);
+    let (mut backend, _) = play.answer(OK);
+    play.client.read(2);
+    let mut idle = play.balancer.peer();
+    idle.send(GET);
+    backend.read_head();
+    backend.send(OK);
+    idle.read_head();
+    idle.read(2);
+    play.client.send("GET /last HTTP/1.1\r\nHo");
+    wait_until("the bytes to have come", || {
+        play.balancer.status().connections == 2
+    });
+    play.balancer.signal(rustix::process::Signal::TERM);
+    assert_eq!(idle.expect_end(), Ending::Closed, "idle ones end");
+    play.client.send("st: a\r\n\r\n");
+    assert_eq!(backend.read_head().first(), "GET /last HTTP/1.1");
+    backend.send(OK);
+    assert_eq!(play.reads_ok().list("Connection"), ["close"]);
+}
+
+#[test]
+fn a_client_that_does_not_read_cannot_stretch_the_time_of_a_request() {
+    let mut play = Play::with(&format!("{LANE}\ntimeouts: {{request: 1s, body_stall: 30s}}"));
+    play.client = Peer::connect_with_small_buffer(play.balancer.address());
+    let (backend, _) = play.answer("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+    let stream = backend.into_stream();
+    let sender = std::thread::spawn(move || {
+        let piece = vec![b'x'; 100_000];
+        while std::io::Write::write_all(&mut &stream, &piece).is_ok() {}
+    });
+    wait_until("the end of the request", || play.balancer.status().in_flight == 0);
+    sender.join().unwrap();
+}

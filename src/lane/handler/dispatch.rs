@@ -41,9 +41,12 @@ pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<
     let passage = match found {
         Ok(Routed::Forward(passage)) => passage,
         Ok(Routed::Answer(own)) => return answer::of_route(&own, closes(&request, &worker)),
-        Err(error) => return refuse(&request, &worker, &id, &error),
+        Err(error) => return refuse(&request, &worker, (&id, closes(&request, &worker)), &error),
     };
     let timeouts = passage.destination.terms().timeouts;
+    if let (Some(link), Some(whole)) = (&link, timeouts.request) {
+        link.end_by(started + whole);
+    }
     let exchange = Exchange {
         body: RequestBody::new((payload, link), body_size(&request), timeouts.body_stall),
         request,
@@ -61,7 +64,10 @@ pub(super) async fn dispatch(request: HttpRequest, payload: Payload, worker: Rc<
     };
     match exchange.run().await {
         Ok((origin, answer)) => exchange.deliver(origin, answer, in_flight),
-        Err(error) => refuse(&exchange.request, &exchange.worker, &exchange.id, &error),
+        Err(error) => {
+            let close = !exchange.body.is_complete() || exchange.worker.traffic.is_draining();
+            refuse(&exchange.request, &exchange.worker, (&exchange.id, close), &error)
+        }
     }
 }
 
@@ -102,13 +108,18 @@ pub(super) fn host(request: &HttpRequest) -> Option<HeaderValue> {
     request.headers().get(header::HOST).cloned()
 }
 
-fn refuse(request: &HttpRequest, worker: &Worker, id: &RequestId, error: &ProxyError) -> HttpResponse {
+fn refuse(
+    request: &HttpRequest,
+    worker: &Worker,
+    (id, close): (&RequestId, bool),
+    error: &ProxyError,
+) -> HttpResponse {
     let accept = request
         .headers()
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     let config = Arc::clone(worker.registry.snapshot().config());
-    answer::error(&config, error, (id, wants_json(accept)), closes(request, worker))
+    answer::error(&config, error, (id, wants_json(accept)), close)
 }
 
 /// Whether the connection ends behind an answer of the balancer's own. Whatever is left of the body is of no use; the next

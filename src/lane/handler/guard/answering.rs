@@ -172,6 +172,7 @@ impl<Io: Transport> Connection<Io> {
             self.go_on(cx);
         } else {
             self.phase = Phase::Over;
+            self.said_last = true;
             // The server may still wait for the rest of the body.
             cx.waker().wake_by_ref();
         }
@@ -184,9 +185,18 @@ impl<Io: Transport> Connection<Io> {
         let answer = &mut self.exchange.answer;
         let now = Instant::now();
         let (since, asked) = answer.stalled.get_or_insert((now, now));
+        let deadline = self.link.deadline().map(Instant::from_std);
         loop {
-            ready!(self.alarm.poll(cx, *asked + stall / ASKED));
+            let ask = *asked + stall / ASKED;
+            ready!(
+                self.alarm
+                    .poll(cx, deadline.map_or(ask, |deadline| deadline.min(ask)))
+            );
             let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                answer.timed_out = true;
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
             *asked = now;
             match self.io.send_at_once(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

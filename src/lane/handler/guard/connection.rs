@@ -1,11 +1,13 @@
 //! The way in: one request at a time, read strictly and handed on.
 
 use std::{
+    future::Future,
     io, mem,
     net::IpAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use lb_core::config::ClientTimeouts;
@@ -22,6 +24,12 @@ use crate::proxy::{
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
 
+/// Since its opening, in which a connection that has brought nothing outlives the begin of a stop.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);
+
+/// The begin of a stop.
+pub(super) type Stop = Pin<Box<dyn Future<Output = ()>>>;
+
 /// A guarded connection.
 pub(super) struct Connection<Io> {
     pub(super) io: Io,
@@ -35,12 +43,18 @@ pub(super) struct Connection<Io> {
     pub(super) refusal: Option<Refusal>,
     /// The client has closed its side.
     pub(super) eof: bool,
+    /// The last answer has been given.
+    pub(super) said_last: bool,
     /// Read and not used.
     input: Vec<u8>,
     used: usize,
     /// For the server, which has taken the first so many bytes of it.
     ready: Vec<u8>,
     given: usize,
+    /// Resolves when the balancer begins to stop.
+    stop: Stop,
+    /// A connection that is that young may bring a request that is on its way while the balancer begins to stop.
+    young_until: Option<Instant>,
     /// Of the next head. Its end must have come until then, or its first byte.
     until: Instant,
     begun: bool,
@@ -81,7 +95,7 @@ enum Taken {
 }
 
 impl<Io: Transport> Connection<Io> {
-    pub(super) fn new(io: Io, peer: Option<IpAddr>, shared: Rc<Shared>) -> Self {
+    pub(super) fn new(io: Io, peer: Option<IpAddr>, shared: Rc<Shared>, stop: Stop) -> Self {
         let now = Instant::now();
         let mut connection = Self {
             io,
@@ -99,10 +113,13 @@ impl<Io: Transport> Connection<Io> {
             alarm: Alarm::default(),
             refusal: None,
             eof: false,
+            said_last: false,
             input: Vec::new(),
             used: 0,
             ready: Vec::new(),
             given: 0,
+            stop,
+            young_until: Some(now + FIRST_REQUEST_GRACE),
             until: now,
             begun: true,
             half_closed: now,
@@ -213,7 +230,10 @@ impl<Io: Transport> Connection<Io> {
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => {
-                    ready!(self.alarm.poll(cx, self.until));
+                    let stops = input.is_empty() && self.poll_stop(cx).is_ready();
+                    if !stops {
+                        ready!(self.alarm.poll(cx, self.until));
+                    }
                     self.phase = Phase::Over;
                     if !only_empty_lines(input) {
                         let late = Refusal::of_head(input, 408, "the request's head did not arrive in time");
@@ -247,6 +267,18 @@ impl<Io: Transport> Connection<Io> {
             if taken {
                 return Poll::Ready(());
             }
+        }
+    }
+
+    /// Whether an idle connection ends because the balancer does. A request that has begun is waited for.
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.shared.worker.traffic.is_draining() {
+            ready!(self.stop.as_mut().poll(cx));
+        }
+        match self.young_until {
+            Some(until) if until < self.until => self.alarm.poll(cx, until),
+            Some(_) => Poll::Pending,
+            None => Poll::Ready(()),
         }
     }
 
@@ -299,6 +331,7 @@ impl<Io: Transport> Connection<Io> {
         }
         let count = head.len + with_head.unwrap_or_default();
         self.link.begin();
+        self.young_until = None;
         self.phase = Phase::Exchange;
         self.exchange = Exchange {
             method: head.method,
@@ -386,14 +419,9 @@ impl<Io: Transport> Connection<Io> {
                 true => timeouts.request_header,
                 false => timeouts.client_idle,
             };
-        if self.begun || self.eof || self.alarm.poll(cx, self.until).is_ready() {
+        let ends = self.eof || self.poll_stop(cx).is_ready() || self.alarm.poll(cx, self.until).is_ready();
+        if self.begun || ends {
             cx.waker().wake_by_ref();
         }
-    }
-
-    /// Ends with an answer of our own that is owed to nobody in particular.
-    pub(super) fn refuse(&mut self, status: u16, reason: &str) {
-        self.phase = Phase::Over;
-        self.refusal = Some(Refusal::new(status, reason));
     }
 }

@@ -68,8 +68,9 @@ impl<Io: Transport> Connection<Io> {
             }
             return;
         }
-        // Unread bytes would turn the close into a reset.
-        if !self.eof && (!self.unused().is_empty() || !self.exchange.body.is_done()) {
+        // Bytes that are unread, or come while the client still reads, would turn the close into a reset. Nothing is read where
+        // nothing was said.
+        if !self.eof && (self.said_last || self.phase == Phase::Exchange) {
             Box::pin(self.close_gently()).await;
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    time::Instant,
 };
 
 use actix_web::HttpRequest;
@@ -14,6 +15,7 @@ use crate::proxy::ProxyError;
 pub(in crate::lane::handler) struct Link {
     reached: Cell<bool>,
     failure: RefCell<Option<ProxyError>>,
+    deadline: Cell<Option<Instant>>,
 }
 
 impl Link {
@@ -27,6 +29,11 @@ impl Link {
         self.reached.set(true);
     }
 
+    /// The answer must have been given until then. Who waits for a client to read asks nobody else.
+    pub(in crate::lane::handler) fn end_by(&self, deadline: Instant) {
+        self.deadline.set(Some(deadline));
+    }
+
     /// Why the request's body ended early, if the guard has ended it.
     pub(in crate::lane::handler) fn take_failure(&self) -> Option<ProxyError> {
         self.failure.borrow_mut().take()
@@ -36,6 +43,11 @@ impl Link {
     pub(super) fn begin(&self) {
         self.reached.set(false);
         self.failure.borrow_mut().take();
+        self.deadline.set(None);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get()
     }
 
     pub(super) fn is_reached(&self) -> bool {

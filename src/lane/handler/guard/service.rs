@@ -20,10 +20,6 @@ pub fn service(
     let shared = Shared::new(Rc::clone(&worker));
     let app = App::new().app_data(worker).default_service(web::to(handle));
     let http = HttpService::build()
-        .graceful_shutdown_signal(move || {
-            let stop = stop.clone();
-            async move { stop.notified().await }
-        })
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(Duration::ZERO)
@@ -37,11 +33,11 @@ pub fn service(
         let open = peer.and_then(|peer| shared.worker.traffic.connect(peer.ip(), &limits));
         // Linux lets it be inherited from the listener.
         let usable = cfg!(target_os = "linux") || stream.set_nodelay(true).is_ok();
-        let connection = Rc::new(RefCell::new(Connection::new(
-            stream,
-            peer.map(|peer| peer.ip()),
-            Rc::clone(&shared),
-        )));
+        let stop = stop.clone();
+        let stop = Box::pin(async move { stop.notified().await });
+        let address = peer.map(|peer| peer.ip());
+        let connection = Connection::new(stream, address, Rc::clone(&shared), stop);
+        let connection = Rc::new(RefCell::new(connection));
         let served = (usable && open.is_some()).then(|| http.call((Guarded(Rc::clone(&connection)), peer)));
         async move {
             let orderly = match served {

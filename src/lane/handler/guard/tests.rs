@@ -8,13 +8,11 @@ use std::time::Duration;
 use actix_http::{HttpMessage as _, HttpService, KeepAlive, Request, Response, body::BoxBody};
 use actix_service::{Service as _, ServiceFactory as _, fn_service};
 use futures::{StreamExt as _, join};
-use lb_actors::control_plane;
-use lb_core::config;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::*;
-use crate::{proxy::Look, telemetry::Traffic};
+use crate::proxy::Look;
 
 impl Transport for DuplexStream {
     fn reset_on_close(&self) {}
@@ -33,9 +31,7 @@ impl Transport for DuplexStream {
 /// What a worker's connections share, with more keys in the configuration.
 fn shared(more: &str) -> Rc<Shared> {
     let text = format!("port: 0\nbackends: [\"http://127.0.0.1:9\"]\nhealth_check: false\n{more}\n");
-    let config = config::load(&text, "test.yaml", &|_| None).unwrap();
-    let registry = control_plane::first_snapshot(config, 1);
-    Shared::new(Rc::new(Worker::new(0, registry, Traffic::new(1))))
+    Shared::new(Rc::new(crate::app::lone_worker(&text)))
 }
 
 /// Tells what it got, with the length of the body; `/slow` takes half a second.
@@ -81,7 +77,8 @@ async fn serve(io: DuplexStream, shared: Rc<Shared>) {
         })
         .h1(fn_service(repeat));
     let http = http.new_service(()).await.unwrap();
-    let connection = Rc::new(RefCell::new(Connection::new(io, None, shared)));
+    let stop = Box::pin(std::future::pending());
+    let connection = Rc::new(RefCell::new(Connection::new(io, None, shared, stop)));
     let orderly = http.call((Guarded(Rc::clone(&connection)), None)).await.is_ok();
     let connection = Rc::try_unwrap(connection).ok().unwrap();
     connection.into_inner().end(orderly).await;
