@@ -39,8 +39,8 @@ pub enum Refusal {
     Trace(Vec<u8>),
 }
 
-/// Whether a request is not forwarded. `trusted`: its sender is one of the configured proxies.
-pub fn refusal(view: &RequestView<'_>, config: &Config, trusted: bool) -> Option<Refusal> {
+/// Whether a request is not forwarded. `trusted`, asked where it matters: its sender is one of the configured proxies.
+pub fn refusal(view: &RequestView<'_>, config: &Config, trusted: impl FnOnce() -> bool) -> Option<Refusal> {
     let head = view.head;
     let too_large =
         |limit: ByteSize| matches!(head.framing, Framing::Length(length) if length > limit.bytes());
@@ -48,7 +48,7 @@ pub fn refusal(view: &RequestView<'_>, config: &Config, trusted: bool) -> Option
         Method::Connect => (405, "CONNECT is not allowed here"),
         Method::Trace if !config.allow_trace => (405, "TRACE is not allowed here"),
         // RFC 9110 section 7.4: only who ended TLS for us can know that it was https.
-        _ if head.https && !trusted => (421, "the request's target is https, and the connection is not"),
+        _ if head.https && !trusted() => (421, "the request's target is https, and the connection is not"),
         // RFC 9110 section 7.6.2: answered as by the last recipient.
         Method::Options if head.max_forwards == Some(0) => return Some(Refusal::Options),
         Method::Trace if head.max_forwards == Some(0) => {

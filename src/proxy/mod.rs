@@ -35,3 +35,6 @@ pub const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 * 1024 * 1024)
 
 /// Bytes of later requests that are read while one is answered; more wait in the socket.
 pub const MOST_AHEAD: usize = 16 * 1024;
+
+/// A connection that was opened so short a time ago may bring a request that is on its way while the balancer begins to stop.
+pub const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);

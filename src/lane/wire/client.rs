@@ -17,16 +17,13 @@ use lb_wire::{
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::{Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
-use crate::proxy::{LINGER, Look, MOST_AHEAD, head_limits};
+use crate::proxy::{FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, head_limits};
 
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
 
 /// How often the kernel is asked about a client that is not read from.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// A connection that was opened a moment ago may bring a request that is on its way while the balancer begins to stop.
-const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);
 
 /// One client connection.
 pub(super) struct Client<S> {

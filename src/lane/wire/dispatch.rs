@@ -135,8 +135,8 @@ fn find<S: Transport>(
     let with_head = body.take(&client.unused()[head.len..]);
     let lines = client.worker.lines();
     let view = head.view(client.unused(), &lines);
-    let peer = proxy::Client::new(client.peer.ip(), &config.trusted_proxies);
-    if let Some(refusal) = proxy::refusal(&view, config, peer.trusted) {
+    let trusted = || proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
+    if let Some(refusal) = proxy::refusal(&view, config, trusted) {
         return Err(Own::Refusal(refusal));
     }
     let with_head =

@@ -5,6 +5,7 @@
 //! balancer and backend never disagree about where a message ends. One task serves a client's connection with all its
 //! requests; nothing on the way takes a lock or waits for a message.
 
+mod attempt;
 mod backlog;
 mod client;
 mod dispatch;

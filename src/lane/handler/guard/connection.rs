@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use lb_core::config::ClientTimeouts;
@@ -18,14 +17,12 @@ use tokio::{io::ReadBuf, time::Instant};
 
 use super::{Link, Shared, alarm::Alarm, answering::Answer, ending::Refusal};
 use crate::proxy::{
-    self, Client, ClientBody, HALF_CLOSED, MOST_AHEAD, NO_FURTHER, Transport, identify, refusal,
+    self, Client, ClientBody, FIRST_REQUEST_GRACE, HALF_CLOSED, MOST_AHEAD, NO_FURTHER, Transport, identify,
+    refusal,
 };
 
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
-
-/// Since its opening, in which a connection that has brought nothing outlives the begin of a stop.
-const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);
 
 /// The begin of a stop.
 pub(super) type Stop = Pin<Box<dyn Future<Output = ()>>>;
@@ -302,9 +299,8 @@ impl<Io: Transport> Connection<Io> {
         // The framework drops all trailers.
         let mut body = ClientBody::new(head.framing, Vec::new(), config.limits.body_size);
         let with_head = body.take(&bytes[head.len..]);
-        let trusted = self
-            .peer
-            .is_some_and(|peer| Client::new(peer, &config.trusted_proxies).trusted);
+        let peer = self.peer;
+        let trusted = || peer.is_some_and(|peer| Client::new(peer, &config.trusted_proxies).trusted);
         let refused = match (refusal(&view, config, trusted), &with_head) {
             (None, Err(error)) => Some(proxy::Refusal::Error(error.status(), error.reason())),
             (refused, _) => refused,
