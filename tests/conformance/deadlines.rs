@@ -6,7 +6,7 @@ use super::{
     exchange::{GET, OK, Play},
     upgrade,
 };
-use crate::harness::{Balancer, Peer, backends, latin1, pause, wait_until};
+use crate::harness::{Balancer, FullBackend, Peer, backends, latin1, pause, wait_until};
 
 const STEP: Duration = Duration::from_millis(50);
 
@@ -131,22 +131,8 @@ fn a_backend_that_dribbles_its_head_has_as_long_as_it_goes_on_but_not_for_ever()
 
 #[test]
 fn a_backend_that_takes_no_connection_is_504() {
-    use socket2::{Domain, Socket, Type};
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    listener.bind(&any.into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    // What is not accepted fills its queue; the next one waits for an answer that does not come.
-    let _queued: Vec<_> = (0..4)
-        .map(|_| {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            socket.set_nonblocking(true).unwrap();
-            let _in_progress = socket.connect(&address);
-            socket
-        })
-        .collect();
-    let port = address.as_socket().unwrap().port();
+    let full = FullBackend::new();
+    let port = full.port();
     let balancer = Balancer::start(&format!(
         "port: 0\nbackends: [\"http://127.0.0.1:{port}\"]\nhealth_check: false\ntimeouts: {{connect: 500ms}}\n"
     ));
@@ -183,12 +169,7 @@ fn a_client_that_reads_slowly_but_steadily_keeps_its_place() {
     let mut play = Play::with("timeouts: {body_stall: 2s}");
     play.client = Peer::connect_with_small_buffer(play.balancer.address());
     let (backend, _) = play.answer("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
-    let backend = backend.into_stream();
-    let sender = std::thread::spawn(move || {
-        use std::io::Write;
-        let piece = vec![b'x'; 64 * 1024];
-        while (&backend).write_all(&piece).is_ok() {}
-    });
+    let sender = backend.sends_without_end();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(7) {
         play.client.read(4 * 1024);
@@ -205,12 +186,7 @@ fn a_client_that_reads_less_than_a_part_of_the_socket_s_buffer_keeps_its_place()
     // takes longer here than body_stall.
     let mut play = Play::with("timeouts: {body_stall: 3s}");
     let (backend, _) = play.answer("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
-    let backend = backend.into_stream();
-    let sender = std::thread::spawn(move || {
-        use std::io::Write;
-        let piece = vec![b'x'; 64 * 1024];
-        while (&backend).write_all(&piece).is_ok() {}
-    });
+    let sender = backend.sends_without_end();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(9) {
         play.client.read(12 * 1024);
@@ -295,12 +271,7 @@ fn a_client_s_body_is_due_only_when_it_was_asked_for() {
 fn a_tunnel_whose_bytes_are_read_slowly_is_not_idle() {
     let mut play = Play::with("timeouts: {tunnel_idle: 2s}");
     let (backend, _) = upgrade::open(&mut play);
-    let backend = backend.into_stream();
-    let sender = std::thread::spawn(move || {
-        use std::io::Write;
-        let piece = vec![b'x'; 64 * 1024];
-        while (&backend).write_all(&piece).is_ok() {}
-    });
+    let sender = backend.sends_without_end();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(7) {
         play.client.read(12 * 1024);

@@ -6,7 +6,7 @@ use super::{
     exchange::{GET, Play},
     upgrade,
 };
-use crate::harness::{Balancer, Peer, Stage, wait_until};
+use crate::harness::{Balancer, FullBackend, Peer, Stage, wait_until};
 
 /// Enough for the kernels' buffers on the way to be full.
 const MUCH: usize = 64 * 1024 * 1024;
@@ -52,22 +52,8 @@ fn while_it_is_far_ahead_with_later_requests() {
 
 #[test]
 fn while_its_backend_takes_no_connection() {
-    use socket2::{Domain, Socket, Type};
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    listener.bind(&any.into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    // What is not accepted fills its queue; the next one waits for an answer that does not come.
-    let _queued: Vec<_> = (0..4)
-        .map(|_| {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            socket.set_nonblocking(true).unwrap();
-            let _in_progress = socket.connect(&address);
-            socket
-        })
-        .collect();
-    let port = address.as_socket().unwrap().port();
+    let full = FullBackend::new();
+    let port = full.port();
     let balancer = Balancer::start(&format!(
         "port: 0\nbackends: [\"http://127.0.0.1:{port}\"]\nhealth_check: false\n{LONG}\n"
     ));

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod client;
+mod full_backend;
 pub mod lane;
 mod load;
 mod peer;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use balancer::{Balancer, FAST_CHECKS};
 pub use client::{Client, Response, get};
+pub use full_backend::FullBackend;
 pub use load::Load;
 pub use peer::{Ending, Head, Peer, latin1};
 pub use place::{Finished, Place};

@@ -261,6 +261,15 @@ impl Peer {
             .unwrap();
     }
 
+    /// Sends as fast as it is taken, on a thread of its own, until the other side has ended the connection.
+    pub fn sends_without_end(self) -> std::thread::JoinHandle<()> {
+        let stream = self.into_stream();
+        std::thread::spawn(move || {
+            let piece = vec![b'x'; 64 * 1024];
+            while (&stream).write_all(&piece).is_ok() {}
+        })
+    }
+
     /// The socket, for those who read and write at once.
     pub fn into_stream(self) -> TcpStream {
         assert!(self.unread.is_empty(), "unread: {:?}", latin1(&self.unread));
