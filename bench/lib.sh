@@ -37,10 +37,11 @@ start_backends() {
   mapfile -t backends < <(grep -oE 'http://[0-9.:]+' "$work/backends.log")
 }
 
-# start_balancer: over $backends; sets $balancer (its URL) and $balancer_pid.
+# start_balancer: over $backends, in the lane $LANE or the default one; sets $balancer (its URL) and $balancer_pid.
 start_balancer() {
   { echo 'port: "127.0.0.1:0"'; echo 'strategy: "round-robin"'; echo 'backends:'
-    printf '  - "%s"\n' "${backends[@]}"; } >"$work/config.yaml"
+    printf '  - "%s"\n' "${backends[@]}"
+    if [ -n "${LANE:-}" ]; then echo "lane: $LANE"; fi; } >"$work/config.yaml"
   "$bin/simple-lb" --config "$work/config.yaml" >"$work/balancer.log" 2>&1 &
   balancer_pid=$!
   pids+=("$balancer_pid")
