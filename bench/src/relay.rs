@@ -27,8 +27,9 @@ use tokio::{
 
 use crate::args::RelayArgs;
 
-/// One for each worker, not for each connection: what does not fit into a socket waits in a buffer of its own.
-const SCRATCH: usize = 256 * 1024;
+/// One for each worker, not for each connection: what does not fit into a socket waits in a buffer of its own. A little
+/// less than the kernel puts into one segment: a longer write costs more.
+const SCRATCH: usize = 60 * 1024;
 
 /// Runs until it is killed.
 ///

@@ -16,7 +16,12 @@ use lb_wire::{
 };
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
-use super::{Transport, backlog::Backlog, timer::Timer, worker::WireWorker};
+use super::{
+    Transport,
+    backlog::Backlog,
+    timer::Timer,
+    worker::{A_READ, WireWorker},
+};
 use crate::proxy::{FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, head_limits};
 
 /// A buffer that grew larger is given back between requests.
@@ -197,7 +202,7 @@ impl<S: Transport> Client<S> {
                         Err(error) => return Poll::Ready(Err(NoRequest::Refused(error))),
                     }
                 }
-                match self.poll_read(cx, super::worker::SMALL_READ) {
+                match self.poll_read(cx, A_READ) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(NoRequest::Gone)),
                     Poll::Ready(Ok(count)) => {
                         let worker = Rc::clone(&self.worker);
@@ -277,7 +282,7 @@ impl<S: Transport> Client<S> {
         self.input = Vec::new();
         poll_fn(|cx| {
             loop {
-                match self.poll_read(cx, super::worker::SMALL_READ) {
+                match self.poll_read(cx, A_READ) {
                     Poll::Ready(Ok(count)) if count > 0 && count < left => left -= count,
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending if deadline <= clock.now() => return Poll::Ready(()),

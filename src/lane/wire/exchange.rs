@@ -28,7 +28,7 @@ use super::{
     client::Client,
     outgoing::Outgoing,
     timer::TICK,
-    worker::{LARGE_READ, WireWorker},
+    worker::{A_READ, WireWorker},
 };
 use crate::{
     proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit},
@@ -324,7 +324,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 cx.waker().wake_by_ref();
                 return Ok(Upload::WaitsForClient);
             }
-            let count = match self.client.poll_read(cx, LARGE_READ) {
+            let count = match self.client.poll_read(cx, A_READ) {
                 Poll::Pending => return Ok(Upload::WaitsForClient),
                 Poll::Ready(Ok(count)) if count > 0 => count,
                 Poll::Ready(_) => return Err(ProxyError::ClientBody("the client left".to_owned())),

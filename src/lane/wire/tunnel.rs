@@ -13,12 +13,7 @@ use std::{
 use lb_core::pool::{Lease, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{
-    Transport,
-    backlog::Backlog,
-    client::Client,
-    worker::{SMALL_READ, WireWorker},
-};
+use super::{Transport, backlog::Backlog, client::Client, worker::WireWorker};
 use crate::{proxy::Look, telemetry::InFlight, upstream::UpstreamConnection};
 
 /// Reads in a row before other connections of the worker get their turn.
@@ -192,7 +187,7 @@ impl Way {
             return Poll::Ready(Ok(false));
         }
         let mut scratch = worker.scratch();
-        let mut buffer = ReadBuf::new(&mut scratch[..SMALL_READ]);
+        let mut buffer = ReadBuf::new(&mut scratch[..]);
         ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
         let bytes = buffer.filled();
         self.read_end = bytes.is_empty();

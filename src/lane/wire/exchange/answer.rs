@@ -16,10 +16,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{A_TURN, AnswerEdits, End, Exchange, Message, Upload};
 use crate::{
-    lane::wire::{
-        Transport,
-        worker::{LARGE_READ, SMALL_READ, WireWorker},
-    },
+    lane::wire::{Transport, worker::WireWorker},
     proxy::{Phase, ProxyError, answer_head, sticky_cookie},
 };
 
@@ -36,7 +33,6 @@ pub(super) struct Answer {
     plan: BodyPlan,
     client_goes_on: bool,
     backend_goes_on: bool,
-    read_size: usize,
     received: u64,
     ended: bool,
 }
@@ -51,10 +47,9 @@ impl Answer {
 }
 
 impl<S: Transport> Exchange<'_, S> {
-    fn poll_backend(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+    fn poll_backend(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut scratch = self.worker.scratch();
-        let length = most.min(scratch.len());
-        let mut buffer = ReadBuf::new(&mut scratch[..length]);
+        let mut buffer = ReadBuf::new(&mut scratch[..]);
         ready!(Pin::new(&mut self.backend.stream).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
@@ -70,7 +65,7 @@ impl<S: Transport> Exchange<'_, S> {
             }
         }
         loop {
-            let count = match ready!(self.poll_backend(cx, SMALL_READ)) {
+            let count = match ready!(self.poll_backend(cx)) {
                 Ok(0) => return Poll::Ready(Err(self.closed_early(None))),
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(Err(self.closed_early(Some(error)))),
@@ -220,7 +215,6 @@ impl<S: Transport> Exchange<'_, S> {
             plan,
             client_goes_on: goes_on,
             backend_goes_on: head.keep_alive,
-            read_size: SMALL_READ,
             received: 0,
             ended: false,
         };
@@ -296,7 +290,7 @@ impl<S: Transport> Exchange<'_, S> {
                     is_long: answer.received > SHORT,
                 });
             }
-            let count = match ready!(self.poll_backend(cx, answer.read_size)) {
+            let count = match ready!(self.poll_backend(cx)) {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(answer.broken(ProxyError::Io(error.to_string()))),
             };
@@ -308,9 +302,6 @@ impl<S: Transport> Exchange<'_, S> {
                 continue;
             }
             turn = turn.saturating_sub(count);
-            if count == answer.read_size {
-                answer.read_size = LARGE_READ;
-            }
             let scratch = worker.scratch();
             match self.pass(cx, answer, &scratch[..count]) {
                 Ok(()) => self.client_pulse.since = self.now(),
