@@ -28,6 +28,8 @@ use crate::{
 
 /// Not measured: connections are opened, pools and caches filled.
 const LONGEST_WARM_UP: Duration = Duration::from_millis(500);
+/// Nor this: looking for the balancer's processes takes milliseconds, in which nobody answers and nobody asks.
+const SETTLING: Duration = Duration::from_millis(20);
 /// Which backend is frozen.
 const FROZEN: usize = 1;
 /// Nobody is said to have noticed a frozen backend until no request has waited so long, for four windows in a row.
@@ -92,7 +94,7 @@ impl Bench<'_> {
         if sample.requests == 0 {
             bail!("no answers: {}", sample.reason.as_deref().unwrap_or("none came"));
         }
-        run.engine.stop()?;
+        run.end()?;
         Ok(Outcome::Measured(figures, sample.reason))
     }
 
@@ -129,6 +131,7 @@ impl Run<'_> {
     /// Measures for the length of a window.
     fn window(&mut self, figures: &mut Figures) -> Result<Sample> {
         let tree = self.process.tree();
+        self.engine.run_for(SETTLING)?;
         let own_before = usage::own_cpu();
         let before = usage::cpu(&tree);
         self.engine.take();
@@ -173,6 +176,12 @@ impl Run<'_> {
         )
     }
 
+    /// Closes the clients, and lets backends answer what was under way: a balancer that stops waits for that.
+    fn end(&mut self) -> Result<()> {
+        self.engine.stop()?;
+        self.engine.run_for(SETTLING)
+    }
+
     /// Counts what fails while backends close idle connections.
     fn close_idle(&mut self) -> Result<Outcome> {
         self.engine.close_idle(IDLE_LIMIT);
@@ -197,7 +206,7 @@ impl Run<'_> {
             figures.insert(figure, sample.failures as f64);
             reason = reason.or(sample.reason);
         }
-        self.engine.stop()?;
+        self.end()?;
         Ok(Outcome::Measured(figures, reason))
     }
 }
