@@ -148,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn what_ours_tells_backends_theirs_do_too() {
+        for name in [
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Host",
+            "X-Request-Id",
+        ] {
+            assert!(NGINX.contains(&format!("proxy_set_header {name} ")), "{name}");
+            assert!(
+                HAPROXY.contains(&format!("http-request set-header {name} ")),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn ours_is_valid_when_filled_in() {
         for (temper, seconds) in [(Temper::Usual, 60), (Temper::Impatient, 2)] {
             let config = load(&ours(&setup(temper), None).unwrap());
