@@ -28,7 +28,8 @@ use crate::{
 
 /// Not measured: connections are opened, pools and caches filled.
 const LONGEST_WARM_UP: Duration = Duration::from_millis(500);
-/// Nor this: looking for the balancer's processes takes milliseconds, in which nobody answers and nobody asks.
+/// Nor this, before a window: looking for the balancer's processes takes milliseconds, in which the load neither asks nor
+/// answers. And after the last one the backends answer for so long.
 const SETTLING: Duration = Duration::from_millis(20);
 /// Which backend is frozen.
 const FROZEN: usize = 1;
