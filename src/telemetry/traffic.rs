@@ -11,7 +11,7 @@ use std::{
 
 use lb_core::config::Limits;
 
-/// Counters of one worker, alone on their cache lines.
+/// Counters of one worker, alone on their cache lines, with the number of those who hold them.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
@@ -22,7 +22,9 @@ struct Shard {
 /// Requests in flight, over all workers.
 #[derive(Debug)]
 pub struct Traffic {
-    shards: Box<[Shard]>,
+    /// Each worker's requests hold its own: a count of holders that all workers share would have to be fetched from another
+    /// core for each request.
+    shards: Box<[Arc<Shard>]>,
     draining: AtomicBool,
     connections: AtomicU64,
     /// Only kept while `limits.connections_per_client` is set.
@@ -32,7 +34,7 @@ pub struct Traffic {
 impl Traffic {
     /// Counters for that many workers.
     pub fn new(workers: usize) -> Arc<Self> {
-        let shards = (0..workers.max(1)).map(|_| Shard::default()).collect();
+        let shards = (0..workers.max(1)).map(|_| Arc::default()).collect();
         Arc::new(Self {
             shards,
             draining: AtomicBool::new(false),
@@ -42,12 +44,10 @@ impl Traffic {
     }
 
     /// Counts a request until the returned guard is dropped.
-    pub fn enter(self: &Arc<Self>, worker: usize) -> InFlight {
-        self.shard(worker).started.fetch_add(1, Relaxed);
-        InFlight {
-            traffic: Arc::clone(self),
-            worker,
-        }
+    pub fn enter(&self, worker: usize) -> InFlight {
+        let shard = Arc::clone(self.shard(worker));
+        shard.started.fetch_add(1, Relaxed);
+        InFlight { shard }
     }
 
     /// Requests taken since the start.
@@ -104,7 +104,7 @@ impl Traffic {
         self.draining.load(Relaxed)
     }
 
-    fn shard(&self, worker: usize) -> &Shard {
+    fn shard(&self, worker: usize) -> &Arc<Shard> {
         let own = self.shards.get(worker);
         own.unwrap_or_else(|| &self.shards[worker % self.shards.len()])
     }
@@ -113,13 +113,12 @@ impl Traffic {
 /// A request that is being answered.
 #[derive(Debug)]
 pub struct InFlight {
-    traffic: Arc<Traffic>,
-    worker: usize,
+    shard: Arc<Shard>,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.traffic.shard(self.worker).finished.fetch_add(1, Relaxed);
+        self.shard.finished.fetch_add(1, Relaxed);
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn dispatch<S: Transport>(client: &mut Client<S>, head: &RequestHead)
     let (config, found) = {
         let snapshot = worker.shared.registry.snapshot();
         let found = find(&snapshot, client, head, (&id, random));
-        (Arc::clone(snapshot.config()), found)
+        (worker.config(&snapshot), found)
     };
     let (passage, body, with_head) = match found {
         Ok(found) => found,

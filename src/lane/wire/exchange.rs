@@ -16,7 +16,6 @@ use std::{
 };
 
 use lb_core::{
-    config::Config,
     pool::{Backend, Destination, Lease},
     sticky::StickyId,
 };
@@ -28,7 +27,7 @@ use super::{
     client::Client,
     outgoing::Outgoing,
     timer::TICK,
-    worker::{A_READ, WireWorker},
+    worker::{A_READ, KeptConfig, WireWorker},
 };
 use crate::{
     proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit},
@@ -74,7 +73,7 @@ pub(super) struct Message {
     pub(super) head: RequestHead,
     /// The protocols that it asks to switch to.
     pub(super) offers: Vec<u8>,
-    pub(super) config: Arc<Config>,
+    pub(super) config: Rc<KeptConfig>,
     /// The pool as it was when the request came, and the terms; attempts after the first take the newest backends.
     pub(super) destination: Arc<Destination>,
     /// The backend that the client was told to come back to.

@@ -4,11 +4,13 @@
 
 use std::{
     cell::{Cell, RefCell, RefMut},
+    ops::Deref,
     rc::Rc,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
+use lb_core::{config::Config, pool::Snapshot};
 use lb_wire::{Limits, Lines};
 
 use super::timer::{TICK, Timers};
@@ -36,6 +38,19 @@ pub(super) struct WireWorker {
     lines: RefCell<Lines>,
     date: Cell<(Instant, [u8; 29])>,
     spare: RefCell<Vec<Vec<u8>>>,
+    config: RefCell<Rc<KeptConfig>>,
+}
+
+/// A configuration that the requests of one worker hold. Who holds it is counted by that worker alone: a count that all
+/// workers share would have to be fetched from another core for each request.
+pub(super) struct KeptConfig(Arc<Config>);
+
+impl Deref for KeptConfig {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.0
+    }
 }
 
 /// Outgoing buffers that are kept for the next request.
@@ -49,6 +64,7 @@ impl WireWorker {
     pub(super) fn start(shared: Worker) -> Rc<Self> {
         let timers = Timers::new();
         let date = Cell::new((timers.now(), date_of(SystemTime::now())));
+        let config = Rc::new(KeptConfig(Arc::clone(shared.registry.snapshot().config())));
         let worker = Rc::new(Self {
             shared,
             timers,
@@ -58,6 +74,7 @@ impl WireWorker {
             lines: RefCell::new(Lines::new()),
             date,
             spare: RefCell::default(),
+            config: RefCell::new(config),
         });
         let weak = Rc::downgrade(&worker);
         actix_rt::spawn(async move {
@@ -89,6 +106,15 @@ impl WireWorker {
     /// The header lines of the head that was parsed last, good as long.
     pub(super) fn lines(&self) -> RefMut<'_, Lines> {
         self.lines.borrow_mut()
+    }
+
+    /// The configuration of a snapshot, to keep.
+    pub(super) fn config(&self, snapshot: &Snapshot) -> Rc<KeptConfig> {
+        let mut last = self.config.borrow_mut();
+        if !Arc::ptr_eq(&last.0, snapshot.config()) {
+            *last = Rc::new(KeptConfig(Arc::clone(snapshot.config())));
+        }
+        Rc::clone(&last)
     }
 
     /// The value of `Date` as it was at the last sweep.
