@@ -24,6 +24,10 @@ use super::{
 };
 use crate::proxy::{FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, head_limits};
 
+/// Bytes of a read that looks for a request. What comes of a body together with the head is copied, twice; the rest of it is
+/// not. With [`A_READ`] here, an upload of 64 KiB costs a fifth more.
+const A_HEAD: usize = 8 * 1024;
+
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
 
@@ -202,7 +206,7 @@ impl<S: Transport> Client<S> {
                         Err(error) => return Poll::Ready(Err(NoRequest::Refused(error))),
                     }
                 }
-                match self.poll_read(cx, A_READ) {
+                match self.poll_read(cx, A_HEAD) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(NoRequest::Gone)),
                     Poll::Ready(Ok(count)) => {
                         let worker = Rc::clone(&self.worker);
