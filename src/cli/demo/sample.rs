@@ -106,7 +106,7 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
         stopping: false,
         listeners: vec!["[::]:8000".to_owned()],
         workers: 2,
-        lane: "handler".to_owned(),
+        lane: "wire".to_owned(),
         open_files_limit: 1024,
         connections: 0,
         in_flight: 0,

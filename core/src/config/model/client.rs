@@ -14,9 +14,9 @@ pub const DEFAULT_PSEUDONYM: &str = "simple-lb";
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// A handler of the web framework.
-    #[default]
     Handler,
     /// This project's own HTTP/1.1, which passes bytes on.
+    #[default]
     Wire,
 }
 

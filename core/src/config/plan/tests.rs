@@ -195,7 +195,7 @@ fn settings_change_by_their_names_in_the_file() {
             "timeouts: {tunnel_idle: 10m}",
             "timeouts.tunnel_idle 1h -> 10m",
         ),
-        ("", "lane: wire", "lane handler -> wire"),
+        ("", "lane: handler", "lane wire -> handler"),
         ("", "via: on", "via off -> on"),
         ("via: simple-lb", "via: edge", "via on -> edge"),
         ("", "trace: on", "trace off -> on"),
@@ -302,7 +302,7 @@ fn what_needs_a_restart_is_told_apart() {
     let next = file(
         "9001",
         "workers: 4\ntimeouts: {request_header: 5s, client_idle: 1m, connect: 1s, tunnel_idle: 1m}\nlog: warn\n\
-         lane: wire\nvia: on\ntrace: on\nerror_pages: {502: a.html}\n\
+         lane: handler\nvia: on\ntrace: on\nerror_pages: {502: a.html}\n\
          limits: {header_size: 1KiB, header_count: 1, body_size: 1B, connections: 1, connections_per_client: 1}",
     )
     .replace("port: 8000", "port: [8001, \"127.0.0.1:8002\"]");
@@ -311,7 +311,7 @@ fn what_needs_a_restart_is_told_apart() {
         "workers auto -> 4",
         "timeouts.request_header 10s -> 5s",
         "timeouts.client_idle 75s -> 1m",
-        "lane handler -> wire",
+        "lane wire -> handler",
     ];
     let plan = plan(&running, &next);
     assert_eq!(plan.restart_required(), restart);

@@ -54,7 +54,7 @@ fn three_keys_are_enough() {
     assert_eq!(config.client_timeouts, ClientTimeouts::default());
     assert_eq!(
         (config.lane, config.via, config.allow_trace),
-        (Lane::Handler, None, false)
+        (Lane::Wire, None, false)
     );
     assert_eq!(config.limits, Limits::default());
     assert!(config.error_pages.is_empty());
