@@ -63,6 +63,39 @@ fn requests_may_come_byte_by_byte() {
     play.reads_ok();
 }
 
+/// What is read at once ends anywhere: in a head, at its end, in a body, or in the request behind it.
+#[test]
+fn requests_end_where_they_end_however_much_is_read_at_once() {
+    let mut play = Play::new();
+    let mut backend = None;
+    for (padding, length) in [
+        (10, 8192),
+        (8000, 100),
+        (8100, 8200),
+        (20_000, 0),
+        (20_000, 61_440),
+        (0, 70_000),
+    ] {
+        for more in 0..130 {
+            let pad = "p".repeat(padding + more);
+            let body: String = ('a'..='z').cycle().take(length).collect();
+            let put = format!(
+                "PUT / HTTP/1.1\r\nHost: a\r\nX-Pad: {pad}\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            play.client.send(format!("{put}{GET}"));
+            let backend = backend.get_or_insert_with(|| play.stage.accept());
+            let head = backend.read_head();
+            assert_eq!(head.all("x-pad"), [pad.as_str()]);
+            assert_eq!(latin1(&backend.read(length)), body);
+            backend.send(OK);
+            play.reads_ok();
+            assert_eq!(backend.read_head().first(), "GET / HTTP/1.1");
+            backend.send(OK);
+            play.reads_ok();
+        }
+    }
+}
+
 #[test]
 fn a_request_is_not_sent_on_before_the_one_ahead_is_answered() {
     let mut play = Play::new();
