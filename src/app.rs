@@ -28,8 +28,9 @@ use tokio::sync::watch;
 
 use crate::{
     control::{Claim, ControlServer, ControlState},
-    lane::{handler, wire},
-    listener,
+    front::{self, FrontWorker},
+    lane::{handler, wire::WireLane},
+    listener::{self, Accepted},
     proxy::Worker,
     telemetry::{Traffic, count_panics, set_log_level},
 };
@@ -176,7 +177,7 @@ impl Balancer {
             Lane::Wire => Server::Own(listener::Server::start(
                 self.sockets,
                 (workers, connections),
-                move |_| wire::service(worker()),
+                move |_| wire_service(worker()),
             )?),
         };
         Ok(Running {
@@ -231,6 +232,12 @@ impl Running {
         }
         report
     }
+}
+
+/// What serves the connections of one worker thread over the wire lane.
+pub(crate) fn wire_service(worker: Worker) -> impl Fn(Accepted) {
+    let worker = FrontWorker::start(worker);
+    front::h1::service(Rc::clone(&worker), WireLane::new(worker))
 }
 
 fn handler_server(

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod cli;
 pub mod control;
+pub mod front;
 pub mod lane;
 pub mod listener;
 pub mod proxy;

@@ -140,7 +140,7 @@ fn strategies_know_no_pool() {
 
 #[test]
 fn the_data_plane_takes_nothing_but_the_registrys_handle() {
-    for folder in ["src/proxy", "src/lane", "src/upstream"] {
+    for folder in ["src/proxy", "src/front", "src/lane", "src/upstream"] {
         assert_none(
             "only lb_actors::RegistryHandle",
             &without_tests(folder),
@@ -172,6 +172,17 @@ fn no_lane_knows_another() {
         let own = lane(source);
         own != "mod" && imports_a_lane_but(source, &own)
     });
+}
+
+#[test]
+fn no_front_knows_a_lane() {
+    assert_none(
+        "the wiring gives a front its lane",
+        &without_tests("src/front"),
+        |source| {
+            source.mentions("lane::{") || source.mentions("crate::lane") || source.mentions("    lane::")
+        },
+    );
 }
 
 /// Whether a source names a lane that is not its own.

@@ -11,11 +11,11 @@ use std::{
 use slab::Slab;
 
 /// How late a deadline may be noticed, at most.
-pub(super) const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// All timers of one worker, and its clock.
 #[derive(Debug)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     now: Cell<Instant>,
     all: RefCell<Slab<Rc<Shared>>>,
 }
@@ -30,14 +30,14 @@ struct Shared {
 
 /// The timer of one connection.
 #[derive(Debug)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     shared: Rc<Shared>,
     timers: Rc<Timers>,
     key: usize,
 }
 
 impl Timers {
-    pub(super) fn new() -> Rc<Self> {
+    pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
             now: Cell::new(Instant::now()),
             all: RefCell::default(),
@@ -45,17 +45,17 @@ impl Timers {
     }
 
     /// The time of the last sweep, at most [`TICK`] ago unless the worker is overloaded.
-    pub(super) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.now.get()
     }
 
     /// A deadline that is certainly no earlier than `after` from now.
-    pub(super) fn after(&self, after: Duration) -> Instant {
+    pub(crate) fn after(&self, after: Duration) -> Instant {
         self.now.get() + after + TICK
     }
 
     /// Wakes those whose time is up, and all idle ones when `draining`.
-    pub(super) fn sweep(&self, draining: bool) {
+    pub(crate) fn sweep(&self, draining: bool) {
         let now = Instant::now();
         self.now.set(now);
         for (_, timer) in &*self.all.borrow() {
@@ -69,7 +69,7 @@ impl Timers {
     }
 
     /// A timer that is not set.
-    pub(super) fn timer(self: &Rc<Self>) -> Timer {
+    pub(crate) fn timer(self: &Rc<Self>) -> Timer {
         let shared = Rc::new(Shared {
             deadline: Cell::new(None),
             idle: Cell::new(false),
@@ -86,12 +86,12 @@ impl Timers {
 
 impl Timer {
     /// The worker's clock.
-    pub(super) fn clock(&self) -> &Rc<Timers> {
+    pub(crate) fn clock(&self) -> &Rc<Timers> {
         &self.timers
     }
 
     /// Asks to be woken at `deadline`, or no more.
-    pub(super) fn arm(&self, cx: &Context<'_>, deadline: Option<Instant>, idle: bool) {
+    pub(crate) fn arm(&self, cx: &Context<'_>, deadline: Option<Instant>, idle: bool) {
         self.shared.deadline.set(deadline);
         self.shared.idle.set(idle);
         let mut waker = self.shared.waker.borrow_mut();

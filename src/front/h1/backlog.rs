@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::Transport;
+use crate::proxy::Transport;
 
 /// A buffer that grew larger is given back when it is empty, so that one long answer does not stay for ever.
 const KEPT: usize = 4 * 1024;
@@ -18,29 +18,29 @@ const COPIED: usize = 4 * 1024;
 
 /// Bytes on their way to one socket.
 #[derive(Debug, Default)]
-pub(super) struct Backlog {
+pub(crate) struct Backlog {
     bytes: Vec<u8>,
     sent: usize,
 }
 
 impl Backlog {
     /// Whether the socket has taken all.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.sent == self.bytes.len()
     }
 
     /// Bytes that wait.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
     /// Room to write into; what is written there is sent by the next flush.
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
     /// Sends what is there.
-    pub(super) fn poll_flush<W: AsyncWrite + Unpin>(
+    pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut W,
@@ -51,7 +51,7 @@ impl Backlog {
     }
 
     /// Sends what finds room, whatever the runtime believes: `true` when any did, so that the peer is slow but not stalled.
-    pub(super) fn nudge(&mut self, to: &impl Transport) -> io::Result<bool> {
+    pub(crate) fn nudge(&mut self, to: &impl Transport) -> io::Result<bool> {
         let sent = nudge(to, &self.bytes[self.sent..])?;
         self.sent += sent;
         if self.is_empty() {
@@ -61,7 +61,7 @@ impl Backlog {
     }
 
     /// Sends `bytes` behind what is there, directly as far as the socket takes them at once; the rest is kept.
-    pub(super) fn send<W: AsyncWrite + Unpin>(
+    pub(crate) fn send<W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut W,
@@ -96,7 +96,7 @@ impl Backlog {
     }
 
     /// Forgets what is there.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.sent = 0;
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
@@ -105,7 +105,7 @@ impl Backlog {
 
 /// Sends what is behind the first `sent` of `bytes`, and counts it there.
 #[inline]
-pub(super) fn poll_send<W: AsyncWrite + Unpin>(
+pub(crate) fn poll_send<W: AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
     to: &mut W,
     bytes: &[u8],
@@ -121,7 +121,7 @@ pub(super) fn poll_send<W: AsyncWrite + Unpin>(
 }
 
 /// Sends what finds room of `bytes`, whatever the runtime believes.
-pub(super) fn nudge(to: &impl Transport, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn nudge(to: &impl Transport, bytes: &[u8]) -> io::Result<usize> {
     if bytes.is_empty() {
         return Ok(0);
     }

@@ -16,16 +16,14 @@ use lb_wire::{
 };
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
-use super::{
-    Transport,
-    backlog::Backlog,
-    timer::Timer,
-    worker::{A_READ, WireWorker},
+use super::backlog::Backlog;
+use crate::{
+    front::{FrontWorker, READ_SIZE, Timer},
+    proxy::{FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, Transport, head_limits},
 };
-use crate::proxy::{FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, head_limits};
 
 /// Bytes of a read that looks for a request. What comes of a body together with the head is copied, twice; the rest of it is
-/// not. With [`A_READ`] here, an upload of 64 KiB costs a fifth more.
+/// not. With [`READ_SIZE`] here, an upload of 64 KiB costs a fifth more.
 const A_HEAD: usize = 8 * 1024;
 
 /// A buffer that grew larger is given back between requests.
@@ -35,26 +33,26 @@ const KEPT: usize = 1024;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One client connection.
-pub(super) struct Client<S> {
-    pub(super) stream: S,
-    pub(super) worker: Rc<WireWorker>,
-    pub(super) timer: Timer,
-    pub(super) peer: SocketAddr,
-    pub(super) address: ClientAddress,
+pub struct Client<S> {
+    pub(crate) stream: S,
+    pub(crate) worker: Rc<FrontWorker>,
+    pub(crate) timer: Timer,
+    pub(crate) peer: SocketAddr,
+    pub(crate) address: ClientAddress,
     /// Read and not used: the head being answered is not among it.
-    pub(super) input: Vec<u8>,
+    pub(crate) input: Vec<u8>,
     used: usize,
     /// To be sent.
-    pub(super) out: Backlog,
+    pub(crate) out: Backlog,
     /// The client has closed its side.
-    pub(super) eof: bool,
+    pub(crate) eof: bool,
     looked: Instant,
     /// After which silence the kernel breaks the connection.
     given_up_after: Option<Duration>,
 }
 
 /// Why no request came.
-pub(super) enum NoRequest {
+pub(crate) enum NoRequest {
     /// The client left, or was idle too long, between requests: nothing to say.
     Gone,
     /// It began a request and did not go on in time.
@@ -64,7 +62,7 @@ pub(super) enum NoRequest {
 }
 
 impl<S: Transport> Client<S> {
-    pub(super) fn new(stream: S, peer: SocketAddr, worker: Rc<WireWorker>) -> Self {
+    pub(crate) fn new(stream: S, peer: SocketAddr, worker: Rc<FrontWorker>) -> Self {
         let timer = worker.timers.timer();
         let looked = worker.timers.now();
         let address = ClientAddress::new(peer.ip());
@@ -84,12 +82,12 @@ impl<S: Transport> Client<S> {
     }
 
     /// Bytes that were read and not used.
-    pub(super) fn unused(&self) -> &[u8] {
+    pub(crate) fn unused(&self) -> &[u8] {
         &self.input[self.used..]
     }
 
     /// Marks bytes as used.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         self.used += count;
         if self.used >= self.input.len() {
             self.input.clear();
@@ -98,12 +96,12 @@ impl<S: Transport> Client<S> {
     }
 
     /// Keeps bytes that belong to a later message.
-    pub(super) fn keep(&mut self, bytes: &[u8]) {
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
     }
 
     /// Reads into the worker's buffer, at most `most` bytes; 0 at the end.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         if self.eof {
             return Poll::Ready(Ok(0));
         }
@@ -117,7 +115,7 @@ impl<S: Transport> Client<S> {
     }
 
     /// Looks whether the client is still there while it has nothing to send. `Ready` when it has closed its side.
-    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.eof {
             if self.is_far_ahead() {
                 return match self.look() {
@@ -134,12 +132,12 @@ impl<S: Transport> Client<S> {
     }
 
     /// So much of later requests is there that no more is read: [`Client::poll_gone`] wakes nobody then.
-    pub(super) fn is_far_ahead(&self) -> bool {
+    pub(crate) fn is_far_ahead(&self) -> bool {
         self.unused().len() >= MOST_AHEAD
     }
 
     /// Whether a client that is not read from is still there, asked once a [`LOOK`]; in between it is taken to be.
-    pub(super) fn look(&mut self) -> Look {
+    pub(crate) fn look(&mut self) -> Look {
         let now = self.timer.clock().now();
         if now < self.looked + LOOK {
             return Look::There;
@@ -149,7 +147,7 @@ impl<S: Transport> Client<S> {
     }
 
     /// Lets the kernel break the connection when the client takes nothing for so long.
-    pub(super) fn give_up_after(&mut self, silence: Duration) {
+    pub(crate) fn give_up_after(&mut self, silence: Duration) {
         if self.given_up_after != Some(silence) {
             self.given_up_after = Some(silence);
             self.stream.give_up_after(silence);
@@ -157,20 +155,20 @@ impl<S: Transport> Client<S> {
     }
 
     /// The same for a request with another limit, if the kernel was told one before.
-    pub(super) fn give_up_as_late_as(&mut self, silence: Duration) {
+    pub(crate) fn give_up_as_late_as(&mut self, silence: Duration) {
         if self.given_up_after.is_some() {
             self.give_up_after(silence);
         }
     }
 
     /// When to look again.
-    pub(super) fn looks_again(&self) -> Instant {
+    pub(crate) fn looks_again(&self) -> Instant {
         self.looked.max(self.timer.clock().now()) + LOOK
     }
 
     /// Reads up to the end of the next request's head. Its bytes stay at the start of [`Client::unused`], and its lines
     /// in the worker, until the task waits again.
-    pub(super) async fn read_head(&mut self, first: bool) -> Result<RequestHead, NoRequest> {
+    pub(crate) async fn read_head(&mut self, first: bool) -> Result<RequestHead, NoRequest> {
         if self.input.is_empty() {
             self.input.shrink_to(KEPT);
         } else if self.used > 0 {
@@ -249,13 +247,13 @@ impl<S: Transport> Client<S> {
 
     /// Reads the head at the start of what came into the worker's table of lines once more. `false`: a reload has lowered
     /// the limits since it was read the first time, and its lines are not all there.
-    pub(super) fn parse_again(&self, limits: &config::Limits) -> bool {
+    pub(crate) fn parse_again(&self, limits: &config::Limits) -> bool {
         let parsed = parse_request(self.unused(), &mut self.worker.lines(), &head_limits(limits));
         matches!(parsed, Ok(Parsed::Complete(_)))
     }
 
     /// Sends what is left of an answer, as long as the client takes it.
-    pub(super) async fn flush(&mut self, stall: Duration) -> io::Result<()> {
+    pub(crate) async fn flush(&mut self, stall: Duration) -> io::Result<()> {
         let clock = Rc::clone(self.timer.clock());
         let mut deadline = clock.after(stall);
         poll_fn(|cx| {
@@ -276,7 +274,7 @@ impl<S: Transport> Client<S> {
     }
 
     /// Closes so that the client gets what was sent: says that nothing more comes, and reads on for a while.
-    pub(super) async fn close_gently(mut self: Box<Self>) {
+    pub(crate) async fn close_gently(mut self: Box<Self>) {
         if self.stream.shutdown().await.is_err() || self.eof {
             return;
         }
@@ -286,7 +284,7 @@ impl<S: Transport> Client<S> {
         self.input = Vec::new();
         poll_fn(|cx| {
             loop {
-                match self.poll_read(cx, A_READ) {
+                match self.poll_read(cx, READ_SIZE) {
                     Poll::Ready(Ok(count)) if count > 0 && count < left => left -= count,
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending if deadline <= clock.now() => return Poll::Ready(()),

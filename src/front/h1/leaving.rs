@@ -5,20 +5,23 @@ use std::{
     time::Instant,
 };
 
-use super::{Transport, client::Client, timer::TICK};
-use crate::proxy::HALF_CLOSED;
+use super::Client;
+use crate::{
+    front::TICK,
+    proxy::{HALF_CLOSED, Transport},
+};
 
 /// Watches one client. One that closed its side may only have said that it sends no more: it is waited for as long as a
 /// backend may be silent then.
 #[derive(Default)]
-pub(super) struct Leaving {
+pub(crate) struct Leaving {
     /// When it will have left, if it has closed its side.
     at: Option<Instant>,
 }
 
 impl Leaving {
     /// `Ready` when it has left. What it sends meanwhile is kept.
-    pub(super) fn poll<S: Transport>(&mut self, cx: &mut Context<'_>, client: &mut Client<S>) -> Poll<()> {
+    pub(crate) fn poll<S: Transport>(&mut self, cx: &mut Context<'_>, client: &mut Client<S>) -> Poll<()> {
         let now = client.timer.clock().now();
         if self.at.is_none() {
             match client.poll_gone(cx) {
@@ -34,7 +37,7 @@ impl Leaving {
     }
 
     /// When it must be asked again, whatever else happens.
-    pub(super) fn wakes<S: Transport>(&self, client: &Client<S>) -> Option<Instant> {
+    pub(crate) fn wakes<S: Transport>(&self, client: &Client<S>) -> Option<Instant> {
         self.at
             .or_else(|| client.is_far_ahead().then(|| client.looks_again()))
     }

@@ -2,11 +2,11 @@
 
 use lb_wire::{AddedLines, Glimpse, RequestError};
 
-use super::{Transport, client::Client};
-use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer, reason_phrase, wants_json};
+use super::Client;
+use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer, Transport, reason_phrase, wants_json};
 
 /// Writes an answer of the balancer's own into the client's backlog.
-pub(super) fn write<S: Transport>(
+pub(crate) fn write<S: Transport>(
     client: &mut Client<S>,
     answer: &ErrorAnswer,
     id: &RequestId,
@@ -18,7 +18,7 @@ pub(super) fn write<S: Transport>(
 }
 
 /// Writes an answer that a route gives itself.
-pub(super) fn write_route<S: Transport>(
+pub(crate) fn write_route<S: Transport>(
     client: &mut Client<S>,
     answer: &RouteAnswer,
     head: bool,
@@ -52,17 +52,17 @@ pub(super) fn write_route<S: Transport>(
 }
 
 /// Refuses a head that is no request or an ambiguous one, and closes: where the next request begins is unknown.
-pub(super) async fn refuse_head<S: Transport>(client: Box<Client<S>>, error: RequestError) {
+pub(crate) async fn refuse_head<S: Transport>(client: Box<Client<S>>, error: RequestError) {
     close_with(client, error.status(), &error.to_string()).await;
 }
 
 /// Refuses a head that did not come to its end in time.
-pub(super) async fn refuse_slow<S: Transport>(client: Box<Client<S>>) {
+pub(crate) async fn refuse_slow<S: Transport>(client: Box<Client<S>>) {
     close_with(client, 408, "the request's head did not arrive in time").await;
 }
 
 /// Refuses a connection beyond `limits.connections` or `limits.connections_per_client`.
-pub(super) async fn refuse_connection<S: Transport>(client: Box<Client<S>>) {
+pub(crate) async fn refuse_connection<S: Transport>(client: Box<Client<S>>) {
     close_with(client, 503, "too many connections").await;
 }
 

@@ -1,28 +1,21 @@
-//! The lane as a service of the listeners' workers, which accept and hand out connections.
+//! The front as a service of the listeners' workers, which accept and hand out connections.
 
 use std::{rc::Rc, time::Duration};
 
-use super::{
-    Transport,
-    client::{Client, NoRequest},
-    dispatch::{Dispatched, dispatch, finish},
-    forward::Next,
-    own_answer, tunnel,
-    worker::WireWorker,
-};
-use crate::{listener::Accepted, proxy::Worker};
+use super::{Client, Lane, Next, client::NoRequest, own_response, tunnel};
+use crate::{front::FrontWorker, listener::Accepted, proxy::Transport};
 
 /// How long a connection that is refused may take while places are few: longer, and those who may not have one would
 /// take them from those who may.
-const HASTE: Duration = Duration::from_millis(100);
+const REJECT_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What serves the connections of one worker thread. `worker` is what that thread has of its own.
-pub fn service(worker: Worker) -> impl Fn(Accepted) {
-    let worker = WireWorker::start(worker);
-    move |accepted| accept(accepted, &worker)
+/// What serves the connections of one worker thread, by its lane.
+pub fn service<L: Lane>(worker: Rc<FrontWorker>, lane: L) -> impl Fn(Accepted) {
+    let lane = Rc::new(lane);
+    move |accepted| accept(accepted, &worker, &lane)
 }
 
-fn accept(accepted: Accepted, worker: &Rc<WireWorker>) {
+fn accept<L: Lane>(accepted: Accepted, worker: &Rc<FrontWorker>, lane: &Rc<L>) {
     let Accepted { stream, peer, seat } = accepted;
     // Linux lets it be inherited from the listener.
     if cfg!(not(target_os = "linux")) && stream.set_nodelay(true).is_err() {
@@ -31,16 +24,17 @@ fn accept(accepted: Accepted, worker: &Rc<WireWorker>) {
     let limits = worker.shared.registry.snapshot().config().limits;
     let open = worker.traffic().connect(peer.ip(), &limits);
     let client = Box::new(Client::new(stream, peer, Rc::clone(worker)));
+    let lane = Rc::clone(lane);
     actix_rt::spawn(async move {
         match open {
             Some(open) => {
-                serve(client).await;
+                serve(client, &*lane).await;
                 drop(open);
             }
             None => {
-                let refused = Box::pin(own_answer::refuse_connection(client));
+                let refused = Box::pin(own_response::refuse_connection(client));
                 let patience = if seat.is_one_of_few() {
-                    HASTE
+                    REJECT_TIMEOUT
                 } else {
                     Duration::MAX
                 };
@@ -53,27 +47,19 @@ fn accept(accepted: Accepted, worker: &Rc<WireWorker>) {
 }
 
 /// Serves one connection to its end. What is rare is in boxes, so that all the others need no room for it.
-async fn serve<S: Transport>(mut client: Box<Client<S>>) {
+async fn serve<S: Transport, L: Lane>(mut client: Box<Client<S>>, lane: &L) {
     let mut first = true;
     loop {
         let head = match client.read_head(first).await {
             Ok(head) => head,
             Err(NoRequest::Gone) => return,
-            Err(NoRequest::TooSlow) => return Box::pin(own_answer::refuse_slow(client)).await,
+            Err(NoRequest::TooSlow) => return Box::pin(own_response::refuse_slow(client)).await,
             Err(NoRequest::Refused(error)) => {
-                return Box::pin(own_answer::refuse_head(client, error)).await;
+                return Box::pin(own_response::refuse_head(client, error)).await;
             }
         };
         first = false;
-        let next = match dispatch(&mut client, &head) {
-            Dispatched::Forward(request, lease) => request.run(&mut *client, lease).await,
-            Dispatched::Wait(request) => Box::pin(request.wait_and_run(&mut *client)).await,
-            Dispatched::Answered { goes_on, counted } => {
-                let next = finish(&mut *client, goes_on).await;
-                drop(counted);
-                next
-            }
-        };
+        let next = lane.carry(&mut client, &head).await;
         match next {
             // Who has sent its next request already lets others go first; and what its backend did meanwhile comes to be
             // known before the connection there is used again.

@@ -13,8 +13,13 @@ use std::{
 use lb_core::pool::{Lease, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Transport, backlog::Backlog, client::Client, worker::WireWorker};
-use crate::{proxy::Look, telemetry::InFlight, upstream::UpstreamConnection};
+use super::{Backlog, Client};
+use crate::{
+    front::FrontWorker,
+    proxy::{Look, Transport},
+    telemetry::InFlight,
+    upstream::UpstreamConnection,
+};
 
 /// Reads in a row before other connections of the worker get their turn.
 const READS_A_TURN: u32 = 16;
@@ -23,13 +28,13 @@ const READS_A_TURN: u32 = 16;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What a tunnel holds: the connection, and that it counts as in flight.
-pub(super) struct OpenTunnel {
-    pub(super) backend: UpstreamConnection,
+pub struct OpenTunnel {
+    pub(crate) backend: UpstreamConnection,
     /// What the backend has not taken of the request, if it switched before its end.
-    pub(super) unsent: Vec<u8>,
-    pub(super) lease: Lease,
-    pub(super) counted: InFlight,
-    pub(super) idle: Duration,
+    pub(crate) unsent: Vec<u8>,
+    pub(crate) lease: Lease,
+    pub(crate) counted: InFlight,
+    pub(crate) idle: Duration,
 }
 
 /// One direction.
@@ -40,7 +45,7 @@ struct Way {
 }
 
 /// Passes bytes until the tunnel ends.
-pub(super) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunnel) {
+pub(crate) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunnel) {
     let OpenTunnel {
         mut backend,
         unsent,
@@ -127,7 +132,7 @@ impl Way {
     fn poll<R, W>(
         &mut self,
         cx: &mut Context<'_>,
-        worker: &WireWorker,
+        worker: &FrontWorker,
         from: &mut R,
         to: &mut W,
     ) -> io::Result<bool>
@@ -169,7 +174,7 @@ impl Way {
     fn poll_once<R, W>(
         &mut self,
         cx: &mut Context<'_>,
-        worker: &WireWorker,
+        worker: &FrontWorker,
         from: &mut R,
         to: &mut W,
     ) -> Poll<io::Result<bool>>

@@ -9,14 +9,12 @@ use std::{
 use lb_core::pool::{Backend, Lease};
 
 use super::{
-    Transport,
-    client::Client,
     exchange::{End, Exchange},
-    forward::{Next, Request},
-    leaving::Leaving,
+    forward::Request,
 };
 use crate::{
-    proxy::{Phase, ProxyError, TimeLimit},
+    front::h1::{Client, Leaving, Next},
+    proxy::{Phase, ProxyError, TimeLimit, Transport},
     upstream::{Sending, UpstreamConnection, connect},
 };
 
@@ -48,7 +46,12 @@ impl Request {
             Ok(backend) => backend,
             Err(attempt) => return attempt,
         };
-        let mut exchange = Exchange::new(client, (lease, &mut backend), &mut self.message, retry_statuses);
+        let mut exchange = Exchange::new(
+            (&self.worker, client),
+            (lease, &mut backend),
+            &mut self.message,
+            retry_statuses,
+        );
         let end = poll_fn(|cx| exchange.poll(cx)).await;
         self.came_of(client, lease.backend(), (end, backend))
     }

@@ -13,18 +13,16 @@ use lb_wire::{
 };
 
 use super::{
-    Transport,
-    client::Client,
     exchange::{AnswerEdits, Message},
-    forward::{Next, Request},
+    forward::Request,
     outgoing::Outgoing,
-    own_answer,
     worker::WireWorker,
 };
 use crate::{
+    front::h1::{Client, Next, own_response},
     proxy::{
         self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, NO_FURTHER, Passage, PickBy, ProxyError,
-        Refusal, RequestId, RouteAnswer, Routed,
+        Refusal, RequestId, RouteAnswer, Routed, Transport,
     },
     telemetry::InFlight,
 };
@@ -51,8 +49,12 @@ pub(super) enum Dispatched {
 
 /// Takes a request whose head is at the start of what the client sent. What it holds from here on is in a box: an idle
 /// connection has none of it.
-pub(super) fn dispatch<S: Transport>(client: &mut Client<S>, head: &RequestHead) -> Dispatched {
-    let worker = Rc::clone(&client.worker);
+pub(super) fn dispatch<S: Transport>(
+    worker: &Rc<WireWorker>,
+    client: &mut Client<S>,
+    head: &RequestHead,
+) -> Dispatched {
+    let worker = Rc::clone(worker);
     let counted = worker.traffic().enter(worker.shared.index);
     let started = WireWorker::precise_now();
     let random = fastrand::u128(..);
@@ -241,12 +243,12 @@ fn answer_here<S: Transport>(
     let goes_on = takes_another(client, head, head.framing.is_empty());
     let (goes_on, failure) = match own {
         Own::Route(answer) => {
-            own_answer::write_route(client, &answer, is_head, !goes_on);
+            own_response::write_route(client, &answer, is_head, !goes_on);
             return goes_on;
         }
         Own::Refusal(Refusal::Trace(trace)) => {
             let answer = ErrorAnswer::trace(trace);
-            own_answer::write(client, &answer, id, is_head, !goes_on);
+            own_response::write(client, &answer, id, is_head, !goes_on);
             return goes_on;
         }
         Own::Error(error) => (goes_on, (error.status(), error.reason())),
@@ -254,7 +256,7 @@ fn answer_here<S: Transport>(
         Own::Refusal(Refusal::Error(status, reason)) => (false, (status, reason)),
     };
     let answer = ErrorAnswer::new(config, failure, id, json);
-    own_answer::write(client, &answer, id, is_head, !goes_on);
+    own_response::write(client, &answer, id, is_head, !goes_on);
     goes_on
 }
 

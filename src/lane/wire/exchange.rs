@@ -22,15 +22,10 @@ use lb_core::{
 use lb_wire::{AddedLines, RequestHead};
 
 use self::{answer::Answer, pulse::Pulse};
-use super::{
-    Transport,
-    client::Client,
-    outgoing::Outgoing,
-    timer::TICK,
-    worker::{A_READ, KeptConfig, WireWorker},
-};
+use super::{outgoing::Outgoing, worker::WireWorker};
 use crate::{
-    proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit},
+    front::{KeptConfig, READ_SIZE, TICK, h1::Client},
+    proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit, Transport},
     upstream::UpstreamConnection,
 };
 
@@ -134,7 +129,7 @@ enum Upload {
 impl<'a, S: Transport> Exchange<'a, S> {
     /// Before anything is sent. `retry_statuses`: whether an answer whose status is to be retried can be.
     pub(super) fn new(
-        client: &'a mut Client<S>,
+        (worker, client): (&Rc<WireWorker>, &'a mut Client<S>),
         (lease, backend): (&'a Lease, &'a mut UpstreamConnection),
         message: &'a mut Message,
         retry_statuses: bool,
@@ -142,20 +137,20 @@ impl<'a, S: Transport> Exchange<'a, S> {
         Self {
             lease: Some(lease),
             retry_statuses,
-            ..Self::resume(client, (lease.backend(), backend), message)
+            ..Self::resume((worker, client), (lease.backend(), backend), message)
         }
     }
 
     /// For an answer that was [rejected](End::Rejected), and is passed on after all.
     pub(super) fn resume(
-        client: &'a mut Client<S>,
+        (worker, client): (&Rc<WireWorker>, &'a mut Client<S>),
         (to, backend): (&'a Backend, &'a mut UpstreamConnection),
         message: &'a mut Message,
     ) -> Self {
         let now = client.timer.clock().now();
         client.give_up_as_late_as(message.destination.terms().timeouts.body_stall);
         Self {
-            worker: Rc::clone(&client.worker),
+            worker: Rc::clone(worker),
             client,
             held: !backend.input.is_empty(),
             backend,
@@ -323,7 +318,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
                 cx.waker().wake_by_ref();
                 return Ok(Upload::WaitsForClient);
             }
-            let count = match self.client.poll_read(cx, A_READ) {
+            let count = match self.client.poll_read(cx, READ_SIZE) {
                 Poll::Pending => return Ok(Upload::WaitsForClient),
                 Poll::Ready(Ok(count)) if count > 0 => count,
                 Poll::Ready(_) => return Err(ProxyError::ClientBody("the client left".to_owned())),

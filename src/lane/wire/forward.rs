@@ -10,36 +10,19 @@ use lb_core::{
 use lb_wire::Method;
 
 use super::{
-    Transport,
     attempt::Attempt,
-    client::Client,
     dispatch::{finish, takes_another, write_head},
     exchange::{Exchange, Message},
     outgoing::Outgoing,
-    own_answer,
-    tunnel::OpenTunnel,
     waiting::{self, Waited},
     worker::WireWorker,
 };
 use crate::{
-    proxy::{Edits, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict},
+    front::h1::{Client, Next, OpenTunnel, own_response},
+    proxy::{Edits, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Transport, Verdict},
     telemetry::InFlight,
     upstream::UpstreamConnection,
 };
-
-/// What comes after a request.
-pub(super) enum Next {
-    /// Another one.
-    Request,
-    /// The end, gently, because the client may still be sending.
-    Close,
-    /// The end.
-    Drop,
-    /// The end, so that the client sees that its answer is broken.
-    Reset,
-    /// Bytes, both ways.
-    Tunnel(Box<OpenTunnel>),
-}
 
 /// What one request is through all its attempts.
 pub(super) struct Request {
@@ -248,7 +231,8 @@ impl Request {
         (from, mut connection): (&Backend, UpstreamConnection),
         lease: Option<Lease>,
     ) -> Next {
-        let mut exchange = Exchange::resume(client, (from, &mut connection), &mut self.message);
+        let mut exchange =
+            Exchange::resume((&self.worker, client), (from, &mut connection), &mut self.message);
         let end = poll_fn(|cx| exchange.poll(cx)).await;
         match self.came_of(client, from, (end, connection)) {
             Attempt::Done(next) => {
@@ -339,7 +323,7 @@ impl Request {
     fn answer<S: Transport>(&self, client: &mut Client<S>, (status, reason): (u16, &str), goes_on: bool) {
         let answer = ErrorAnswer::new(&self.message.config, (status, reason), &self.id, self.json);
         let is_head = self.message.head.method == Method::Head;
-        own_answer::write(client, &answer, &self.id, is_head, !goes_on);
+        own_response::write(client, &answer, &self.id, is_head, !goes_on);
     }
 
     /// Whether an answer could be thrown away for another backend's.

@@ -6,20 +6,49 @@
 //! requests; nothing on the way takes a lock or waits for a message.
 
 mod attempt;
-mod backlog;
-mod client;
 mod dispatch;
 mod exchange;
 mod forward;
-mod leaving;
 mod outgoing;
-mod own_answer;
-mod service;
-mod timer;
-mod tunnel;
 mod waiting;
 mod worker;
 
-pub use service::service;
+use std::rc::Rc;
 
-use crate::proxy::Transport;
+use lb_wire::RequestHead;
+
+use self::{
+    dispatch::{Dispatched, dispatch, finish},
+    worker::WireWorker,
+};
+use crate::{
+    front::{
+        FrontWorker,
+        h1::{Client, Lane, Next},
+    },
+    proxy::Transport,
+};
+
+/// The wire lane of one worker thread.
+pub struct WireLane(Rc<WireWorker>);
+
+impl WireLane {
+    /// For the requests of this worker.
+    pub fn new(worker: Rc<FrontWorker>) -> Self {
+        Self(WireWorker::start(worker))
+    }
+}
+
+impl Lane for WireLane {
+    async fn carry<S: Transport>(&self, client: &mut Client<S>, head: &RequestHead) -> Next {
+        match dispatch(&self.0, client, head) {
+            Dispatched::Forward(request, lease) => request.run(client, lease).await,
+            Dispatched::Wait(request) => Box::pin(request.wait_and_run(client)).await,
+            Dispatched::Answered { goes_on, counted } => {
+                let next = finish(client, goes_on).await;
+                drop(counted);
+                next
+            }
+        }
+    }
+}

@@ -8,9 +8,9 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::{
-    Transport,
-    backlog::{nudge, poll_send},
+use crate::{
+    front::h1::{nudge, poll_send},
+    proxy::Transport,
 };
 
 /// Bytes of a body that are kept for a second sending.

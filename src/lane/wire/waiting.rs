@@ -4,8 +4,11 @@ use std::{future::poll_fn, rc::Rc, task::Poll, time::Instant};
 
 use lb_core::pool::{Lease, NoBackend, Pool, Tried};
 
-use super::{Transport, client::Client, leaving::Leaving, worker::WireWorker};
-use crate::proxy::PickBy;
+use super::worker::WireWorker;
+use crate::{
+    front::h1::{Client, Leaving},
+    proxy::{PickBy, Transport},
+};
 
 /// How the waiting ended.
 pub(super) enum Waited {

@@ -13,12 +13,7 @@ use lb_core::config;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::*;
-use crate::{
-    lane::{handler, wire},
-    listener::Server,
-    proxy::Worker,
-    telemetry::Traffic,
-};
+use crate::{app::wire_service, lane::handler, listener::Server, proxy::Worker, telemetry::Traffic};
 
 /// The backend that the trap waits for.
 static ARMED: Mutex<Option<String>> = Mutex::new(None);
@@ -114,7 +109,7 @@ async fn a_panic_ends_its_connection_gives_back_what_it_held_and_leaves_the_work
 
     let scene = Scene::new();
     let (socket, worker) = (scene.socket.try_clone().unwrap(), scene.worker());
-    let server = Server::start(vec![socket], (1, 10), move |index| wire::service(worker(index))).unwrap();
+    let server = Server::start(vec![socket], (1, 10), move |index| wire_service(worker(index))).unwrap();
     scene.play("wire").await;
     server.stop().await;
 

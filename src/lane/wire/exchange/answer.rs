@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{A_TURN, AnswerEdits, End, Exchange, Message, Upload};
 use crate::{
-    lane::wire::{Transport, worker::WireWorker},
-    proxy::{Phase, ProxyError, answer_head, sticky_cookie},
+    lane::wire::worker::WireWorker,
+    proxy::{Phase, ProxyError, Transport, answer_head, sticky_cookie},
 };
 
 /// A backend that sends more interim answers than this to one request is defective.

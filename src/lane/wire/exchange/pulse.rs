@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{End, Exchange};
-use crate::lane::wire::Transport;
+use crate::proxy::Transport;
 
 /// How often within the longest silence a side is asked.
 const ASKED: u32 = 4;
