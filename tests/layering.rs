@@ -99,7 +99,7 @@ fn assert_none(rule: &str, sources: &[Source], breaks: impl Fn(&Source) -> bool)
 }
 
 #[test]
-fn the_core_is_pure() {
+fn core_simulation_and_wire_are_pure() {
     let forbidden = [
         "tokio",
         "awc",
@@ -110,9 +110,14 @@ fn the_core_is_pure() {
         "lb-actors",
         "simple-lb",
     ];
-    assert_independent("core", |name| {
-        forbidden.contains(&name) || name.starts_with("actix")
-    });
+    for package in ["core", "simulation", "wire"] {
+        assert_independent(package, |name| {
+            forbidden.contains(&name) || name.starts_with("actix")
+        });
+    }
+    assert_independent("core", |name| name.starts_with("lb-"));
+    assert_independent("wire", |name| name.starts_with("lb-"));
+    assert_independent("simulation", |name| name.starts_with("lb-") && name != "lb-core");
 }
 
 #[test]
@@ -222,14 +227,14 @@ fn one_file_knows_serde_yaml() {
         .map(|source| &source.path)
         .collect();
     assert_eq!(users, ["core/src/config/document.rs"]);
-    for package in [".", "actors", "dummy_servers"] {
+    for package in [".", "simulation", "actors", "dummy_servers"] {
         assert_independent(package, |name| name == "serde_yaml");
     }
 }
 
 #[test]
 fn only_the_registry_publishes() {
-    for folder in ["src", "core/src", "actors/src"] {
+    for folder in ["src", "core/src", "simulation/src", "actors/src"] {
         assert_none("the registry is the only writer", &sources(folder), |source| {
             source.path != "actors/src/registry.rs" && source.mentions(".publish(")
         });

@@ -10,7 +10,6 @@ pub mod live;
 pub mod pool;
 pub mod retry;
 pub mod route;
-pub mod simulation;
 pub mod status;
 pub mod sticky;
 pub mod strategy;

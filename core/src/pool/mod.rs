@@ -23,7 +23,7 @@ pub use evidence::{AnswerHead, AnswerKind};
 pub use judging::{JUDGING_PAUSE, judge};
 pub use lease::{Lease, Outcome};
 pub use pick::Pool;
-pub(crate) use pick::tier_loads;
+pub use pick::tier_loads;
 pub use queue::{Queue, Ticket};
 pub use route::{Destination, Route, Terms};
 pub use snapshot::{Member, Snapshot};

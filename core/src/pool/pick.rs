@@ -340,9 +340,9 @@ fn parts(members: &[Member], overprovisioning: f64) -> Box<[u32]> {
     ends.collect()
 }
 
-/// With gradual failover, the part of all requests that each tier gets, from the weight that is up of it, above 0, and the
-/// weight of all of it.
-pub(crate) fn tier_loads(tiers: &[(u64, u64)], overprovisioning: f64) -> Vec<f64> {
+/// With gradual failover, the share of all requests that each tier gets, from 0 to 1 in sum. A tier is given as the weight of
+/// it that is up, above 0, and its whole weight. `overprovisioning` multiplies the healthy capacity of a tier.
+pub fn tier_loads(tiers: &[(u64, u64)], overprovisioning: f64) -> Vec<f64> {
     let able = tiers
         .iter()
         .map(|&(up, all)| (up as f64 / all as f64 * overprovisioning).min(1.0));

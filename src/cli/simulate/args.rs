@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use lb_core::simulation::{BackendModel, Change, ServiceTime};
+use lb_simulation::{BackendModel, Change, ServiceTime};
 
 use super::{
     spec,

@@ -1,5 +1,5 @@
 //! `simple-lb simulate`: which strategy is right for this pool, and what happens if a backend dies or traffic doubles?
-//! Runs the balancer's own strategies in the model of [`lb_core::simulation`].
+//! Runs the balancer's own strategies in the model of [`lb_simulation`].
 
 mod args;
 mod plot;
@@ -12,10 +12,8 @@ mod words;
 
 use std::{fs, path::Path, thread, time::Instant};
 
-use lb_core::{
-    config::StrategyConfig,
-    simulation::{self, Report, Scenario},
-};
+use lb_core::config::StrategyConfig;
+use lb_simulation::{Report, Scenario};
 use serde_json::json;
 
 pub(super) use args::{EXAMPLES, SimulateArgs};
@@ -71,7 +69,7 @@ fn run_all(scenario: &Scenario, strategies: &[StrategyConfig]) -> Vec<Report> {
         thread::scope(|scope| {
             let runs = some
                 .iter()
-                .map(|strategy| scope.spawn(move || simulation::run(scenario, strategy, base)));
+                .map(|strategy| scope.spawn(move || lb_simulation::run(scenario, strategy, base)));
             let runs: Vec<_> = runs.collect();
             reports.extend(runs.into_iter().filter_map(|run| run.join().ok()));
         });

@@ -3,10 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use lb_actors::config_watcher::load_file;
-use lb_core::{
-    config::{self, BackendUrl, Config, DEFAULT_POOL, PoolConfig, StrategyConfig},
-    simulation::{BackendModel, Load, Scenario, Span},
-};
+use lb_core::config::{self, BackendUrl, Config, DEFAULT_POOL, PoolConfig, StrategyConfig};
+use lb_simulation::{BackendModel, Load, Scenario, Span};
 
 use super::{
     args::{MOST_REQUESTS, SimulateArgs},

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lb_core::simulation::{Change, Cold, Flap, ServiceTime, Shape, Span};
+use lb_simulation::{Change, Cold, Flap, ServiceTime, Shape, Span};
 
 use super::values::{moment, positive, share, time, times};
 

@@ -1,6 +1,6 @@
 //! The runs as text: what was simulated, a line a strategy, and who got what.
 
-use lb_core::simulation::{BackendReport, Report};
+use lb_simulation::{BackendReport, Report};
 
 use super::{
     scene::Scene,

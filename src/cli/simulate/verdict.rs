@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use lb_core::simulation::{BackendModel, BackendReport, Errors, Report, Scenario};
+use lb_simulation::{BackendModel, BackendReport, Errors, Report, Scenario};
 
 use super::words::{micros, percent};
 
@@ -176,7 +176,7 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lb_core::simulation::Latency;
+    use lb_simulation::Latency;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lb_core::simulation::{Change, ServiceTime, Shape, Span};
+use lb_simulation::{Change, ServiceTime, Shape, Span};
 
 use super::spec::{Trouble, What};
 

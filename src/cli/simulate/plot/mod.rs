@@ -6,7 +6,7 @@ mod svg;
 
 use std::time::Duration;
 
-use lb_core::simulation::{Point, Report};
+use lb_simulation::{Point, Report};
 
 pub(super) use self::place::may_write;
 use self::svg::{Anchor, Ink, Scale, Svg, round_step};

@@ -1,5 +1,5 @@
 //! What a worker does with a request: pick, wait while all backends are full, send, and after a failure ask again, by the
-//! rules and within the budget of [`retry`](crate::retry).
+//! rules and within the budget of [`retry`](lb_core::retry).
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use super::{
     station::{Fate, Work},
     tally::Ended,
 };
-use crate::{
+use lb_core::{
     pool::{AnswerHead, AnswerKind, Ask, JUDGING_PAUSE, Lease, NoBackend, Outcome, Ticket, Tried},
     retry::{Progress, Replay},
     strategy::mix,

@@ -4,7 +4,7 @@
 //! Own code and not a crate, because a seed has to give the same run in every later version: what a crate calls the
 //! same generator may draw a range or a float in another way after an upgrade. Not for secrets.
 
-use crate::strategy::mix;
+use lb_core::strategy::mix;
 
 /// A stream of random numbers, the same for the same seed.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use super::{
     Nanos, Scenario,
     report::{Event, Happening, Report},
 };
-use crate::{
+use lb_core::{
     config::{BackendConfig, HealthCheck, PoolConfig, StrategyConfig},
     health::{Admin, Health, Judge, Ruling, Thresholds},
     pool::{Backend, Member, Pool, PoolState, judge},

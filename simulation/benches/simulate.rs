@@ -6,10 +6,8 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lb_core::{
-    config::{self, StrategyConfig},
-    simulation::{self, BackendModel, Load, Scenario, ServiceTime},
-};
+use lb_core::config::{self, StrategyConfig};
+use lb_simulation::{BackendModel, Load, Scenario, ServiceTime};
 
 const BACKENDS: usize = 10_000;
 const REQUESTS: u64 = 1_000_000;
@@ -36,7 +34,9 @@ fn scenario() -> Scenario {
         clients: 10_000,
         seed: 1,
     };
-    scenario.backends[1].slow.push((simulation::Span::ALWAYS, 10.0));
+    scenario.backends[1]
+        .slow
+        .push((lb_simulation::Span::ALWAYS, 10.0));
     scenario.load.rate = 0.6 * scenario.capacity();
     scenario.duration = scenario
         .load
@@ -50,7 +50,7 @@ fn runs(criterion: &mut Criterion) {
     group.sample_size(10);
     for strategy in StrategyConfig::every() {
         group.bench_function(strategy.name(), |bencher| {
-            bencher.iter(|| simulation::run(&scenario, &strategy, Instant::now()));
+            bencher.iter(|| lb_simulation::run(&scenario, &strategy, Instant::now()));
         });
     }
     group.finish();

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Load, Nanos, ServiceTime, Span, nanos, spans::Spans};
-use crate::config::PoolConfig;
+use lb_core::config::PoolConfig;
 
 /// One run of the model, the strategy left open.
 #[derive(Debug, Clone, PartialEq)]

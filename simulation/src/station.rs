@@ -175,7 +175,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::simulation::{Cold, Span};
+    use crate::{Cold, Span};
 
     fn ms(millis: u64) -> Nanos {
         nanos(Duration::from_millis(millis))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
+use lb_core::{
     config::{self, PoolConfig, Share, StrategyConfig},
     status::HealthStatus,
 };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::status::HealthStatus;
+use lb_core::status::HealthStatus;
 
 /// One strategy's run.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Scenario;
-use crate::{
+use lb_core::{
     config::{BackendConfig, Failover, Priority},
     health::Admin,
     pool::tier_loads,
@@ -50,7 +50,7 @@ impl Scenario {
             .collect()
     }
 
-    /// The tiers, as [`Pool`](crate::pool::Pool) makes them at the start.
+    /// The tiers, as [`Pool`](lb_core::pool::Pool) makes them at the start.
     fn tiers(&self) -> BTreeMap<Priority, Tier> {
         let mut tiers: BTreeMap<Priority, Tier> = BTreeMap::new();
         for (backend, slots) in self.slots() {

@@ -1,6 +1,6 @@
 //! A model of a pool under load, without a network: which strategy is right for it, and what happens if a backend dies?
 //!
-//! The balancer in it is the real one: picks, leases, queues, retries and health are the code of this package. Only what it has to
+//! The balancer in it is the real one: picks, leases, queues, retries and health are the code of `lb-core`. Only what it has to
 //! do with is modelled: when requests come ([`Load`]), how long they take ([`ServiceTime`]), and how each backend behaves
 //! ([`BackendModel`]). Time is a number that jumps from event to event, and all chance comes from one seed, so that a run
 //! is quick and can be repeated to the last bit. Different strategies see the same requests, with the same work, at

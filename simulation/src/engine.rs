@@ -16,7 +16,7 @@ use super::{
     tally::Tally,
     worker::{AttemptEnd, Request, Waiting},
 };
-use crate::{config::StrategyConfig, pool::Member};
+use lb_core::{config::StrategyConfig, pool::Member};
 
 /// Streams of random numbers; arrivals have the first.
 const REQUESTS: u64 = 2;
