@@ -62,5 +62,7 @@ mod stop;
 mod timeouts;
 /// The four commands of the README, typed as they stand there.
 mod verbatim;
+/// `run`, `reload` and `stop` as verbs, and a plan that only shows.
+mod verbs;
 /// A real WebSocket library on both ends.
 mod websocket;

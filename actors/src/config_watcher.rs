@@ -3,29 +3,26 @@
 //! A reload reads, parses and validates the file, plans, and hands the plan to the registry; whatever goes wrong on
 //! the way changes nothing and is reported with all its problems. Reloads run one after the other.
 
+mod file;
+
 use std::{
-    io::Read,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, dev::ToEnvelope};
 use lb_core::{
-    config::{self, BackendChange, Config, PoolConfig, Problem, ReloadPlan},
+    config::{BackendChange, Config, PoolConfig, ReloadPlan},
     live::reload_notes,
     status::{HealthStatus, ReloadReport},
 };
 use log::{error, info, warn};
 use tokio::{sync::watch, time::timeout};
 
-use crate::{RegistryHandle, guard::EndGuard, messages::*, sticky_key::fill_sticky_keys};
+pub use self::file::{Loaded, load_file};
 
-/// Far above any file that a person or a generator would write.
-const LARGEST_FILE: u64 = 16 * 1024 * 1024;
-
-/// An error page is kept in memory.
-const LARGEST_ERROR_PAGE: u64 = 1024 * 1024;
+use crate::{RegistryHandle, guard::EndGuard, messages::*, sticky_key::KeepKey};
 
 /// A file on a network share that hangs must not hang the reload.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,78 +32,6 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Added to the probe timeout while a reload waits for the first result of an added backend.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
-
-/// A file that can serve.
-#[derive(Debug)]
-pub struct Loaded {
-    /// What it says.
-    pub config: Config,
-    /// What of it is probably not meant.
-    pub warnings: Vec<Problem>,
-}
-
-impl Loaded {
-    /// Adds what a configuration that is to serve has from elsewhere: the kept key of sticky cookies.
-    pub fn complete(&mut self, path: &Path) {
-        let warning = fill_sticky_keys(&mut self.config);
-        let problem = warning.map(|warning| Problem::of_file(path, warning).field("sticky"));
-        self.warnings.extend(problem);
-    }
-}
-
-/// Reads and checks a configuration file.
-///
-/// # Errors
-/// All problems; never none.
-pub fn load_file(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    let unreadable = |error: std::io::Error| vec![Problem::of_file(path, format!("cannot be read: {error}"))];
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(vec![Problem::of_file(path, "is larger than 16 MiB")]);
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let problem = Problem::of_file(path, format!("is not UTF-8 text (byte {valid})"));
-        vec![problem.hint("save it as UTF-8")]
-    })?;
-    let name = path.display().to_string();
-    let loaded = config::load_with_warnings(&text, &name, &|name| std::env::var(name).ok());
-    let (mut config, warnings) = loaded.map_err(|error| error.problems)?;
-    read_error_pages(&mut config, path)?;
-    Ok(Loaded { config, warnings })
-}
-
-/// Reads the files that replace error messages; one that cannot be read is a problem like any other.
-fn read_error_pages(config: &mut Config, config_path: &Path) -> Result<(), Vec<Problem>> {
-    let folder = config_path.parent().unwrap_or(Path::new("."));
-    let mut problems = Vec::new();
-    for (status, page) in &mut config.error_pages {
-        let path = folder.join(&*page.path);
-        let mut content = Vec::new();
-        let read = std::fs::File::open(&path)
-            .and_then(|file| file.take(LARGEST_ERROR_PAGE + 1).read_to_end(&mut content));
-        let mut add = |rule: String| {
-            let problem = Problem::of_file(config_path, rule);
-            problems.push(problem.field(format!("error_pages.{status}")));
-        };
-        match read {
-            Ok(_) if content.len() as u64 > LARGEST_ERROR_PAGE => {
-                add(format!("{} is larger than 1 MiB", path.display()));
-            }
-            Ok(_) => page.content = content.into(),
-            Err(error) => add(format!("{} cannot be read: {error}", path.display())),
-        }
-    }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
-    }
-}
 
 /// Watches over the configuration file and the wish to stop.
 pub struct ConfigWatcher {
@@ -155,18 +80,15 @@ impl WatcherHandle {
         self.shared.stop.subscribe()
     }
 
-    /// Reads the file again and applies it.
-    pub async fn reload(&self) -> ReloadReport {
+    /// Reads the file again, and applies it or only tells what that would change.
+    pub async fn reload(&self, mode: ReloadMode) -> ReloadReport {
         let refused = |problem: &str| ReloadReport {
-            applied: false,
-            generation: self.shared.registry.snapshot().generation(),
-            changes: Vec::new(),
             problems: vec![problem.to_owned()],
-            notes: Vec::new(),
+            ..self.shared.report(mode)
         };
         match self.address() {
             Some(watcher) => watcher
-                .send(Reload)
+                .send(Reload { mode })
                 .await
                 .unwrap_or_else(|_| refused("the reload was interrupted")),
             None => refused("the balancer is starting or stopping; try again"),
@@ -227,32 +149,65 @@ impl WatcherHandle {
 }
 
 impl Shared {
-    async fn reload(&self) -> ReloadReport {
-        let running = Arc::clone(self.registry.snapshot().config());
-        let mut report = ReloadReport {
+    async fn reload(&self, mode: ReloadMode) -> ReloadReport {
+        let planned = self.plan(mode).await;
+        match (planned, mode) {
+            (Ok(planned), ReloadMode::Apply) => self.apply(planned).await,
+            (Ok(Planned { report, .. }) | Err(report), _) => report,
+        }
+    }
+
+    /// A report on which nothing has happened yet.
+    fn report(&self, mode: ReloadMode) -> ReloadReport {
+        ReloadReport {
             applied: false,
+            dry_run: mode == ReloadMode::DryRun,
             generation: self.registry.snapshot().generation(),
             changes: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
+        }
+    }
+
+    /// Reads the file and plans the way there. Changes nothing, whatever the mode.
+    ///
+    /// # Errors
+    /// A report of why it cannot be applied.
+    async fn plan(&self, mode: ReloadMode) -> Result<Planned, ReloadReport> {
+        let mut report = self.report(mode);
+        let keep = match mode {
+            ReloadMode::Apply => KeepKey::MakeIfMissing,
+            ReloadMode::DryRun => KeepKey::OnlyRead,
         };
-        let Loaded {
-            config: next,
-            warnings,
-        } = match self.read().await {
+        let Loaded { config, warnings } = match self.read(keep).await {
             Ok(loaded) => loaded,
-            Err(problems) => return ReloadReport { problems, ..report },
+            Err(problems) => return Err(ReloadReport { problems, ..report }),
         };
-        let next = Arc::new(next);
         report.notes = warnings.iter().map(ToString::to_string).collect();
-        let plan = ReloadPlan::between(&running, &next);
+        let snapshot = self.registry.snapshot();
+        let plan = ReloadPlan::between(snapshot.config(), &config);
         report.changes = plan.lines();
         let restart = plan.restart_required();
         if !restart.is_empty() {
             let refusal = |line: &String| format!("{}: {line}: needs a restart", self.path.display());
             report.problems = restart.iter().map(refusal).collect();
-            return report;
+            return Err(report);
         }
+        let now = tokio::time::Instant::now().into_std();
+        report.notes.extend(reload_notes(&snapshot, &plan, now));
+        Ok(Planned {
+            config: Arc::new(config),
+            plan,
+            report,
+        })
+    }
+
+    async fn apply(&self, planned: Planned) -> ReloadReport {
+        let Planned {
+            config: next,
+            plan,
+            mut report,
+        } = planned;
         if plan.is_empty() {
             report.applied = true;
             return report;
@@ -267,11 +222,6 @@ impl Shared {
             config: Arc::clone(&next),
             plan: plan.clone(),
         };
-        let live = reload_notes(
-            &self.registry.snapshot(),
-            &plan,
-            tokio::time::Instant::now().into_std(),
-        );
         match timeout(APPLY_TIMEOUT, registry.send(apply)).await {
             Ok(Ok(applied)) => report.generation = applied.generation,
             Ok(Err(_)) | Err(_) => {
@@ -283,7 +233,6 @@ impl Shared {
         }
         (self.on_applied)(&next);
         report.applied = true;
-        report.notes.extend(live);
         report.notes.extend(self.first_results(&next, &plan).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
         // the registry was started again, from a snapshot; the next one lets them go.
@@ -291,11 +240,11 @@ impl Shared {
         report
     }
 
-    async fn read(&self) -> Result<Loaded, Vec<String>> {
+    async fn read(&self, keep: KeepKey) -> Result<Loaded, Vec<String>> {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || {
             load_file(&path).map(|mut loaded| {
-                loaded.complete(&path);
+                loaded.complete_with(&path, keep);
                 loaded
             })
         });
@@ -345,7 +294,18 @@ impl Shared {
     }
 }
 
+/// A configuration that can be applied, and what that changes.
+struct Planned {
+    config: Arc<Config>,
+    plan: ReloadPlan,
+    report: ReloadReport,
+}
+
 fn log_outcome(report: &ReloadReport) {
+    if report.dry_run {
+        info!("dry run of a reload: changes: {}", report.changes.len());
+        return;
+    }
     if report.applied {
         info!(
             "reloaded: generation {}, changes: {}",
@@ -366,12 +326,12 @@ impl Actor for ConfigWatcher {
 impl Handler<Reload> for ConfigWatcher {
     type Result = ResponseFuture<ReloadReport>;
 
-    fn handle(&mut self, _: Reload, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Reload { mode }: Reload, _: &mut Self::Context) -> Self::Result {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             // One after the other; but the mailbox stays open, so that a stop never waits for a reload.
             let _turn = shared.reloading.lock().await;
-            let report = shared.reload().await;
+            let report = shared.reload(mode).await;
             log_outcome(&report);
             report
         })

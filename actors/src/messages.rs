@@ -156,10 +156,22 @@ pub struct ResolveNow;
 #[rtype(result = "()")]
 pub struct StopChecker;
 
-/// Read the configuration file again and apply it.
+/// Read the configuration file again, and apply it or only tell what that would change.
 #[derive(Debug, Message)]
 #[rtype(result = "ReloadReport")]
-pub struct Reload;
+pub struct Reload {
+    /// How far to go.
+    pub mode: ReloadMode,
+}
+
+/// How far a reload goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadMode {
+    /// To its end: the configuration serves.
+    Apply,
+    /// Up to the plan: nothing changes.
+    DryRun,
+}
 
 /// Stop the balancer gracefully.
 #[derive(Debug, Message)]

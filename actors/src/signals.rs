@@ -10,7 +10,7 @@ use signal_hook::{
 
 use crate::{
     config_watcher::WatcherHandle,
-    messages::{Reload, Stop},
+    messages::{Reload, ReloadMode, Stop},
 };
 
 /// The exit code of a forced end.
@@ -31,7 +31,10 @@ impl SignalListener {
             let mut stopping = false;
             for signal in signals.forever() {
                 match signal {
-                    SIGHUP => watcher.signal(Reload, "SIGHUP"),
+                    SIGHUP => {
+                        let mode = ReloadMode::Apply;
+                        watcher.signal(Reload { mode }, "SIGHUP");
+                    }
                     _ if stopping => {
                         log::error!("second signal to stop: exiting now");
                         signal_hook::low_level::exit(FORCED);

@@ -23,8 +23,17 @@ const RANDOM_BYTES: usize = 32;
 /// A file that is longer was made by somebody else.
 const LARGEST: u64 = 4096;
 
+/// What to do where there is no kept key yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepKey {
+    /// Make one.
+    MakeIfMissing,
+    /// Leave the folder as it is: the configuration is only looked at.
+    OnlyRead,
+}
+
 /// Gives every pool that wants stickiness a key. Returns what a person should know.
-pub(crate) fn fill_sticky_keys(config: &mut Config) -> Option<String> {
+pub(crate) fn fill_sticky_keys(config: &mut Config, keep: KeepKey) -> Option<String> {
     let without = |config: &Config| {
         let stickies = config.pools.values().filter_map(|pool| pool.sticky.as_ref());
         stickies.into_iter().any(|sticky| sticky.key.is_none())
@@ -33,8 +42,15 @@ pub(crate) fn fill_sticky_keys(config: &mut Config) -> Option<String> {
         return None;
     }
     let folder = state_dir(config.state_dir.as_deref());
-    let (key, warning) = match kept_key(&folder) {
+    let kept = match keep {
+        KeepKey::MakeIfMissing => kept_key(&folder),
+        KeepKey::OnlyRead => read(&folder.join(FILE)),
+    };
+    let (key, warning) = match kept {
         Ok(key) => (key, None),
+        Err(error) if keep == KeepKey::OnlyRead && error.kind() == io::ErrorKind::NotFound => {
+            (own_key(), None)
+        }
         Err(error) => {
             let warning = format!(
                 "no key for sticky cookies can be kept in {}: {error}; they lose their meaning with this process. \
@@ -170,7 +186,7 @@ mod tests {
         );
         let mut config = lb_core::config::load(&text, "config.yaml", &|_| None).unwrap();
         let own = config.pools["own"].sticky.clone();
-        assert_eq!(fill_sticky_keys(&mut config), None);
+        assert_eq!(fill_sticky_keys(&mut config, KeepKey::MakeIfMissing), None);
         assert_eq!(config.pools["own"].sticky, own);
         let kept = kept_key(folder.path()).unwrap();
         assert_eq!(config.pools["default"].sticky.as_ref().unwrap().key, Some(kept));
@@ -180,7 +196,11 @@ mod tests {
     fn a_folder_that_cannot_be_made_costs_a_warning() {
         let text = "port: 0\nbackends: [http://a]\nsticky: true\nstate_dir: /dev/null/x\n";
         let mut config = lb_core::config::load(text, "config.yaml", &|_| None).unwrap();
-        assert!(fill_sticky_keys(&mut config).unwrap().contains("/dev/null/x"));
+        assert!(
+            fill_sticky_keys(&mut config, KeepKey::MakeIfMissing)
+                .unwrap()
+                .contains("/dev/null/x")
+        );
         assert!(config.pools["default"].sticky.as_ref().unwrap().key.is_some());
     }
 }

@@ -184,6 +184,9 @@ impl fmt::Display for HealthStatus {
 pub struct ReloadReport {
     /// Whether the new configuration serves now.
     pub applied: bool,
+    /// Whether only the plan was asked for: then nothing has changed, and no problem means that a reload would be applied.
+    #[serde(default)]
+    pub dry_run: bool,
     /// The generation that serves now.
     pub generation: u64,
     /// A line a change: `+ http://localhost:9004`, `- …`, `~ http://localhost:9001 weight 1 -> 3`.

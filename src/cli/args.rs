@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use lb_actors::messages::ReloadMode;
 use lb_core::live::Wish;
 
 use super::{
@@ -15,14 +16,20 @@ pub(super) const DEFAULT_CONFIG: &str = "config.yaml";
 
 const EXAMPLES: &str = "\
 Examples:
-  simple-lb --config config.yaml   run with that configuration
-  simple-lb --reload               apply the changed configuration, without failing a request
-  simple-lb --stop                 stop when the last request is done
+  simple-lb --config config.yaml   run with that configuration (also: simple-lb run)
+  simple-lb --reload               apply the changed configuration, without failing a request (also: reload)
+  simple-lb reload --dry-run       show what that would change, and change nothing
+  simple-lb --stop                 stop when the last request is done (also: stop)
   simple-lb demo                   see it all in one minute, nothing else needed
   simple-lb simulate               which strategy is best for this pool, and if a backend dies?
 
 Exit codes: 0 done; 1 refused, failed or forced; 2 wrong usage; 3 no running instance found;
 64 invalid configuration.";
+
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  simple-lb reload
+  simple-lb reload --dry-run --json";
 
 /// An HTTP load balancer that is set up with one YAML file.
 #[derive(Debug, Parser)]
@@ -53,6 +60,15 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run with a configuration until a stop is asked for; `simple-lb` alone does the same
+    #[command(after_help = "Example:\n  simple-lb run --config config.yaml")]
+    Run,
+    /// Reload the running instance's configuration; prints what changes and the outcome
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(ReloadArgs),
+    /// Stop the running instance gracefully; waits until the last request is done
+    #[command(after_help = "Example:\n  simple-lb stop --config /etc/simple-lb/config.yaml")]
+    Stop,
     /// Check a configuration and show every setting and limit that it results in
     #[command(after_help = "Example:\n  simple-lb check --config config.yaml")]
     Check,
@@ -79,6 +95,15 @@ enum Command {
     Simulate(Box<SimulateArgs>),
 }
 
+/// `simple-lb reload`
+#[derive(Debug, ClapArgs)]
+struct ReloadArgs {
+    /// Only show what a reload would change, as the running instance plans it; nothing changes. Exit code 1 if it would
+    /// be refused
+    #[arg(long)]
+    dry_run: bool,
+}
+
 /// `simple-lb demo`
 #[derive(Debug, ClapArgs)]
 pub(super) struct DemoArgs {
@@ -97,6 +122,7 @@ pub(super) enum Action {
         config: PathBuf,
     },
     Reload {
+        mode: ReloadMode,
         config: Option<PathBuf>,
         json: bool,
     },
@@ -140,7 +166,15 @@ impl Args {
         let (config, json) = (self.config, self.json);
         let or_default = |config: Option<PathBuf>| config.unwrap_or_else(|| DEFAULT_CONFIG.into());
         let live = |order, config| Action::Live { order, config, json };
+        let run = |config| Action::Run {
+            config: or_default(config),
+        };
+        let reload = |mode, config| Action::Reload { mode, config, json };
         match self.command {
+            Some(Command::Run) => run(config),
+            Some(Command::Reload(ReloadArgs { dry_run: true })) => reload(ReloadMode::DryRun, config),
+            Some(Command::Reload(ReloadArgs { dry_run: false })) => reload(ReloadMode::Apply, config),
+            Some(Command::Stop) => Action::Stop { config, json },
             Some(Command::Check) => Action::Check {
                 config: or_default(config),
                 json,
@@ -152,11 +186,9 @@ impl Args {
             Some(Command::Weight(args)) => live(Order::weight(args), config),
             Some(Command::Demo(demo)) => Action::Demo(demo),
             Some(Command::Simulate(args)) => Action::Simulate { args, config, json },
-            None if self.reload => Action::Reload { config, json },
+            None if self.reload => reload(ReloadMode::Apply, config),
             None if self.stop => Action::Stop { config, json },
-            None => Action::Run {
-                config: or_default(config),
-            },
+            None => run(config),
         }
     }
 }
@@ -180,6 +212,7 @@ mod tests {
         assert!(matches!(
             action("simple-lb --reload"),
             Some(Action::Reload {
+                mode: ReloadMode::Apply,
                 config: None,
                 json: false
             })
@@ -195,6 +228,25 @@ mod tests {
             action("simple-lb status --json"),
             Some(Action::Status { json: true, .. })
         ));
+        assert!(
+            matches!(action("simple-lb run -c a.yaml"), Some(Action::Run { config }) if config == *"a.yaml")
+        );
+        assert!(matches!(
+            action("simple-lb reload --json"),
+            Some(Action::Reload {
+                mode: ReloadMode::Apply,
+                json: true,
+                ..
+            })
+        ));
+        assert!(matches!(
+            action("simple-lb reload --dry-run"),
+            Some(Action::Reload {
+                mode: ReloadMode::DryRun,
+                ..
+            })
+        ));
+        assert!(matches!(action("simple-lb stop"), Some(Action::Stop { .. })));
         for line in [
             "simple-lb drain http://a --for 10m --wait",
             "simple-lb maintenance http://a --pool api",
@@ -217,6 +269,7 @@ mod tests {
             assert!(action(line).is_none(), "{line}");
         }
         assert!(action("simple-lb --reload --stop").is_none());
+        assert!(action("simple-lb --dry-run").is_none());
         assert!(action("simple-lb --unknown").is_none());
     }
 

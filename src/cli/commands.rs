@@ -1,4 +1,4 @@
-//! `--reload` and `--stop`: find the instance, tell it, wait for the outcome, say it.
+//! `reload` and `stop`, typed as verbs or as flags: find the instance, tell it, wait for the outcome, say it.
 
 use std::{
     future::Future,
@@ -8,6 +8,7 @@ use std::{
 };
 
 use awc::http::Method;
+use lb_actors::messages::ReloadMode;
 use lb_core::status::{ReloadReport, StopReport};
 
 use super::{
@@ -70,28 +71,36 @@ where
     })
 }
 
-pub(super) fn reload(config: Option<&Path>, json: bool) -> u8 {
+pub(super) fn reload(mode: ReloadMode, config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
         let info = instance(config)?;
+        let (method, path) = match mode {
+            ReloadMode::Apply => (Method::POST, "/reload"),
+            ReloadMode::DryRun => (Method::GET, "/plan"),
+        };
         let report: ReloadReport = ask(&info, |client| async move {
-            client.ask(Method::POST, "/reload", RELOAD_TIMEOUT).await
+            client.ask(method, path, RELOAD_TIMEOUT).await
         })?;
         if json {
             print_json(&report);
         } else {
             print_reload(&info, &report);
         }
-        Ok(if report.applied { exit::DONE } else { exit::FAILED })
+        // A plan without problems is all that a dry run can bring.
+        let done = report.applied || report.dry_run && report.problems.is_empty();
+        Ok(if done { exit::DONE } else { exit::FAILED })
     })
 }
 
 fn print_reload(info: &InstanceInfo, report: &ReloadReport) {
     let (config, generation) = (info.config.display(), report.generation);
-    if !report.applied {
+    if !report.problems.is_empty() {
         report.problems.iter().for_each(error_line);
-        error_line(format_args!(
-            "reload refused: generation {generation} goes on serving, unchanged"
-        ));
+        error_line(if report.dry_run {
+            format!("a reload would be refused; nothing has changed, generation {generation} serves")
+        } else {
+            format!("reload refused: generation {generation} goes on serving, unchanged")
+        });
         return;
     }
     report.changes.iter().for_each(line);
@@ -99,13 +108,13 @@ fn print_reload(info: &InstanceInfo, report: &ReloadReport) {
         .notes
         .iter()
         .for_each(|note| line(format_args!("note: {note}")));
-    if report.changes.is_empty() {
-        line(format_args!(
-            "no changes in {config}: generation {generation} goes on serving"
-        ));
-    } else {
-        line(format_args!("reloaded {config}: generation {generation}"));
-    }
+    line(match (report.changes.is_empty(), report.dry_run) {
+        (true, _) => format!("no changes in {config}: generation {generation} goes on serving"),
+        (false, true) => {
+            format!("dry run of {config}: nothing has changed, generation {generation} serves")
+        }
+        (false, false) => format!("reloaded {config}: generation {generation}"),
+    });
 }
 
 pub(super) fn stop(config: Option<&Path>, json: bool) -> u8 {

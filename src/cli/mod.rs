@@ -38,7 +38,7 @@ pub mod exit {
 pub fn main() -> ExitCode {
     let code = match Args::parse().action() {
         Action::Run { config } => run::run(&config),
-        Action::Reload { config, json } => commands::reload(config.as_deref(), json),
+        Action::Reload { mode, config, json } => commands::reload(mode, config.as_deref(), json),
         Action::Stop { config, json } => commands::stop(config.as_deref(), json),
         Action::Status { config, json } => status::status(config.as_deref(), json),
         Action::Live { order, config, json } => live::change(&order, config.as_deref(), json),

@@ -1,6 +1,7 @@
 //! The control socket's server: HTTP and JSON, on a server of its own, so that it answers while the balancer drains.
 //!
-//! `GET /status`, `POST /reload`, `POST /stop`, and `POST /live` with a [`LiveRequest`]. Who may connect is decided by the runtime folder's mode, 0700.
+//! `GET /status`, `GET /plan` (what a reload would change), `POST /reload`, `POST /stop`, and `POST /live` with a [`LiveRequest`]. The plan
+//! has a path of its own, so that an instance of a version that does not know it refuses, and does not reload. Who may connect is decided by the runtime folder's mode, 0700.
 
 use std::{
     io,
@@ -11,7 +12,11 @@ use std::{
 };
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
-use lb_actors::{RegistryHandle, config_watcher::WatcherHandle, messages::ChangeLive};
+use lb_actors::{
+    RegistryHandle,
+    config_watcher::WatcherHandle,
+    messages::{ChangeLive, ReloadMode},
+};
 use lb_core::{
     live::LiveRequest,
     status::{LiveReport, StatusReport, StopReport},
@@ -96,6 +101,7 @@ impl ControlServer {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&state)))
                 .route("/status", web::get().to(status))
+                .route("/plan", web::get().to(plan))
                 .route("/reload", web::post().to(reload))
                 .route("/stop", web::post().to(stop))
                 .app_data(web::JsonConfig::default().limit(LARGEST_REQUEST))
@@ -122,8 +128,12 @@ async fn status(state: web::Data<ControlState>) -> HttpResponse {
     HttpResponse::Ok().json(state.status())
 }
 
+async fn plan(state: web::Data<ControlState>) -> HttpResponse {
+    HttpResponse::Ok().json(state.watcher.reload(ReloadMode::DryRun).await)
+}
+
 async fn reload(state: web::Data<ControlState>) -> HttpResponse {
-    HttpResponse::Ok().json(state.watcher.reload().await)
+    HttpResponse::Ok().json(state.watcher.reload(ReloadMode::Apply).await)
 }
 
 async fn stop(state: web::Data<ControlState>) -> HttpResponse {
