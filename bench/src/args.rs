@@ -11,6 +11,7 @@ Examples:
   bench/compare                          everything, 9 rounds: about half an hour
   bench/compare --quick                  a first look in a few minutes
   bench/compare --only small,64k --rounds 5 --json result.json --svg result.svg
+  bench/compare --against ../before/target/release/simple-lb --only small,64k
   bench/compare --nginx ~/nginx/objs/nginx --haproxy ~/haproxy/haproxy
 
 Exit codes: 0 measured, whatever the figures; 1 not; 2 wrong usage.";
@@ -57,6 +58,10 @@ pub(crate) struct Args {
     /// simple-lb, if it is not the one beside this program
     #[arg(long, value_name = "PATH")]
     pub(crate) simple_lb: Option<PathBuf>,
+
+    /// A second simple-lb in the same run, such as one of an earlier commit; says for each figure whether it changed
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
 
     /// Write every round's figures there
     #[arg(long, value_name = "FILE")]

@@ -27,6 +27,8 @@ pub(crate) struct Balancer {
 pub(crate) enum Kind {
     /// simple-lb, in the lane that the key `lane` names; `None` if it knows no such key.
     Ours(Option<Lane>),
+    /// The same of a second simple-lb, `--against`.
+    Against(Option<Lane>),
     Nginx,
     Haproxy,
     /// Parses nothing: what any proxy costs on this machine at least.
@@ -48,6 +50,9 @@ impl fmt::Display for Lane {
     }
 }
 
+/// How the second simple-lb of a run is called, before its lane.
+pub(crate) const AGAINST: &str = "against";
+
 /// Those that were asked for and are there, in the table's order; and a line about each that is not.
 ///
 /// # Errors
@@ -62,16 +67,18 @@ pub(crate) fn find(args: &Args, folder: &Path) -> Result<(Vec<Balancer>, Vec<Str
             .clone()
             .unwrap_or_else(|| own.with_file_name("simple-lb"));
         let version = output(&program, "--version").context("simple-lb is not built: use bench/compare")?;
-        for lane in lanes(&program, folder)? {
-            let name = lane.map_or("simple-lb".to_owned(), |lane| format!("simple-lb {lane}"));
-            let (version, program) = (version.clone(), program.clone());
-            found.push(Balancer {
-                name,
-                version,
-                kind: Kind::Ours(lane),
-                program,
-            });
-        }
+        let lanes = lanes(&program, folder)?;
+        found.extend(named_by_lane(
+            "simple-lb",
+            (&program, &version),
+            &lanes,
+            Kind::Ours,
+        ));
+    }
+    if let Some(program) = &args.against {
+        let version = output(program, "--version").context("--against is no simple-lb that runs")?;
+        let lanes = lanes(program, folder)?;
+        found.extend(named_by_lane(AGAINST, (program, &version), &lanes, Kind::Against));
     }
     let others = [
         (Contender::Nginx, &args.nginx, "nginx", "-v", Kind::Nginx),
@@ -105,6 +112,22 @@ pub(crate) fn find(args: &Args, folder: &Path) -> Result<(Vec<Balancer>, Vec<Str
     }
     ensure!(!found.is_empty(), "nobody to compare: {}", notes.join("; "));
     Ok((found, notes))
+}
+
+/// A program once for each of its lanes.
+fn named_by_lane(
+    name: &str,
+    (program, version): (&Path, &str),
+    lanes: &[Option<Lane>],
+    kind: fn(Option<Lane>) -> Kind,
+) -> Vec<Balancer> {
+    let balancer = |lane: &Option<Lane>| Balancer {
+        name: lane.map_or(name.to_owned(), |lane| format!("{name} {lane}")),
+        version: version.to_owned(),
+        kind: kind(*lane),
+        program: program.to_owned(),
+    };
+    lanes.iter().map(balancer).collect()
 }
 
 /// The first line that the program says of itself.
@@ -150,7 +173,7 @@ impl Balancer {
     ) -> Result<(Process, SocketAddr)> {
         let mut command = Command::new(&self.program);
         let known = match self.kind {
-            Kind::Ours(lane) => {
+            Kind::Ours(lane) | Kind::Against(lane) => {
                 let config = folder.join("config.yaml");
                 std::fs::write(&config, configs::ours(setup, lane)?)?;
                 command.arg("--config").arg(config);

@@ -88,8 +88,15 @@ fn compare(args: &Args, open_files: u64) -> Result<()> {
         report::goals(&results, ours)
     });
     goals.iter().for_each(|goal| println!("{}", goal.line()));
+    let changes = report::changes(&results);
+    if !changes.is_empty() {
+        println!(
+            "\nsimple-lb to --against (ratio of medians; ±: the spreads of both, beyond which it changed):"
+        );
+    }
+    changes.iter().for_each(|change| println!("{}", change.line()));
     if let Some(file) = &args.json {
-        let text = serde_json::to_string_pretty(&report::json(&about, &results, &goals))?;
+        let text = serde_json::to_string_pretty(&report::json(&about, &results, &goals, &changes))?;
         fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
     }
     if let Some(file) = &args.svg {

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Goal;
+use super::{Change, Goal};
 use crate::{
     figures::{Figures, Row},
     run::CaseResult,
 };
 
 /// The whole run; `about` says where and how it was made.
-pub(crate) fn json(about: &Value, results: &[CaseResult], goals: &[Goal]) -> Value {
+pub(crate) fn json(about: &Value, results: &[CaseResult], goals: &[Goal], changes: &[Change]) -> Value {
     let cases = results.iter().map(|result| {
         let rows: Vec<Value> = result.rows.iter().map(row).collect();
         let (name, title) = (result.case.name(), result.case.title());
@@ -19,7 +19,16 @@ pub(crate) fn json(about: &Value, results: &[CaseResult], goals: &[Goal]) -> Val
         let verdict = goal.verdict.word();
         json!({ "work": goal.work, "goal": goal.goal, "ratio": goal.ratio, "verdict": verdict })
     });
-    json!({ "about": about, "cases": cases.collect::<Vec<_>>(), "goals": goals.collect::<Vec<_>>() })
+    let changes = changes.iter().map(|change| {
+        json!({
+            "case": change.case, "balancer": change.balancer, "figure": change.figure.name(),
+            "ratio": change.ratio, "spread": change.spread, "verdict": change.verdict,
+        })
+    });
+    json!({
+        "about": about, "cases": cases.collect::<Vec<_>>(), "goals": goals.collect::<Vec<_>>(),
+        "changes": changes.collect::<Vec<_>>(),
+    })
 }
 
 fn row(row: &Row) -> Value {
