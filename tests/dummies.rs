@@ -40,3 +40,14 @@ fn a_wrong_behaviour_is_refused_with_what_is_legal() {
         process.stderr()
     );
 }
+
+#[test]
+fn servers_are_named_by_their_port_if_that_is_wanted() {
+    let mut servers = Process::cargo("run --quiet --bin dummy_servers -- --ports 0,0 --names port --quiet");
+    let line = servers.wait_for_line_within(BUILD_DEADLINE, "listening on http://127.0.0.1:");
+    let (name, address) = line.split_once("] listening on http://").unwrap();
+    let address: std::net::SocketAddr = address.parse().unwrap();
+    assert_eq!(name, format!("[Server {}", address.port()));
+    let expected = format!("Hello from Server {}\n", address.port());
+    assert_eq!(get(address, "/").text(), expected);
+}

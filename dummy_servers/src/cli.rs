@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clap::{CommandFactory as _, Parser, error::ErrorKind};
+use clap::{CommandFactory as _, Parser, ValueEnum, error::ErrorKind};
 use dummy_servers::{Behaviour, Lang};
 
 const BEHAVIOURS: &str = "\
@@ -22,6 +22,7 @@ Examples:
   dummy_servers                                         three servers on 9001, 9002, 9003
   dummy_servers --ports 9001,9002 --behaviour 9002=slow:200ms
   dummy_servers --behaviour 9001=flaky:10% --behaviour 9003=reset --lang en
+  dummy_servers --names port --ports 9004               names itself \"Server 9004\" instead of \"Server 1\"
   dummy_servers --ports 0 --quiet                       one on any free port, for load tests";
 
 /// Backends to try a load balancer with: they answer with their names, count, and fail in every way you ask for.
@@ -48,6 +49,10 @@ pub(crate) struct Arguments {
     )]
     behaviours: Vec<PortBehaviour>,
 
+    /// What servers are named by: their place in --ports, or their port.
+    #[arg(long, value_enum, default_value_t = Names::Number)]
+    pub(crate) names: Names,
+
     /// The language of the request lines: ko or en.
     #[arg(long, default_value_t = Lang::Ko, value_name = "LANG")]
     pub(crate) lang: Lang,
@@ -55,6 +60,15 @@ pub(crate) struct Arguments {
     /// Prints no request lines.
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+/// What stands behind "Server" in a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    /// The place in `--ports`: 1, 2, 3.
+    Number,
+    /// The port, which stays unique where servers are started one after the other.
+    Port,
 }
 
 #[derive(Debug, Clone)]
@@ -156,6 +170,8 @@ mod tests {
         assert_eq!(arguments.behaviour_of(0), Behaviour::Reset);
         assert_eq!((arguments.lang, arguments.quiet), (Lang::Ko, false));
         assert_eq!(read("--ports 9001 --lang en").unwrap().lang, Lang::En);
+        let names = |line: &str| read(line).unwrap().names;
+        assert_eq!((names(""), names("--names port")), (Names::Number, Names::Port));
     }
 
     #[test]

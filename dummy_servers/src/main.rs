@@ -13,7 +13,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::cli::Arguments;
+use crate::cli::{Arguments, Names};
 
 fn main() -> ExitCode {
     match run(&Arguments::from_command_line()) {
@@ -40,7 +40,11 @@ fn run(arguments: &Arguments) -> io::Result<()> {
 }
 
 fn start(arguments: &Arguments, number: usize, port: u16) -> io::Result<DummyServer> {
-    let options = Options::new(format!("Server {number}"))
+    let options = match arguments.names {
+        Names::Number => Options::new(format!("Server {number}")),
+        Names::Port => Options::named_by_port(),
+    };
+    let options = options
         .port(port)
         .behaviour(arguments.behaviour_of(port))
         .record(false);

@@ -7,7 +7,8 @@ use crate::{behaviour::Behaviour, server::DummyServer, text::Lang};
 /// How to start a server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub(crate) name: String,
+    /// `None`: named by the port, once that is known.
+    pub(crate) name: Option<String>,
     pub(crate) port: u16,
     pub(crate) log: Option<Lang>,
     pub(crate) record: bool,
@@ -18,7 +19,15 @@ impl Options {
     /// A server of this name on any free port, which records requests, prints nothing and answers.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
-            name: name.into(),
+            name: Some(name.into()),
+            ..Self::named_by_port()
+        }
+    }
+
+    /// The same with its port in its name: `Server 9001`.
+    pub fn named_by_port() -> Self {
+        Self {
+            name: None,
             port: 0,
             log: None,
             record: true,

@@ -53,9 +53,12 @@ impl DummyServer {
         let port = Port::take(options.port)?;
         let hits = Hits::default();
         hits.set_recording(options.record);
+        let name = options
+            .name
+            .unwrap_or_else(|| format!("Server {}", port.number()));
         let shared = Arc::new(Shared {
-            header_name: header_safe(&options.name),
-            name: options.name,
+            header_name: header_safe(&name),
+            name,
             log: options.log,
             hits,
             behaviour: BehaviourCell::new(Some(options.behaviour)),
