@@ -8,10 +8,11 @@ use lb_core::config::Lane;
 use crate::harness::lane::{VARIABLE, lane};
 
 /// What has nothing to do with the lane.
-const THE_SAME: [&str; 9] = [
+const THE_SAME: [&str; 10] = [
     "handler_lane::",
     "command_line::",
     "demo::",
+    "documented::",
     "dummies::",
     // Names its lane.
     "websocket::",

@@ -256,13 +256,3 @@ fn tests_wait_for_conditions_and_take_free_ports() {
         },
     );
 }
-
-#[test]
-fn the_readmes_have_no_figure_left_to_fill_in_and_are_in_step() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let [english, korean] =
-        ["README.md", "README.ko.md"].map(|name| std::fs::read_to_string(root.join(name)).unwrap());
-    assert!(!english.contains("<!--") && !korean.contains("<!--"));
-    let headings = |text: &str| text.lines().filter(|line| line.starts_with("## ")).count();
-    assert_eq!(headings(&english), headings(&korean));
-}

@@ -20,6 +20,8 @@ mod conformance;
 mod demo;
 /// Which backend gets which request.
 mod distribution;
+/// The documents hold: what they show is printed, what they name is there.
+mod documented;
 /// The dummy servers as people start them.
 mod dummies;
 /// Backends that fail requests while their probes are good.

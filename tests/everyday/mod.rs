@@ -22,7 +22,7 @@ const REQUIRED: &str = "SIMPLE_LB_TEST_TOOLS";
 const LONGEST: Duration = Duration::from_secs(90);
 
 /// Whether this program is there to be tested with.
-fn is_installed(program: &str) -> bool {
+pub fn is_installed(program: &str) -> bool {
     let folders = env::var_os("PATH").unwrap_or_default();
     if env::split_paths(&folders).any(|folder| folder.join(program).is_file()) {
         return true;

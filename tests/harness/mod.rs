@@ -27,7 +27,7 @@ pub use recorder::{Arrival, Recorder};
 pub use site::{FILE_LENGTH, GZIP_HELLO, Page, Site, file};
 pub use stage::Stage;
 pub use strict::{Request, read_request};
-pub use wait::{DEADLINE, eventually, pause, wait_until};
+pub use wait::{DEADLINE, eventually, eventually_within, pause, wait_until};
 
 use dummy_servers::DummyServer;
 

@@ -1,4 +1,9 @@
 use super::{super::sample::Sample, *};
+use block::{Same, show};
+
+/// The blocks of output in the documents, shared with the black-box tests.
+#[path = "../../../../tests/documented/block.rs"]
+mod block;
 
 fn text(sample: &Sample, width: usize, height: usize) -> Vec<String> {
     render(&sample.state(), Size { width, height })
@@ -138,4 +143,32 @@ fn failures_of_backends_are_told_apart_from_those_of_clients() {
         lines[10].spans().last(),
         Some(&(Style::Bad, "failed 2".to_owned()))
     );
+}
+
+/// The page as the documents show it: the second backend killed, the third one slow.
+#[test]
+fn the_documented_page_is_what_the_demo_draws() {
+    let mut sample = Sample::new();
+    let slow = 301_000;
+    sample.now.pools[0].backends[1].failures = 76;
+    sample.now.pools[0].backends[2].latency_micros_total =
+        sample.before.pools[0].backends[2].latency_micros_total + 100 * slow;
+    sample.seen.p99 = Some(Duration::from_micros(slow + 500));
+    let event = |at: u64, text: &str| Event {
+        at: Duration::from_millis(at),
+        style: Style::Plain,
+        text: text.to_owned(),
+    };
+    sample.events = vec![
+        event(0, "load 200 requests/s"),
+        event(5_400, "Server 2 killed: it refuses connections, as after a crash"),
+        event(
+            6_500,
+            "balancer noticed: http://127.0.0.1:40002 down, the others take over",
+        ),
+        event(9_800, "Server 3 slow: it answers after 300ms, probes too"),
+    ];
+    let lines = text(&sample, 80, 24);
+    let lines: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
+    show("demo", &lines.join("\n"), Same::Bytes);
 }

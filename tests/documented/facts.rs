@@ -1,0 +1,181 @@
+//! Lists of the documents against what the program has.
+
+use std::{collections::BTreeSet, fs};
+
+use lb_wire::Method;
+use serde_json::Value;
+
+use super::block::root;
+use crate::harness::{Balancer, Place, backends};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The commands that `simple-lb --help` lists.
+fn commands() -> Vec<String> {
+    let help = Place::new().run("--help").stdout;
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn every_command_is_in_the_page_of_commands() {
+    let (page, commands) = (read("docs/commands.md"), commands());
+    assert!(commands.len() > 5, "{commands:?}");
+    let missing: Vec<_> = commands
+        .iter()
+        .filter(|name| !page.contains(&format!("| `simple-lb {name}")))
+        .collect();
+    assert!(missing.is_empty(), "docs/commands.md: no row for {missing:?}");
+}
+
+#[test]
+fn every_field_of_the_status_is_in_the_page_of_observability() {
+    let [a, b] = backends();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nbackends: [\"{}\", \"{}\"]\nroutes: [{{path: /a, pool: default}}, {{pool: default}}]\n",
+        a.url(),
+        b.url()
+    ));
+    let drain = balancer.place.run(&format!("drain {} --for 10m", a.url()));
+    assert_eq!(drain.code, 0, "{drain:?}");
+    let mut fields = BTreeSet::new();
+    collect(&balancer.place.run("status --json").json(), &mut fields);
+    assert!(
+        fields.contains("last_probe") && fields.contains("until_seconds"),
+        "{fields:?}"
+    );
+    let page = read("docs/observability.md");
+    let named = |field: &String| {
+        let ends = [
+            format!("`{field}`"),
+            format!(".{field}`"),
+            format!(" {field}`"),
+            format!("{field}[]`"),
+        ];
+        ends.iter().any(|end| page.contains(end))
+    };
+    let missing: Vec<_> = fields.iter().filter(|field| !named(field)).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/observability.md does not name {missing:?}"
+    );
+}
+
+fn collect(value: &Value, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|value| collect(value, fields)),
+        Value::Object(all) => all.iter().for_each(|(field, value)| {
+            fields.insert(field.clone());
+            collect(value, fields);
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn security_lists_what_the_control_socket_offers() {
+    let page = read("SECURITY.md");
+    let (_, offers) = page.split_once("The control socket offers").unwrap();
+    let (offers, _) = offers.split_once("\n\n").unwrap();
+    let named: BTreeSet<_> = offers
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.contains(" /"))
+        .map(str::to_owned)
+        .collect();
+    let source = read("src/control/server.rs");
+    let routes = source.split(".route(\"").skip(1).map(|route| {
+        let (path, rest) = route.split_once('"').unwrap();
+        let method = rest.split("web::").nth(1).unwrap().split('(').next().unwrap();
+        format!("{} {path}", method.to_uppercase())
+    });
+    let routes: BTreeSet<_> = routes.collect();
+    assert!(routes.len() >= 4, "{routes:?}");
+    assert_eq!(named, routes);
+}
+
+#[test]
+fn the_methods_that_may_be_sent_again_are_those_of_the_wire_lane() {
+    let all = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT",
+    ];
+    let idempotent = |name: &&str| Method::from_bytes(name.as_bytes()).is_idempotent();
+    let expected: BTreeSet<&str> = all.into_iter().filter(idempotent).collect();
+    assert_eq!(expected.len(), 6, "{expected:?}");
+    let example = read("config.yaml").replace("\n# ", " ");
+    for (document, text, begin) in [
+        (
+            "docs/requests.md",
+            read("docs/requests.md"),
+            "A request is replayable if",
+        ),
+        ("config.yaml", example, "only if that is safe:"),
+    ] {
+        let (_, rest) = text
+            .split_once(begin)
+            .unwrap_or_else(|| panic!("{document}: {begin}"));
+        let sentence = rest.split('.').next().unwrap();
+        let words = sentence.split(|c: char| !c.is_ascii_alphabetic());
+        let named: BTreeSet<_> = words.filter(|word| all.contains(word)).collect();
+        assert_eq!(named, expected, "{document}: {sentence}");
+    }
+}
+
+#[test]
+fn every_status_of_an_error_is_in_the_page_of_requests() {
+    let source = read("src/proxy/error.rs");
+    let rows = source.split("row(").skip(1);
+    let statuses: BTreeSet<_> = rows
+        .map(|row| row.trim_start().chars().take(3).collect::<String>())
+        .filter(|status| status.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    assert!(statuses.len() >= 6, "{statuses:?}");
+    let page = read("docs/requests.md");
+    for status in statuses {
+        assert!(
+            page.contains(&format!("\n| {status} |")),
+            "docs/requests.md: no row for {status}"
+        );
+    }
+}
+
+/// The places in the two tables of `docs/routing.md`, under "The place of a redirect".
+fn places(column: &str) -> Vec<String> {
+    let page = read("docs/routing.md");
+    let (_, rest) = page.split_once("### The place of a redirect").unwrap();
+    let rest = rest.split("\n## ").next().unwrap();
+    let lines = rest.lines().filter(|line| line.starts_with("| `"));
+    let rows = lines.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let rows = rows.filter(|row| row[2].starts_with(column));
+    rows.map(|row| row[1].trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn redirects_lead_where_the_page_of_routing_says() {
+    let (accepted, refused) = (places("accepted"), places("refused"));
+    assert!(
+        accepted.len() > 4 && refused.len() > 3,
+        "{accepted:?} {refused:?}"
+    );
+    let code = |redirect: &String| {
+        let place = Place::new();
+        let route = format!("routes: [{{redirect: \"{redirect}\"}}]\n");
+        place.write(
+            "config.yaml",
+            &format!("port: 0\nbackends: [\"http://a\"]\n{route}"),
+        );
+        place.run("check").code
+    };
+    for redirect in &accepted {
+        assert_eq!(code(redirect), 0, "{redirect}");
+    }
+    for redirect in &refused {
+        assert_eq!(code(redirect), 64, "{redirect}");
+    }
+}
