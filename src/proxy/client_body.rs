@@ -12,17 +12,20 @@ pub struct ClientBody {
     /// What goes on instead of the bytes that were taken last.
     instead: Option<Vec<u8>>,
     taken: u64,
+    /// Bytes of content among those taken.
+    content: u64,
     limit: Option<ByteSize>,
 }
 
 impl ClientBody {
-    /// A body of which nothing has come yet; `named` is what `Connection` names of its trailers. More than `limit` is refused;
-    /// sizes of chunks count with them.
+    /// A body of which nothing has come yet; `named` is what `Connection` names of its trailers. More content than
+    /// `limit` is refused; sizes and extensions of chunks are no content (RFC 9112 section 7.1).
     pub fn new(framing: Framing, named: Vec<u8>, limit: Option<ByteSize>) -> Self {
         Self {
             filter: BodyFilter::of_request(framing, named),
             instead: None,
             taken: 0,
+            content: 0,
             limit,
         }
     }
@@ -54,8 +57,9 @@ impl ClientBody {
         self.instead = passed.changed.then_some(instead);
         let count = passed.consumed;
         self.taken += count as u64;
+        self.content += passed.content as u64;
         match self.limit {
-            Some(limit) if self.taken > limit.bytes() => Err(ProxyError::BodyTooLarge(limit)),
+            Some(limit) if self.content > limit.bytes() => Err(ProxyError::BodyTooLarge(limit)),
             _ => Ok(count),
         }
     }
@@ -82,12 +86,10 @@ mod tests {
 
     #[test]
     fn pieces_add_up_to_the_limit() {
-        let mut body = ClientBody::new(Framing::Chunked, Vec::new(), Some(ByteSize::new(12)));
+        let mut body = ClientBody::new(Framing::Chunked, Vec::new(), Some(ByteSize::new(10)));
         assert_eq!(body.take(b"5\r\nhello\r\n").ok(), Some(10));
-        assert!(matches!(
-            body.take(b"5\r\nhello\r\n"),
-            Err(ProxyError::BodyTooLarge(_))
-        ));
+        assert_eq!(body.take(b"5\r\nhello\r\n").ok(), Some(10));
+        assert!(matches!(body.take(b"1\r\n!"), Err(ProxyError::BodyTooLarge(_))));
     }
     #[test]
     fn what_ends_here_does_not_go_on() {

@@ -32,6 +32,19 @@ fn a_body_that_is_larger_than_allowed_is_413() {
 }
 
 #[test]
+fn rfc_9112_7_1_only_content_counts_for_the_limit_of_a_body() {
+    let mut play = Play::with("limits: {body_size: 1000B}");
+    for size in [1000, 10, 1] {
+        let body = format!("{size:x}\r\n{}\r\n", "x".repeat(size)).repeat(1000 / size) + "0\r\n\r\n";
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let (mut backend, _) = play.request(&format!("{head}{body}"));
+        backend.read(body.len());
+        backend.send(OK);
+        play.reads_ok();
+    }
+}
+
+#[test]
 fn connections_beyond_the_limit_are_refused_until_others_end() {
     for key in ["connections", "connections_per_client"] {
         let mut play = Play::with(&format!("limits: {{{key}: 2}}"));

@@ -46,6 +46,8 @@ pub(super) enum Fate {
     Held,
     /// It ends a trailer line.
     EndsLine,
+    /// A zero in front of a size's other digits, or the only digit: it passes if no digit follows.
+    Zero,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +230,10 @@ impl Chunked {
         }
         self.size = self.size << 4 | u64::from(digit);
         self.at = At::Size;
-        Ok(Fate::Passes)
+        Ok(match self.size {
+            0 => Fate::Zero,
+            _ => Fate::Passes,
+        })
     }
 
     fn trailer_byte(&mut self, byte: u8) -> Result<Fate, BodyError> {

@@ -2,8 +2,9 @@
 //!
 //! That is little, and rare: trailers that `Connection` names (RFC 9110 section 7.6.1 speaks of headers and trailers alike),
 //! trailers that are to be headers or nothing (section 6.5.1: whoever would merge them is served wrong; to leave them out is what
-//! the section offers), and in answers white space in size lines (section 5.6.3). A trailer line is held back until all of it
-//! has come; nothing else is ever copied, so that a body without trailers passes as it does without a filter.
+//! the section offers), in responses white space in size lines (section 5.6.3), and leading zeros of chunk sizes (RFC 9112 section
+//! 7.1 allows any number of them; readers that count digits differ). A trailer line is held back until all of it
+//! has come; nothing else is copied, so that a body without trailers passes as it does without a filter.
 
 use super::{
     BodyTracker, Piece, State,
@@ -16,6 +17,8 @@ use crate::{BodyError, Framing, Name, fields};
 pub struct Passed {
     /// Bytes at the front of the input that belong to this message: all of it until the message is done.
     pub consumed: usize,
+    /// Bytes of content among these: chunk sizes, extensions and trailers are none (RFC 9112 section 7.1).
+    pub content: usize,
     /// The message has ended; what is behind `consumed` is the next one's, or a fault.
     pub done: bool,
     /// Other bytes than these go on instead of them.
@@ -29,6 +32,8 @@ pub struct BodyFilter {
     tracker: BodyTracker,
     /// The trailer line that is on its way.
     line: Vec<u8>,
+    /// The last byte taken was a zero of a chunk size, which is written once it is known that no digit follows.
+    zero: bool,
     /// What `Connection` names, as a list.
     named: Vec<u8>,
 }
@@ -50,6 +55,7 @@ impl BodyFilter {
         Self {
             tracker,
             line: Vec::new(),
+            zero: false,
             named,
         }
     }
@@ -78,20 +84,37 @@ impl BodyFilter {
             let progress = self.tracker.feed(bytes)?;
             return Ok(Passed {
                 consumed: progress.consumed,
+                content: progress.consumed,
                 done: progress.done,
                 changed: false,
             });
         };
         let (mut consumed, mut copied, mut changed) = (0, 0, false);
+        let mut content = 0;
+        if let Some(next) = bytes.first().filter(|_| std::mem::take(&mut self.zero))
+            && !next.is_ascii_hexdigit()
+        {
+            instead.push(b'0');
+            changed = true;
+        }
         while consumed < bytes.len() && !chunked.is_done() {
             let data = chunked.skip_data(bytes.len() - consumed);
             if data > 0 {
                 consumed += data;
+                content += data;
                 continue;
             }
             let byte = bytes[consumed];
-            let fate = chunked.byte(byte)?;
+            let mut fate = chunked.byte(byte)?;
             consumed += 1;
+            if fate == Fate::Zero {
+                let next = bytes.get(consumed);
+                self.zero = next.is_none();
+                fate = match next {
+                    Some(next) if !next.is_ascii_hexdigit() => Fate::Passes,
+                    _ => Fate::Cut,
+                };
+            }
             if fate == Fate::Passes {
                 continue;
             }
@@ -117,6 +140,7 @@ impl BodyFilter {
         }
         Ok(Passed {
             consumed,
+            content,
             done,
             changed,
         })

@@ -447,3 +447,34 @@ fn rfc_9110_5_6_3_white_space_in_the_size_lines_of_answers_is_cut_out() {
         assert_eq!(endless, Err(BodyError::ChunkLineTooLong), "{start}");
     }
 }
+
+#[test]
+fn rfc_9112_7_1_leading_zeros_of_chunk_sizes_are_left_out() {
+    for (body, kept) in [
+        ("0005\r\nhello\r\n0000\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+        ("05;a=0\r\nhello\r\n00;b\r\n\r\n", "5;a=0\r\nhello\r\n0;b\r\n\r\n"),
+        ("00000000000000a0\r\n", "a0\r\n"),
+        ("0\r\nX-End: 00\r\n\r\n", "0\r\nX-End: 00\r\n\r\n"),
+    ] {
+        for size in 1..=body.len() {
+            for filter in [BodyFilter::of_request, BodyFilter::of_answer] {
+                let filter = filter(Framing::Chunked, Vec::new());
+                let out = filtered(filter, body.as_bytes(), size).unwrap();
+                assert_eq!(out, kept.as_bytes(), "{body:?} in pieces of {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rfc_9112_7_1_only_data_of_chunks_is_content() {
+    let body = b"5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nX-End: 1\r\n\r\nGET";
+    for size in 1..=body.len() {
+        let mut filter = BodyFilter::of_request(Framing::Chunked, Vec::new());
+        let pieces = body.chunks(size);
+        let content = pieces.map(|piece| filter.pass(piece, &mut Vec::new()).unwrap().content);
+        assert_eq!(content.sum::<usize>(), 6, "pieces of {size}");
+    }
+    let mut filter = BodyFilter::of_request(Framing::Length(3), Vec::new());
+    assert_eq!(filter.pass(b"abcGET", &mut Vec::new()).unwrap().content, 3);
+}
