@@ -5,7 +5,7 @@ use std::{io::Write as _, sync::Arc};
 use actix_http::StatusCode;
 use lb_core::config::Config;
 
-use super::RequestId;
+use super::{RequestId, error_page::PageKind};
 
 /// What we pass on: 405 and the answer to OPTIONS have to say it (RFC 9110 sections 9.3.7 and 15.5.6).
 const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n";
@@ -30,15 +30,18 @@ pub struct ErrorAnswer {
 }
 
 impl ErrorAnswer {
-    /// The configured page for this status, else an answer that says `reason`, as JSON if the client would rather
-    /// have that.
+    /// The configured page for this status, else a response that says `reason`, as JSON if the client would rather
+    /// have that. Such a client gets a page only if it is JSON, too.
     pub fn new(config: &Config, (status, reason): (u16, &str), id: &RequestId, json: bool) -> Self {
-        if let Some(page) = config.error_pages.get(&status) {
-            let (content_type, body) = (content_type(&page.path), Arc::clone(&page.content));
+        let page = config
+            .error_pages
+            .get(&status)
+            .map(|page| (page, PageKind::of(&page.path)));
+        if let Some((page, kind)) = page.filter(|(_, kind)| !json || *kind == PageKind::Json) {
             return Self {
                 status,
-                content_type,
-                body,
+                content_type: kind.content_type(),
+                body: kind.filled_in(&page.content, (status, reason, id)),
                 allows_trace: config.allow_trace,
             };
         }
@@ -96,16 +99,6 @@ impl ErrorAnswer {
         if !head {
             out.extend_from_slice(&self.body);
         }
-    }
-}
-
-/// By the file's name; pages are few, and of few kinds.
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next() {
-        Some("html" | "htm") => "text/html; charset=utf-8",
-        Some("json") => "application/json",
-        Some("txt") => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
     }
 }
 
@@ -178,10 +171,15 @@ mod tests {
             b"{\"error\":\"no backend answered\",\"request_id\":\"r1\",\"status\":502}\n"
         );
         config.error_pages.get_mut(&503).unwrap().content = Arc::from(&b"<h1>"[..]);
-        let page = ErrorAnswer::new(&config, (503, "none"), &id, true);
+        let page = ErrorAnswer::new(&config, (503, "none"), &id, false);
         assert_eq!(
             (page.content_type, &*page.body),
             ("text/html; charset=utf-8", &b"<h1>"[..])
+        );
+        let page = ErrorAnswer::new(&config, (503, "none"), &id, true);
+        assert_eq!(
+            page.content_type, "application/json",
+            "a page for people is none for programs"
         );
     }
 }

@@ -4,6 +4,7 @@ mod client_body;
 mod context;
 mod error;
 mod error_answer;
+mod error_page;
 mod failure_log;
 mod hash_key;
 mod head;
