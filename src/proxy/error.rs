@@ -116,6 +116,9 @@ pub enum ProxyError {
     /// A path that a backend may read differently than the routes do.
     #[error("the request's path is ambiguous: {0:?}")]
     AmbiguousPath(Ambiguity),
+    /// A host that a backend may read differently than the routes do.
+    #[error("the request's host can be read in two ways")]
+    AmbiguousHost,
     /// A redirect needs the host that the client asked for, and there is none.
     #[error("the request names no host")]
     NoHost,
@@ -182,6 +185,12 @@ impl ProxyError {
             Self::AmbiguousPath(Ambiguity::EncodedSlash) => {
                 row(400, "the request's path has encoded slashes", Client, Answered)
             }
+            Self::AmbiguousHost => row(
+                400,
+                "the request's host can be read in two ways",
+                Client,
+                Answered,
+            ),
             Self::NoHost => row(400, "the request names no host", Client, Answered),
             Self::BadTarget => row(400, "the request's target cannot be forwarded", Client, Answered),
             Self::BodyTooLarge(_) => row(413, "the request's body is larger than allowed", Client, Answered),

@@ -104,6 +104,12 @@ impl Passage {
     }
 }
 
+/// Whether a backend may take a host for one that the routes did not see: it may decode percent-encoded characters (RFC 3986
+/// section 3.2.2), and of the dots at the end the routes ignore one only, that of the root.
+fn may_pass_for_another(host: &[u8]) -> bool {
+    host.contains(&b'%') || host.ends_with(b"..")
+}
+
 /// Finds the route of a request and does what it says. `random` decides where nothing is to be remembered.
 ///
 /// # Errors
@@ -117,6 +123,9 @@ pub fn route(
         [] => &[],
         authority => Authority::parse(authority).ok_or(ProxyError::BadTarget)?.host,
     };
+    if may_pass_for_another(host) {
+        return Err(ProxyError::AmbiguousHost);
+    }
     let networks = &snapshot.config().trusted_proxies;
     let request = Request {
         host,

@@ -125,6 +125,47 @@ fn hosts_that_are_none_reach_no_route() {
 }
 
 #[test]
+fn hosts_that_can_be_read_in_two_ways_reach_no_route() {
+    let [a, b] = backends();
+    let balancer = in_front_of(&[&a, &b], "{host: admin.example, pool: a}\n{pool: b}");
+    for host in ["admin.example..", "%61dmin.example", "admin%2eexample:80"] {
+        let answer = balancer
+            .connect()
+            .request("GET", "/", &[&format!("Host: {host}")], b"");
+        assert_eq!(answer.status, 400, "{host}");
+        assert!(
+            answer
+                .text()
+                .contains("the request's host can be read in two ways"),
+            "{}",
+            answer.text()
+        );
+    }
+    assert_eq!((a.hits(), b.hits()), (0, 0));
+    let mut client = balancer.connect();
+    client.request("GET", "/", &["Host: admin.example."], b"");
+    assert_eq!((a.hits(), b.hits()), (1, 0));
+}
+
+#[test]
+fn what_a_rewrite_fills_in_is_a_path_that_every_backend_can_read() {
+    let [a] = backends();
+    let routes = "{path: /v1, pool: a, strip_prefix: /v1}\n\
+                  {path: /by-host, pool: a, rewrite: {regex: \"^/by-host/(.*)$\", to: \"/{1}\"}}";
+    let balancer = in_front_of(&[&a], routes);
+    let mut client = balancer.connect();
+    for (target, path) in [
+        ("/v1//evil.example", "/evil.example"),
+        ("/v1/a|b", "/a%7Cb"),
+        ("/by-host/{x}`^", "/%7Bx%7D%60%5E"),
+        ("/by-host//evil.example", "/evil.example"),
+    ] {
+        assert_eq!(client.get(target).status, 200, "{target}");
+        assert_eq!(a.last_request().unwrap().path, path, "{target}");
+    }
+}
+
+#[test]
 fn a_request_cannot_write_lines_of_its_own_by_a_variable() {
     let [a] = backends();
     let routes = "{pool: a, rewrite: {regex: \".*\", to: /echo}, request_headers: {set: {X-Path: \"{path}\", X-Query: \"{query}\", X-Host: \"{host}\", X-Id: \"{request_id}\"}}}";

@@ -61,8 +61,9 @@ impl Rewrite {
         if out.first() != Some(&b'/') {
             out.insert(0, b'/');
         }
+        lead_with_one_slash(out);
         // A part that was filled in could begin a query or end the target.
-        out.retain(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+        escape(out, b"?#");
         if let Some(ambiguity) = ambiguity::find(out, allowed) {
             return Err(ambiguity);
         }
@@ -99,29 +100,37 @@ pub fn location(to: &Template, pattern: Option<&Pattern>, values: &Values<'_>) -
         // Without a query `/x?` would be another place than `/x`.
         out.pop();
     }
-    if out.first() == Some(&b'/') {
-        let slashes = out.iter().take_while(|byte| matches!(byte, b'/' | b'\\')).count();
-        out.drain(1..slashes);
-    }
-    escaped(out)
+    lead_with_one_slash(&mut out);
+    escape(&mut out, b"");
+    out
 }
 
-/// Bytes that no URL holds, percent-encoded (RFC 3986 section 2): requests come with `"<>\^{|}` and backticks in their targets,
-/// and clients read them in a `Location` each in its way. `%` stays, since what follows is an escape already.
-fn escaped(url: Vec<u8>) -> Vec<u8> {
-    let legal = |byte: &u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte);
-    if url.iter().all(legal) {
-        return url;
+/// Leaves one slash of those at the start. Behind `//` or `/\`, many readers look for a host (RFC 3986 section 4.2).
+fn lead_with_one_slash(path: &mut Vec<u8>) {
+    if path.first() == Some(&b'/') {
+        let slashes = path
+            .iter()
+            .take_while(|byte| matches!(byte, b'/' | b'\\'))
+            .count();
+        path.drain(1..slashes);
     }
-    let mut out = Vec::with_capacity(url.len() + 32);
-    for byte in url {
+}
+
+/// Percent-encodes the bytes that no URL holds (RFC 3986 section 2), and those of `also`: requests come with `"<>\^{|}` and
+/// backticks in their targets, and header values with any byte. `%` stays, since it begins an escape already.
+fn escape(url: &mut Vec<u8>, also: &[u8]) {
+    let legal = |byte: &u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte) && !also.contains(byte);
+    if url.iter().all(legal) {
+        return;
+    }
+    for byte in std::mem::take(url) {
         if legal(&byte) {
-            out.push(byte);
+            url.push(byte);
         } else {
-            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+            let digit = |half: u8| b"0123456789ABCDEF"[usize::from(half)];
+            url.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
-    out
 }
 
 impl fmt::Display for Rewrite {
@@ -190,7 +199,9 @@ mod tests {
             ("/v1", "/api/v2", "/v1/x//y", Some("/api/v2/x//y")),
             ("", "/app", "/x", Some("/app/x")),
             ("", "/app", "/", Some("/app/")),
-            ("/v1", "", "/v1//evil", Some("//evil")),
+            ("/v1", "", "/v1//evil.example", Some("/evil.example")),
+            ("/v1", "", "/v1/a//b", Some("/a//b")),
+            ("/v1", "", "/v1/{a}|\"b\"", Some("/%7Ba%7D%7C%22b%22")),
             ("/v1", "", "*", None),
         ] {
             assert_eq!(
@@ -209,6 +220,7 @@ mod tests {
             ("/(?P<id>[0-9]+)/", "/n{id}n/", "/a/1/2", Some("/a/n1n/2")),
             ("^/+", "", "/x", Some("/x")),
             ("^/(x)?", "/{1}y{method}", "/z", Some("/yGETz")),
+            ("^/old(.*)$", "{1}", "/old//evil.example", Some("/evil.example")),
         ] {
             assert_eq!(
                 rewritten(&pattern(from, to), path),
@@ -227,7 +239,7 @@ mod tests {
         let mut out = Vec::new();
         let by_query = pattern("^/go$", "/{query}");
         let changed = by_query.apply(&values(b"/go", Some(b"a=b?#c d")), Allowed::default(), &mut out);
-        assert_eq!((changed, &out[..]), (Ok(true), &b"/a=bcd?a=b?#c d"[..]));
+        assert_eq!((changed, &out[..]), (Ok(true), &b"/a=b%3F%23c%20d?a=b?#c d"[..]));
     }
 
     #[test]
