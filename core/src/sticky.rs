@@ -70,10 +70,11 @@ impl StickyId {
         Some(Self(id))
     }
 
-    /// Finds a cookie in the value of a `Cookie` field (RFC 6265 section 4.2.1).
-    pub fn find(field: &[u8], cookie: &str) -> Option<Self> {
-        let mut pairs = field.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        pairs.find_map(|pair| {
+    /// The values of right form that cookies of this name have in a `Cookie` field (RFC 6265 section 4.2.1). There can be several:
+    /// those of other paths and domains, set by other balancers (section 4.2.2).
+    pub fn all<'f>(field: &'f [u8], cookie: &'f str) -> impl Iterator<Item = Self> + 'f {
+        let pairs = field.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        pairs.filter_map(move |pair| {
             let value = pair.strip_prefix(cookie.as_bytes())?.strip_prefix(b"=")?;
             Self::parse(value)
         })
@@ -120,9 +121,11 @@ mod tests {
     #[test]
     fn a_value_survives_the_cookie_and_nonsense_does_not() {
         let id = StickyKey::from_secret(b"x").id_of("p", &url("http://a"));
-        let field = format!("a=1;lb={id} ; other=2");
-        assert_eq!(StickyId::find(field.as_bytes(), "lb"), Some(id));
-        assert_eq!(StickyId::find(field.as_bytes(), "b"), None);
+        let other = StickyKey::from_secret(b"y").id_of("p", &url("http://a"));
+        let field = format!("a=1;lb={id} ; other=2;lb=nonsense; lb={other}");
+        let all = |name| StickyId::all(field.as_bytes(), name).collect::<Vec<_>>();
+        assert_eq!(all("lb"), [id, other]);
+        assert_eq!(all("b"), []);
         for bad in [
             "",
             "lb",
@@ -131,7 +134,7 @@ mod tests {
             "lb=0123456789abcdef0123456789abcdeG",
             "xlb=1",
         ] {
-            assert_eq!(StickyId::find(bad.as_bytes(), "lb"), None, "{bad}");
+            assert_eq!(StickyId::all(bad.as_bytes(), "lb").count(), 0, "{bad}");
         }
     }
 

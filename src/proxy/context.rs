@@ -40,8 +40,10 @@ pub(super) fn client_address(peer: Client, trusted_proxies: &[IpNet], headers: &
     let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|network| network.contains(address));
     let (mut client, mut first) = (None, None);
     headers.any("x-forwarded-for", &mut |value| {
-        for element in value.split(|byte| *byte == b',') {
-            match address_of(element.trim_ascii()) {
+        let elements = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        // Empty elements do not count (RFC 9110 section 5.6.1).
+        for element in elements.filter(|element| !element.is_empty()) {
+            match address_of(element) {
                 None => (client, first) = (None, None),
                 Some(address) if is_trusted(&address) => first = first.or(Some(address)),
                 other => client = other,
@@ -151,6 +153,9 @@ mod tests {
             ("10.0.0.1", &["9.9.9.9, nonsense"], "10.0.0.1"),
             ("10.0.0.1", &["[2001:db8::1]:80"], "2001:db8::1"),
             ("10.0.0.1", &[""], "10.0.0.1"),
+            ("10.0.0.1", &["1.2.3.4,"], "1.2.3.4"),
+            ("10.0.0.1", &["1.2.3.4, ,10.0.0.7"], "1.2.3.4"),
+            ("10.0.0.1", &["1.2.3.4", ""], "1.2.3.4"),
             ("10.0.0.1", &[], "10.0.0.1"),
         ] {
             assert_eq!(client(peer, lines), expected, "{peer}: {lines:?}");

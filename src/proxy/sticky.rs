@@ -9,12 +9,13 @@ use lb_core::{
 
 use super::Incoming;
 
-/// The backend that a request's cookie means, if the pool sticks.
+/// The backend of this pool that a request's cookie means, if the pool sticks. Cookies of the same name that mean none of its
+/// backends are another balancer's, or of an earlier configuration.
 pub(super) fn asked_for(pool: &Pool, incoming: &Incoming<'_>) -> Option<StickyId> {
     let sticky = pool.config().sticky.as_ref()?;
     let mut found = None;
     incoming.headers.any("cookie", &mut |field| {
-        found = StickyId::find(field, &sticky.cookie);
+        found = StickyId::all(field, &sticky.cookie).find(|id| pool.keeps_clients(*id));
         found.is_some()
     });
     found

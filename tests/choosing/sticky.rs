@@ -41,6 +41,23 @@ fn a_client_comes_back_and_is_told_only_once() {
 }
 
 #[test]
+fn rfc_6265_4_2_2_of_several_cookies_of_one_name_that_of_this_pool_counts() {
+    let servers: [DummyServer; 3] = backends();
+    let urls: Vec<_> = servers.iter().map(DummyServer::url).collect();
+    let balancer = Balancer::start(&config(KEY, &urls));
+    let first = balancer.get("/");
+    let (pair, _) = cookie(&first);
+    let another = "srv=0123456789abcdef0123456789abcdef";
+    for cookies in [format!("{another}; {pair}"), format!("{pair}; {another}")] {
+        for _ in 0..4 {
+            let again = with_cookie(&balancer, &cookies);
+            assert_eq!(again.server(), first.server(), "{cookies}");
+            assert_eq!(again.all("Set-Cookie"), Vec::<&str>::new(), "{cookies}");
+        }
+    }
+}
+
+#[test]
 fn without_a_cookie_the_strategy_chooses() {
     let [a, b] = backends();
     let balancer = Balancer::start(&config(KEY, &urls(&[&a, &b])));
