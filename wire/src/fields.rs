@@ -17,6 +17,14 @@ pub(crate) const MOST_OPTIONS: usize = 32;
 /// compared with each of these take a tenth of a millisecond.
 pub(crate) const MOST_ANSWER_OPTIONS: usize = 256;
 
+/// Protocols in `Upgrade` at most, in a request or a response. Each that a backend switches to is compared with each that was
+/// offered, so without a bound one 101 would cost seconds; clients offer one or two.
+pub(crate) const MOST_PROTOCOLS: usize = 16;
+
+/// Names in a `Trailer` line at most that are compared with the options of `Connection`: as many as there may be trailers. The
+/// line only announces them (RFC 9110 section 6.6.2), so a longer one is left out.
+pub(crate) const MOST_ANNOUNCED: usize = 64;
+
 /// The elements of a comma-separated list, without spaces around them and without empty ones (RFC 9110 section 5.6.1).
 /// For lists of tokens: a quoted comma separates too.
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -125,8 +133,8 @@ pub(crate) fn upgrades_to_http2(value: &[u8]) -> bool {
     })
 }
 
-/// Whether each protocol of an answer's `Upgrade` value is one that the request offered, and the value names one at all (RFC
-/// 9110 section 7.8). Names are compared without case, versions where both sides give one.
+/// Whether each protocol of a response's `Upgrade` value is one that the request offered, and the value names 1 to
+/// [`MOST_PROTOCOLS`] (RFC 9110 section 7.8). Names are compared without case, versions where both sides give one.
 pub(crate) fn was_offered(value: &[u8], offered: &[u8]) -> bool {
     let parts = |protocol: &'_ [u8]| {
         let end = memchr::memchr(b'/', protocol).unwrap_or(protocol.len());
@@ -138,7 +146,7 @@ pub(crate) fn was_offered(value: &[u8], offered: &[u8]) -> bool {
         one[..name].eq_ignore_ascii_case(&other[..other_name])
             && versions.is_none_or(|(version, other_version)| one[version..] == other[other_version..])
     };
-    list(value).next().is_some()
+    (1..=MOST_PROTOCOLS).contains(&list(value).take(MOST_PROTOCOLS + 1).count())
         && list(value).all(|protocol| list(offered).any(|offer| same(protocol, offer)))
         && !upgrades_to_http2(value)
 }
@@ -245,7 +253,9 @@ mod tests {
                 "{value} {offered}"
             );
         }
+        let many = "websocket,".repeat(MOST_PROTOCOLS + 1);
         for (value, offered) in [
+            (&*many, "websocket"),
             ("", "websocket"),
             (",", "websocket"),
             ("h2c", "websocket"),

@@ -1,6 +1,6 @@
 //! What a route asks of a request beside host and path, and all of it as text.
 
-use std::fmt;
+use std::{cell::OnceCell, fmt};
 
 use super::Request;
 use crate::config::{Conditions, FieldTest, HostPattern, PathPattern, ValueTest};
@@ -14,8 +14,8 @@ impl Conditions {
             + usize::from(!self.clients.is_empty())
     }
 
-    /// Whether those beside host and path hold.
-    pub fn others_hold(&self, request: &Request<'_>) -> bool {
+    /// Whether those beside host and path hold; `query` is the request's.
+    pub fn others_hold(&self, request: &Request<'_>, query: &Parameters<'_>) -> bool {
         let client = request.client.to_canonical();
         (self.methods.is_empty()
             || self
@@ -24,7 +24,7 @@ impl Conditions {
                 .any(|method| method.as_bytes() == request.method))
             && (self.clients.is_empty() || self.clients.iter().any(|network| network.contains(&client)))
             && self.headers.iter().all(|test| holds_for_headers(test, request))
-            && self.query.iter().all(|test| holds_for_query(test, request.query))
+            && self.query.iter().all(|test| holds_for_query(test, query))
     }
 }
 
@@ -71,16 +71,50 @@ fn holds_for_headers(test: &FieldTest, request: &Request<'_>) -> bool {
     found != (test.test == ValueTest::Absent)
 }
 
-fn holds_for_query(test: &FieldTest, query: &[u8]) -> bool {
-    let found = query.split(|byte| *byte == b'&').any(|parameter| {
-        let end = parameter
-            .iter()
-            .position(|byte| *byte == b'=')
-            .unwrap_or(parameter.len());
-        let value = parameter.get(end + 1..).unwrap_or_default();
-        &parameter[..end] == test.name.as_bytes() && test.test.passes(value)
-    });
+fn holds_for_query(test: &FieldTest, query: &Parameters<'_>) -> bool {
+    let found = query
+        .named(test.name.as_bytes())
+        .any(|(_, value)| test.test.passes(value));
     found != (test.test == ValueTest::Absent)
+}
+
+/// The parameters of a query. They are taken apart once, when the first condition asks: hundreds of routes may ask, and a
+/// query may hold thousands.
+#[derive(Debug)]
+pub struct Parameters<'q> {
+    query: &'q [u8],
+    sorted: OnceCell<Vec<Parameter<'q>>>,
+}
+
+/// Name and value, as written.
+type Parameter<'q> = (&'q [u8], &'q [u8]);
+
+impl<'q> Parameters<'q> {
+    /// Those of a raw query, without its `?`.
+    pub fn new(query: &'q [u8]) -> Self {
+        Self {
+            query,
+            sorted: OnceCell::new(),
+        }
+    }
+
+    fn named<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s Parameter<'q>> {
+        let sorted = self.sorted.get_or_init(|| {
+            let parts = self.query.split(|byte| *byte == b'&');
+            let mut parameters: Vec<_> = parts.map(parameter).collect();
+            parameters.sort_by_key(|(name, _)| *name);
+            parameters
+        });
+        let first = sorted.partition_point(|(other, _)| *other < name);
+        sorted[first..]
+            .iter()
+            .take_while(move |(other, _)| *other == name)
+    }
+}
+
+fn parameter(part: &[u8]) -> Parameter<'_> {
+    let end = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
+    (&part[..end], part.get(end + 1..).unwrap_or_default())
 }
 
 /// `host a.example, path /v1, method GET`; `every request` without conditions.
@@ -190,7 +224,7 @@ mod tests {
             let test = test(name, test_of);
             (
                 holds_for_headers(&test, &request),
-                holds_for_query(&test, request.query),
+                holds_for_query(&test, &Parameters::new(request.query)),
             )
         };
         assert_eq!(holds("x-a", ValueTest::Exact("22".into())), (true, false));

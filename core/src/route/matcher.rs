@@ -21,7 +21,7 @@ use self::{
     hosts::Hosts,
     paths::{Entry, Paths},
 };
-use super::Request;
+use super::{Request, conditions::Parameters};
 use crate::config::{HostPattern, PathPattern, RouteConfig};
 
 /// All routes, compiled.
@@ -84,8 +84,13 @@ impl Matcher {
         if self.plain {
             return Some(0);
         }
-        let holds =
-            |entry: &Entry| entry.others == 0 || self.routes[entry.route as usize].when.others_hold(request);
+        let query = Parameters::new(request.query);
+        let holds = |entry: &Entry| {
+            entry.others == 0
+                || self.routes[entry.route as usize]
+                    .when
+                    .others_hold(request, &query)
+        };
         let found = self
             .hosts
             .find(request.host, |paths| paths.find(request.path, &holds));

@@ -29,6 +29,10 @@ const A_HEAD: usize = 8 * 1024;
 /// A buffer that grew larger is given back between requests.
 const KEPT: usize = 1024;
 
+/// A head that has grown this much is parsed again though no line of it has ended: a start line or a head that is too long
+/// must be refused. Parsing starts at the front each time, so this bounds the work on a head that arrives byte by byte.
+const PARSE_EVERY: usize = 2 * 1024;
+
 /// How often the kernel is asked about a client that is not read from.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -209,10 +213,11 @@ impl<S: Transport> Client<S> {
                     Poll::Ready(Ok(count)) => {
                         let worker = Rc::clone(&self.worker);
                         let scratch = worker.scratch();
-                        // A refusal must be found too, which a line's end does not announce.
-                        worth_it = self.input.is_empty()
+                        let (before, after) = (self.input.len(), self.input.len() + count);
+                        worth_it = before == 0
                             || worth_parsing(&scratch[..count])
-                            || self.input.len() + count >= limits.target_bytes as usize;
+                            || before / PARSE_EVERY != after / PARSE_EVERY
+                            || after >= limits.head_bytes as usize;
                         self.keep(&scratch[..count]);
                         // Empty lines are no request yet, and a few of them no reason to complain.
                         if begun_until.is_none() && !only_empty_lines(&self.input) {

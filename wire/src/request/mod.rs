@@ -17,7 +17,7 @@ pub use target::TargetForm;
 use crate::{
     Authority, Framing, Limits, Lines, Method, Name, Parsed, RequestError, Version,
     bytes::Span,
-    fields::{self, Coding, MOST_OPTIONS, Options},
+    fields::{self, Coding, MOST_OPTIONS, MOST_PROTOCOLS, Options},
     lines::LineFault,
 };
 use line::RequestLine;
@@ -39,7 +39,8 @@ pub struct RequestHead {
     pub framing: Framing,
     /// The client waits for 100 before it sends its body (RFC 9110 section 10.1.1). Never set without a body or in HTTP/1.0.
     pub expect_continue: bool,
-    /// The client asks for another protocol (RFC 9110 section 7.8). Never set in HTTP/1.0 or for HTTP/2.
+    /// The client asks for another protocol (RFC 9110 section 7.8). Never set in HTTP/1.0, for HTTP/2, or where more than 16 are
+    /// named: a server may ignore any upgrade.
     pub upgrade: bool,
     /// The client takes another answer on this connection (RFC 9112 section 9.3).
     pub keep_alive: bool,
@@ -219,7 +220,8 @@ struct Found {
     content_length: Option<u64>,
     chunked: bool,
     options: Options,
-    upgrade: bool,
+    /// Protocols that `Upgrade` names.
+    protocols: usize,
     upgrade_to_http2: bool,
     expect_continue: bool,
     takes_trailers: bool,
@@ -246,7 +248,7 @@ impl Found {
                 Name::TransferEncoding => found.add_coding(value, line.version)?,
                 Name::Connection => found.options.add(value),
                 Name::Upgrade => {
-                    found.upgrade |= !value.is_empty();
+                    found.protocols += fields::list(value).count();
                     found.upgrade_to_http2 |= fields::upgrades_to_http2(value);
                 }
                 Name::Te => found.takes_trailers |= fields::takes_trailers(value),
@@ -312,7 +314,10 @@ impl Found {
             version: line.version,
             framing,
             expect_continue: self.expect_continue && modern && !framing.is_empty(),
-            upgrade: self.upgrade && self.options.upgrade && modern && !self.upgrade_to_http2,
+            upgrade: (1..=MOST_PROTOCOLS).contains(&self.protocols)
+                && self.options.upgrade
+                && modern
+                && !self.upgrade_to_http2,
             keep_alive: !self.options.close && (modern || self.options.keep_alive),
             takes_trailers: self.takes_trailers && modern,
             max_forwards: self.max_forwards,

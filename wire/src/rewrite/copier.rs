@@ -1,6 +1,6 @@
 //! Copies a head in runs: lines that stay are gathered until one does not.
 
-use crate::rules::Line;
+use crate::{fields::MOST_ANNOUNCED, rules::Line};
 
 pub(super) struct Copier<'a> {
     buf: &'a [u8],
@@ -102,12 +102,16 @@ pub(super) fn canonical(digits: &[u8]) -> &[u8] {
     &digits[zeros.min(digits.len().saturating_sub(1))..]
 }
 
-/// `Trailer` without the names that will not be among the trailers; `named`: `Connection` names headers.
+/// `Trailer` without the names that will not be among the trailers; `named`: `Connection` names headers. A list too long to be
+/// compared with these is left out as a whole.
 pub(super) fn announce(copier: &mut Copier<'_>, line: &Line, lines: &crate::Lines, named: bool) {
     let buf = copier.buf;
     let passes =
         |name: &&[u8]| crate::Name::classify(name).is_free() && !(named && is_named_away(lines, buf, name));
     let value = line.value.of(buf);
+    if named && crate::fields::list(value).nth(MOST_ANNOUNCED).is_some() {
+        return copier.skip(line);
+    }
     if crate::fields::list(value).all(|name| passes(&name)) {
         return copier.tighten(line);
     }

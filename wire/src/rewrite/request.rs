@@ -80,6 +80,8 @@ struct Writer<'a> {
     id_written: bool,
     id_kept: bool,
     forwarded: Ours,
+    /// Whether the `Forwarded` lines that came can be appended to; judged once for all of them.
+    forwarded_well_formed: Option<bool>,
 }
 
 impl<'a> Writer<'a> {
@@ -99,6 +101,7 @@ impl<'a> Writer<'a> {
                 true => Ours::Wanted,
                 false => Ours::Unwanted,
             },
+            forwarded_well_formed: None,
         }
     }
 
@@ -186,9 +189,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether what came can be appended to: each line for itself, since others may read them so.
-    fn is_forwarded_well_formed(&self) -> bool {
-        let mut values = self.view.lines.of(self.view.buf, Name::Forwarded);
-        values.all(forwarded::is_well_formed)
+    fn is_forwarded_well_formed(&mut self) -> bool {
+        let view = self.view;
+        *self.forwarded_well_formed.get_or_insert_with(|| {
+            let mut values = view.lines.of(view.buf, Name::Forwarded);
+            values.all(forwarded::is_well_formed)
+        })
     }
 
     /// One line of all addresses so far and the peer's, where the first such line was.

@@ -172,7 +172,7 @@ fn naive(routes: &[Arc<RouteConfig>], request: &Request<'_>) -> Option<usize> {
         } {
             if pattern.matches(host.as_bytes())
                 && when.path.matches(request.path)
-                && when.others_hold(request)
+                && when.others_hold(request, &Parameters::new(request.query))
             {
                 let host = match pattern {
                     HostPattern::Exact(_) => (0, Reverse(0)),

@@ -170,6 +170,9 @@ fn rfc_9110_7_8_upgrades_are_named_by_connection_and_never_to_http2() {
         assert!(!head(&with(lines)).upgrade, "{lines:?}");
     }
     assert!(!head(b"GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade);
+    let offering = |count: usize| format!("Connection: upgrade\r\nUpgrade: {}", vec!["irc"; count].join(","));
+    assert!(head(&with(&offering(16))).upgrade);
+    assert!(!head(&with(&offering(17))).upgrade, "so many are ignored");
 }
 
 #[test]

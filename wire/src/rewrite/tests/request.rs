@@ -278,6 +278,7 @@ fn rfc_9110_6_6_2_only_trailers_that_go_on_are_announced() {
         ("x-hop", "X-End, X-Hop,ETag", "\r\nTrailer: X-End, ETag"),
         ("x-hop", "x-hop", ""),
         ("x", "Host, X-End, Cache-Control", "\r\nTrailer: X-End"),
+        ("x", &"X-End,".repeat(65), ""),
     ] {
         assert_eq!(
             announced(named, trailer),
