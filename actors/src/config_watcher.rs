@@ -195,19 +195,11 @@ impl Shared {
         }
         let now = tokio::time::Instant::now().into_std();
         report.notes.extend(reload_notes(&snapshot, &plan, now));
-        Ok(Planned {
-            config: Arc::new(config),
-            plan,
-            report,
-        })
+        Ok(Planned { plan, report })
     }
 
     async fn apply(&self, planned: Planned) -> ReloadReport {
-        let Planned {
-            config: next,
-            plan,
-            mut report,
-        } = planned;
+        let Planned { plan, mut report } = planned;
         if plan.is_empty() {
             report.applied = true;
             return report;
@@ -218,10 +210,7 @@ impl Shared {
                 .push("the registry is being started again; try again".to_owned());
             return report;
         };
-        let apply = ApplyPlan {
-            config: Arc::clone(&next),
-            plan: plan.clone(),
-        };
+        let apply = ApplyPlan { plan: plan.clone() };
         match timeout(APPLY_TIMEOUT, registry.send(apply)).await {
             Ok(Ok(applied)) => report.generation = applied.generation,
             Ok(Err(_)) | Err(_) => {
@@ -231,9 +220,10 @@ impl Shared {
                 return report;
             }
         }
-        (self.on_applied)(&next);
+        let applied = Arc::clone(self.registry.snapshot().config());
+        (self.on_applied)(&applied);
         report.applied = true;
-        report.notes.extend(self.first_results(&next, &plan).await);
+        report.notes.extend(self.first_results(&applied, &plan).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
         // the registry was started again, from a snapshot; the next one lets them go.
         let _restarted = timeout(APPLY_TIMEOUT, registry.send(RetireRemoved)).await;
@@ -294,9 +284,8 @@ impl Shared {
     }
 }
 
-/// A configuration that can be applied, and what that changes.
+/// What can be applied.
 struct Planned {
-    config: Arc<Config>,
     plan: ReloadPlan,
     report: ReloadReport,
 }

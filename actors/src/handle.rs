@@ -11,8 +11,9 @@ use std::{
 use actix::Addr;
 use arc_swap::{ArcSwap, Guard};
 use lb_core::{
-    config::BackendUrl,
+    config::Config,
     pool::{Ask, Backend, Lease, NoBackend, Pool, Snapshot},
+    roster::{BackendFactory, Roster},
 };
 use tokio::sync::watch;
 
@@ -33,18 +34,23 @@ struct Shared {
     published: watch::Sender<u64>,
     /// The living registry. Behind a lock, because only changes of state ask for it.
     registry: Mutex<Option<Addr<BackendRegistry>>>,
-    next_backend: AtomicU64,
+    /// Outlives registries, so that no number is given twice.
+    factory: Arc<BackendFactory>,
     restarts: AtomicU64,
     workers: usize,
 }
 
 impl RegistryHandle {
-    pub(crate) fn new(first: Snapshot, workers: usize) -> Self {
+    /// For a balancer that starts with this configuration.
+    pub(crate) fn new(config: Arc<Config>, workers: usize, now: Instant) -> Self {
+        // The shard after the workers' own is the control plane's.
+        let factory = Arc::new(BackendFactory::new(workers + 1));
+        let first = Roster::new(config, Arc::clone(&factory), now).snapshot(None);
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(first),
             published: watch::Sender::new(0),
             registry: Mutex::new(None),
-            next_backend: AtomicU64::new(1),
+            factory,
             restarts: AtomicU64::new(0),
             workers,
         };
@@ -146,9 +152,9 @@ impl RegistryHandle {
         self.shared.restarts.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn new_backend(&self, url: BackendUrl) -> Arc<Backend> {
-        let id = self.shared.next_backend.fetch_add(1, Relaxed);
-        Arc::new(Backend::new(id, url, self.shared.workers + 1))
+    /// The roster of the newest snapshot, for a registry that is started.
+    pub(crate) fn resume_roster(&self) -> Roster {
+        Roster::resume(&self.snapshot(), Arc::clone(&self.shared.factory))
     }
 
     pub(crate) fn ask_of_control_plane<'a>(&self, tried: &'a lb_core::pool::Tried) -> Ask<'a> {

@@ -13,7 +13,11 @@ use std::{
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture, fut::ready,
 };
-use lb_core::{config::HealthCheck, pool::Backend};
+use lb_core::{
+    config::HealthCheck,
+    pool::Backend,
+    roster::{NextProbe, ProbeVerdict},
+};
 
 use crate::{gate::Gate, guard::EndGuard, messages::*, probe::Prober, registry::BackendRegistry};
 
@@ -25,64 +29,57 @@ const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Probes one backend.
 pub struct HealthChecker {
-    backend: Arc<Backend>,
-    /// `None`: the backend is not probed, only its name is kept resolved.
-    settings: Option<Arc<HealthCheck>>,
-    registry: Addr<BackendRegistry>,
-    prober: Rc<dyn Prober>,
-    gate: Rc<Gate>,
+    checking: Checking,
     /// Whether the last probe failed slowly; `None` before the first.
     hung: Option<bool>,
     resolved: Option<Instant>,
-    guard: EndGuard,
+}
+
+/// What a checker is started with.
+pub(crate) struct Checking {
+    pub(crate) backend: Arc<Backend>,
+    /// `None`: the backend is not probed, only its name is kept resolved.
+    pub(crate) check: Option<Arc<HealthCheck>>,
+    pub(crate) prober: Rc<dyn Prober>,
+    pub(crate) gate: Rc<Gate>,
+    pub(crate) registry: Addr<BackendRegistry>,
+    /// Tells of an end that nobody wanted.
+    pub(crate) guard: EndGuard,
 }
 
 impl HealthChecker {
-    pub(crate) fn new(
-        backend: Arc<Backend>,
-        settings: Option<Arc<HealthCheck>>,
-        (prober, gate): (Rc<dyn Prober>, Rc<Gate>),
-        (registry, guard): (Addr<BackendRegistry>, EndGuard),
-    ) -> Self {
+    pub(crate) fn new(checking: Checking) -> Self {
         Self {
-            backend,
-            settings,
-            registry,
-            prober,
-            gate,
+            checking,
             hung: None,
             resolved: None,
-            guard,
         }
     }
 
     fn ask(&mut self, ctx: &mut Context<Self>) {
-        if !self.registry.connected() {
+        let checking = &self.checking;
+        if !checking.registry.connected() {
             // The next registry starts checkers of its own, and nobody shall ask twice.
-            self.guard.expect_end();
+            checking.guard.expect_end();
             ctx.terminate();
             return;
         }
-        let Some(settings) = self.settings.clone() else {
+        let Some(check) = checking.check.clone() else {
             self.resolve(ctx);
             ctx.run_later(RESOLVE_INTERVAL, Self::ask);
             return;
         };
-        let id = self.backend.id();
-        let registry = self.registry.clone();
-        let (prober, gate, backend) = (
-            Rc::clone(&self.prober),
-            Rc::clone(&self.gate),
-            Arc::clone(&self.backend),
-        );
-        let (hanging, check) = (self.hung == Some(true), Arc::clone(&settings));
+        let (registry, backend) = (checking.registry.clone(), Arc::clone(&checking.backend));
+        let (prober, gate) = (Rc::clone(&checking.prober), Rc::clone(&checking.gate));
+        let (hanging, settings) = (self.hung == Some(true), Arc::clone(&check));
         let ask = async move {
+            let id = backend.id();
             let report = {
                 let _turn = gate.enter(hanging).await;
                 prober.probe(backend.url(), &check).await
             };
             // One that refuses does so at once, and is no burden to others.
-            let hung = !report.ok && report.took >= check.timeout / 2;
+            let hung = report.verdict != ProbeVerdict::Passed && report.took >= check.timeout / 2;
             // Without an answer the registry is gone; the next one starts checkers of its own.
             let next = registry.send(ProbeFinished { backend: id, report }).await;
             (hung, next.unwrap_or(NextProbe::Never))
@@ -114,8 +111,14 @@ impl HealthChecker {
             return;
         }
         self.resolved = Some(Instant::now());
-        let (id, registry) = (self.backend.id(), self.registry.clone());
-        let look_up = self.prober.resolve(self.backend.url());
+        let Checking {
+            backend,
+            prober,
+            registry,
+            ..
+        } = &self.checking;
+        let (id, registry) = (backend.id(), registry.clone());
+        let look_up = prober.resolve(backend.url());
         let report = async move {
             if let Ok(addresses) = look_up.await {
                 // Lost only with the registry; the next look-up reports again.
@@ -159,7 +162,7 @@ impl Handler<StopChecker> for HealthChecker {
     type Result = ();
 
     fn handle(&mut self, _: StopChecker, ctx: &mut Self::Context) {
-        self.guard.expect_end();
+        self.checking.guard.expect_end();
         ctx.terminate();
     }
 }

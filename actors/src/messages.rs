@@ -17,23 +17,22 @@
 //! | [`Reload`] | signals, control socket -> ConfigWatcher | a signal is logged as lost; a command gets an error |
 //! | [`Stop`] | signals, control socket -> ConfigWatcher | as above; a second signal ends the process at once |
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use actix::Message;
 use lb_core::{
-    config::{Config, ReloadPlan},
+    config::ReloadPlan,
     live::Wish,
     pool::{Lease, NoBackend, Tried},
+    roster::{NextProbe, ProbeReport},
     status::{LiveReport, PoolStatus, ReloadReport},
 };
 
-/// Make `config` the running configuration; `plan` is the way there from the one that runs.
+/// Carry a plan out that was made from the running configuration.
 #[derive(Debug, Message)]
 #[rtype(result = "Applied")]
 pub struct ApplyPlan {
-    /// The configuration to run.
-    pub config: Arc<Config>,
-    /// What it changes.
+    /// What to change. It was shown as it is.
     pub plan: ReloadPlan,
 }
 
@@ -84,32 +83,6 @@ pub struct ProbeFinished {
     pub backend: u64,
     /// What came out.
     pub report: ProbeReport,
-}
-
-/// When the checker should ask again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, actix::MessageResponse)]
-pub enum NextProbe {
-    /// After the usual interval.
-    Usual,
-    /// Soon: the backend's state may be about to change.
-    Soon,
-    /// Never: the backend is gone.
-    Never,
-}
-
-/// What a probe found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeReport {
-    /// Whether the backend passed.
-    pub ok: bool,
-    /// `200 OK`, `connection refused`, …
-    pub detail: String,
-    /// How long it took.
-    pub took: Duration,
-    /// The addresses that the name has, the one that answered first; empty when it could not be resolved.
-    pub addresses: Vec<SocketAddr>,
-    /// It failed because the balancer itself has no file descriptor left: nothing is known of the backend.
-    pub ours: bool,
 }
 
 /// A name was resolved between two probes.

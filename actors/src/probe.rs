@@ -9,7 +9,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -21,10 +21,9 @@ use futures::{
 use lb_core::{
     config::{BackendUrl, CheckKind, HealthCheck, format_duration},
     health::is_out_of_files,
+    roster::{ProbeReport, ProbeVerdict},
 };
 use tokio::{net::TcpStream, time::timeout};
-
-use crate::messages::ProbeReport;
 
 /// What probes call themselves.
 pub const USER_AGENT: &str = concat!("simple-lb-health/", env!("CARGO_PKG_VERSION"));
@@ -36,14 +35,6 @@ pub trait Prober {
 
     /// One probe; it ends within the timeout of `settings`.
     fn probe(&self, url: &BackendUrl, settings: &HealthCheck) -> LocalBoxFuture<'static, ProbeReport>;
-}
-
-/// The address of a backend that is written as one.
-pub fn literal_address(url: &BackendUrl) -> Option<SocketAddr> {
-    url.host()
-        .parse::<IpAddr>()
-        .ok()
-        .map(|host| SocketAddr::new(host, url.port()))
 }
 
 type Resolution = Shared<LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>>>;
@@ -91,7 +82,7 @@ impl NetworkProber {
 
 impl Prober for NetworkProber {
     fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>> {
-        match literal_address(url) {
+        match url.literal_address() {
             Some(address) => async move { Ok(vec![address]) }.boxed_local(),
             None => self.resolution(url.host(), url.port()).boxed_local(),
         }
@@ -104,20 +95,20 @@ impl Prober for NetworkProber {
             let mut addresses = Vec::new();
             let asked = prober.ask(&url, &settings, &mut addresses);
             let result = timeout(settings.timeout, asked).await;
-            let (ok, detail, ours) = match result {
-                Ok(Ok(detail)) => (true, detail, false),
-                Ok(Err(Failure { detail, ours })) => (false, detail, ours),
+            let (verdict, detail) = match result {
+                Ok(Ok(detail)) => (ProbeVerdict::Passed, detail),
+                Ok(Err(Failure { detail, ours: true })) => (ProbeVerdict::NotAsked, detail),
+                Ok(Err(Failure { detail, ours: false })) => (ProbeVerdict::Failed, detail),
                 Err(_) => {
-                    let detail = format!("timed out after {}", format_duration(settings.timeout));
-                    (false, detail, false)
+                    let limit = format_duration(settings.timeout);
+                    (ProbeVerdict::Failed, format!("timed out after {limit}"))
                 }
             };
             ProbeReport {
-                ok,
+                verdict,
                 detail,
                 took: started.elapsed(),
                 addresses,
-                ours,
             }
         }
         .boxed_local()

@@ -13,6 +13,7 @@ use futures::{FutureExt, future::LocalBoxFuture};
 use lb_core::{
     config::{self, BackendUrl, Config, HealthCheck, ReloadPlan},
     pool::{Ask, Tried},
+    roster::{ProbeReport, ProbeVerdict},
     status::HealthStatus,
 };
 use tokio::time::{advance, pause, timeout};
@@ -102,13 +103,16 @@ impl Prober for FakeProber {
                 _ => Duration::from_millis(5),
             };
             tokio::time::sleep(takes).await;
-            let ok = answer == Answer::Good;
+            let verdict = match answer {
+                Answer::Good => ProbeVerdict::Passed,
+                Answer::Ours => ProbeVerdict::NotAsked,
+                Answer::Bad | Answer::Never | Answer::Hangs => ProbeVerdict::Failed,
+            };
             ProbeReport {
-                ok,
+                verdict,
                 detail: "fake".to_owned(),
                 took: takes,
                 addresses: Vec::new(),
-                ours: answer == Answer::Ours,
             }
         }
         .boxed_local()
@@ -179,12 +183,11 @@ impl Plane {
     }
 
     async fn apply_config(&self, next: Config) -> Applied {
-        let next = Arc::new(next);
         let plan = ReloadPlan::between(self.registry.snapshot().config(), &next);
         self.registry
             .registry()
             .unwrap()
-            .send(ApplyPlan { config: next, plan })
+            .send(ApplyPlan { plan })
             .await
             .unwrap()
     }

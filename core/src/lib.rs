@@ -9,6 +9,7 @@ pub mod health;
 pub mod live;
 pub mod pool;
 pub mod retry;
+pub mod roster;
 pub mod route;
 pub mod status;
 pub mod sticky;

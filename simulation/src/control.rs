@@ -1,5 +1,5 @@
 //! The part that the registry and its health checkers have in the real balancer: probes go out on schedule, their results
-//! go to [`Health`], what requests met is judged, and a change makes a new [`Pool`].
+//! and what requests met go to a [`Roster`], and what comes out of it makes a new pool.
 
 use std::{
     sync::Arc,
@@ -11,19 +11,18 @@ use super::{
     report::{Event, Happening, Report},
 };
 use lb_core::{
-    config::{BackendConfig, HealthCheck, PoolConfig, StrategyConfig},
-    health::{Admin, Health, Judge, Ruling, Thresholds},
-    pool::{Backend, Member, Pool, PoolState, judge},
+    config::{Config, HealthCheck, PoolConfig, StrategyConfig},
+    health::Ruling,
+    pool::{Backend, Identity, Member, Pool, Snapshot},
+    roster::{self, BackendFactory, NextProbe, ProbeReport, ProbeVerdict, Roster},
 };
 
 pub(super) struct Control {
     base: Instant,
     name: Arc<str>,
-    config: Arc<PoolConfig>,
-    members: Vec<Member>,
-    judge: Judge,
-    state: Arc<PoolState>,
-    pool: Pool,
+    roster: Roster,
+    snapshot: Snapshot,
+    pool: Arc<Pool>,
     /// Whether something changed since the pool was built.
     changed: bool,
     events: Vec<Event>,
@@ -32,29 +31,23 @@ pub(super) struct Control {
 impl Control {
     /// Every backend is there and up, as at the start of a balancer.
     pub(super) fn new(scenario: &Scenario, strategy: StrategyConfig, base: Instant) -> Self {
-        let config = Arc::new(PoolConfig {
+        let pool = PoolConfig {
             strategy,
             ..scenario.pool.clone()
-        });
-        let numbered = (1..).zip(&config.backends);
-        let members: Vec<Member> = numbered
-            .map(|(id, backend)| member(id, (&config, backend), base))
-            .collect();
-        let state = Arc::<PoolState>::default();
-        let name = Arc::clone(&scenario.name);
+        };
+        let config = Arc::new(Config::of_pool(Arc::clone(&scenario.name), pool.clone()));
+        let factory = Arc::new(BackendFactory::new(1));
+        let roster = Roster::new(config, factory, base);
+        let snapshot = roster.snapshot(None);
+        let empty = || Pool::new("".into(), Arc::new(pool), Vec::new(), Arc::default());
         Self {
-            pool: Pool::new(
-                Arc::clone(&name),
-                Arc::clone(&config),
-                members.clone(),
-                Arc::clone(&state),
-            ),
+            pool: snapshot
+                .default_pool()
+                .map_or_else(|| Arc::new(empty()), Arc::clone),
             base,
-            name,
-            config,
-            members,
-            judge: Judge::default(),
-            state,
+            name: Arc::clone(&scenario.name),
+            roster,
+            snapshot,
             changed: false,
             events: Vec::new(),
         }
@@ -69,12 +62,10 @@ impl Control {
     pub(super) fn pool(&mut self) -> &Pool {
         if self.changed {
             self.changed = false;
-            self.pool = Pool::new(
-                Arc::clone(&self.name),
-                Arc::clone(&self.config),
-                self.members.clone(),
-                Arc::clone(&self.state),
-            );
+            self.snapshot = self.roster.snapshot(Some(&self.snapshot));
+            if let Some(pool) = self.snapshot.default_pool() {
+                self.pool = Arc::clone(pool);
+            }
             self.pool.queue().call();
         }
         &self.pool
@@ -87,97 +78,95 @@ impl Control {
 
     /// All backends, in the order of the file.
     pub(super) fn members(&self) -> &[Member] {
-        &self.members
+        self.roster.members(&self.name)
     }
 
     /// How a backend is probed; `None`: it is not.
     pub(super) fn check(&self, index: usize) -> Option<&HealthCheck> {
-        self.config.backends[index].check(&self.config.health_check)
+        self.roster.check_of(number(index))
     }
 
     /// Takes the result of a probe; returns when to ask again, if at all. `luck`, from 0 to 1, becomes the jitter.
-    pub(super) fn probed(&mut self, now: Nanos, index: usize, (ok, luck): (bool, f64)) -> Option<Duration> {
+    pub(super) fn probed(
+        &mut self,
+        now: Nanos,
+        index: usize,
+        verdict: ProbeVerdict,
+        luck: f64,
+    ) -> Option<Duration> {
+        let report = ProbeReport {
+            verdict,
+            detail: String::new(),
+            took: Duration::ZERO,
+            addresses: Vec::new(),
+        };
+        let probed = self.roster.probed(number(index), report, self.clock(now));
+        self.carry_out(now, probed.events);
         let check = self.check(index)?;
-        let thresholds = Thresholds {
-            rise: check.rise,
-            fall: check.fall,
+        let pause = match probed.next {
+            NextProbe::Usual => check.interval,
+            NextProbe::Soon => check.fast_interval,
+            NextProbe::Never => return None,
         };
-        let (interval, fast, jitter) = (check.interval, check.fast_interval, check.jitter.as_fraction());
-        let clock = self.clock(now);
-        let member = &mut self.members[index];
-        let before = member.health.status();
-        let transition = member.health.observe(ok, thresholds);
-        member.note_change(before, clock);
-        if let Some(transition) = transition {
-            self.changed = true;
-            self.warm_up(index, clock);
-            self.note(now, index, Happening::Health { to: transition.to });
-            self.judge(now);
-        }
-        let pause = if self.members[index].health.is_changing() {
-            fast
-        } else {
-            interval
-        };
-        Some(pause.mul_f64(1.0 + jitter * (2.0 * luck - 1.0)))
+        Some(pause.mul_f64(1.0 + check.jitter.as_fraction() * (2.0 * luck - 1.0)))
     }
 
-    /// Whether anybody can be ejected, so that [`Control::judge`] is worth its time.
+    /// Whether anybody can be ejected, so that judging is worth its time.
     pub(super) fn judges(&self) -> bool {
-        self.config.ejection.is_some()
+        let pool = self.roster.config().pools.get(&self.name);
+        pool.is_some_and(|pool| pool.ejection.is_some())
     }
 
     /// Judges the backends by what requests met there.
     pub(super) fn judge(&mut self, now: Nanos) {
-        let clock = self.clock(now);
-        let mut members: Vec<&mut Member> = self.members.iter_mut().collect();
-        let rulings = judge(
-            &mut self.judge,
-            self.config.ejection.as_ref(),
-            &mut members,
-            clock,
-        );
-        for ruling in rulings {
-            let (Ruling::Ejected { id, .. } | Ruling::Spared { id, .. } | Ruling::Returned { id, .. }) =
-                ruling;
-            let index = id as usize - 1;
-            let what = match ruling {
-                Ruling::Ejected {
-                    why, length, count, ..
-                } => Happening::Ejected {
-                    why: why.to_string(),
-                    seconds: length.as_secs_f64(),
-                    count,
-                },
-                Ruling::Spared { why, .. } => Happening::Spared { why: why.to_string() },
-                Ruling::Returned { after, .. } => {
-                    self.warm_up(index, clock);
-                    Happening::Returned {
-                        after_seconds: after.as_secs_f64(),
-                    }
+        let events = self.roster.judge(self.clock(now));
+        self.carry_out(now, events);
+    }
+
+    /// A request has made a backend's row of failures full; returns after how long [`Control::judge_again`] is due.
+    pub(super) fn failed_in_a_row(&mut self, now: Nanos, backend: u64) -> Option<Duration> {
+        let events = self.roster.failed_in_a_row(backend, self.clock(now));
+        let pause = events.iter().find_map(|event| match event {
+            roster::Event::JudgeAgain { after, .. } => Some(*after),
+            _ => None,
+        });
+        self.carry_out(now, events);
+        pause
+    }
+
+    /// The pause after a judgement that a request asked for is over.
+    pub(super) fn judge_again(&mut self, now: Nanos) {
+        let events = self.roster.judge_again(&self.name, self.clock(now));
+        self.carry_out(now, events);
+    }
+
+    fn carry_out(&mut self, now: Nanos, events: Vec<roster::Event>) {
+        for event in events {
+            match event {
+                roster::Event::Publish(_) => self.changed = true,
+                roster::Event::Transition { backend, probed, .. } => {
+                    self.note(now, &backend, Happening::Health { to: probed });
                 }
-            };
-            self.changed |= !matches!(what, Happening::Spared { .. });
-            self.note(now, index, what);
+                roster::Event::Ruled { backend, ruling, .. } => self.note(now, &backend, happening(&ruling)),
+                // The model probes by a schedule of its own, nobody changes anything live, and `failed_in_a_row` has looked.
+                _ => {}
+            }
         }
     }
 
-    /// Begins the slow start of a backend that has just come up beside others that serve.
-    fn warm_up(&mut self, index: usize, now: Instant) {
-        let serves = |(other, member): (usize, &Member)| other != index && member.health.is_up();
-        let others_serve = self.members.iter().enumerate().any(serves);
-        let member = &mut self.members[index];
-        member.warming_since = (others_serve && member.health.is_up()).then_some(now);
-    }
-
-    fn note(&mut self, now: Nanos, backend: usize, what: Happening) {
-        if self.events.len() < Report::EVENTS {
-            self.events.push(Event {
-                at_seconds: now as f64 / 1e9,
-                backend,
-                what,
-            });
-        }
+    fn note(&mut self, now: Nanos, backend: &Identity, what: Happening) {
+        let index = self
+            .roster
+            .member(backend)
+            .map(|member| self.index_of(&member.backend));
+        let Some(backend) = index.filter(|_| self.events.len() < Report::EVENTS) else {
+            return;
+        };
+        self.events.push(Event {
+            at_seconds: now as f64 / 1e9,
+            backend,
+            what,
+        });
     }
 
     /// What happened to the backends' health.
@@ -191,20 +180,23 @@ impl Control {
     }
 }
 
-/// A backend as it is at a balancer's start.
-fn member(id: u64, (pool, config): (&PoolConfig, &BackendConfig), now: Instant) -> Member {
-    let backend = Backend::new(id, config.url.clone(), 1);
-    let rules = pool.ejection.as_ref();
-    backend.set_failures_limit(rules.and_then(|rules| rules.consecutive).unwrap_or(0));
-    let probed = config.check(&pool.health_check).is_some();
-    let mut health = if probed {
-        Health::at_start()
-    } else {
-        Health::unprobed()
-    };
-    health.set_admin(Admin::configured(config.drain, config.maintenance), probed);
-    Member {
-        probed,
-        ..Member::new(Arc::new(backend), config, health, now)
+/// The number of the backend at this place of the file: a factory's numbers begin at 1.
+fn number(index: usize) -> u64 {
+    index as u64 + 1
+}
+
+fn happening(ruling: &Ruling) -> Happening {
+    match ruling {
+        Ruling::Ejected {
+            why, length, count, ..
+        } => Happening::Ejected {
+            why: why.to_string(),
+            seconds: length.as_secs_f64(),
+            count: *count,
+        },
+        Ruling::Spared { why, .. } => Happening::Spared { why: why.to_string() },
+        Ruling::Returned { after, .. } => Happening::Returned {
+            after_seconds: after.as_secs_f64(),
+        },
     }
 }

@@ -16,7 +16,7 @@ use super::{
     tally::Tally,
     worker::{AttemptEnd, Request, Waiting},
 };
-use lb_core::{config::StrategyConfig, pool::Member};
+use lb_core::{config::StrategyConfig, pool::Member, roster::ProbeVerdict};
 
 /// Streams of random numbers; arrivals have the first.
 const REQUESTS: u64 = 2;
@@ -46,8 +46,6 @@ pub(super) struct Engine<'a> {
     pub(super) work: Random,
     probes: Random,
     pub(super) clients: Random,
-    /// What requests met was judged a moment ago because one asked for it.
-    pub(super) just_judged: bool,
     pub(super) tally: Tally,
 }
 
@@ -60,7 +58,7 @@ pub(super) enum Due {
     /// The backend is asked whether it is alive.
     ProbeBegins(usize),
     /// The probe has its result.
-    ProbeEnds(usize, bool),
+    ProbeEnds(usize, ProbeVerdict),
     /// What requests met is judged, as the registry does it twice a second.
     Judgement,
     /// A while has passed since it was judged because a request asked for it.
@@ -87,7 +85,6 @@ impl<'a> Engine<'a> {
             work: Random::new(scenario.seed, REQUESTS),
             probes: Random::new(scenario.seed, PROBES),
             clients: Random::new(scenario.seed, CLIENTS),
-            just_judged: false,
         }
     }
 
@@ -119,8 +116,8 @@ impl<'a> Engine<'a> {
             Due::AttemptEnds(request, end) => self.attempt_ends(now, request, end),
             Due::WaitEnds(request, number) => self.wait_ends(now, request, number),
             Due::ProbeBegins(backend) => self.probe(now, backend),
-            Due::ProbeEnds(backend, ok) => {
-                if let Some(pause) = self.control.probed(now, backend, (ok, self.probes.unit())) {
+            Due::ProbeEnds(backend, verdict) => {
+                if let Some(pause) = self.control.probed(now, backend, verdict, self.probes.unit()) {
                     self.agenda.note(now + nanos(pause), Due::ProbeBegins(backend));
                 }
             }
@@ -128,10 +125,7 @@ impl<'a> Engine<'a> {
                 self.control.judge(now);
                 self.agenda.note(now + nanos(TICK), Due::Judgement);
             }
-            Due::JudgementPause => {
-                self.control.judge(now);
-                self.just_judged = false;
-            }
+            Due::JudgementPause => self.control.judge_again(now),
         }
         self.serve_waiting(now);
     }
@@ -152,9 +146,12 @@ impl<'a> Engine<'a> {
         };
         let deadline = now + nanos(check.timeout);
         let answer = self.stations[backend].probe(now);
-        let ok = answer.is_some_and(|at| at <= deadline);
+        let verdict = match answer {
+            Some(at) if at <= deadline => ProbeVerdict::Passed,
+            _ => ProbeVerdict::Failed,
+        };
         let at = answer.unwrap_or(now).min(deadline);
-        self.agenda.note(at, Due::ProbeEnds(backend, ok));
+        self.agenda.note(at, Due::ProbeEnds(backend, verdict));
     }
 
     fn report(self) -> Report {

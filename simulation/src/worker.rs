@@ -16,7 +16,7 @@ use super::{
     tally::Ended,
 };
 use lb_core::{
-    pool::{AnswerHead, AnswerKind, Ask, JUDGING_PAUSE, Lease, NoBackend, Outcome, Ticket, Tried},
+    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Ticket, Tried},
     retry::{Progress, Replay},
     strategy::mix,
 };
@@ -240,10 +240,10 @@ impl Engine<'_> {
     /// Ends a lease; who has failed often enough in a row with it is judged at once, or after the same pause as in the
     /// registry.
     fn finish(&mut self, now: Nanos, lease: Lease, outcome: Outcome) {
-        let asks = lease.finish(outcome, self.control.clock(now)).is_some();
-        if asks && !std::mem::replace(&mut self.just_judged, true) {
-            self.control.judge(now);
-            self.agenda.note(now + nanos(JUDGING_PAUSE), Due::JudgementPause);
+        let asks = lease.finish(outcome, self.control.clock(now));
+        let pause = asks.and_then(|backend| self.control.failed_in_a_row(now, backend));
+        if let Some(pause) = pause {
+            self.agenda.note(now + nanos(pause), Due::JudgementPause);
         }
     }
 

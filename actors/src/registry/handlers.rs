@@ -1,37 +1,116 @@
-//! What the registry does with each message: a call, and an answer.
+//! What the registry does with each message: it asks the roster, carries out what comes of it, and replies.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use actix::{ActorContext, Handler, MessageResult, ResponseFuture};
-use lb_core::pool::{Lease, NoBackend};
+use actix::{ActorContext, Context, Handler, MessageResult, ResponseFuture};
+use lb_core::{
+    live::UnknownTarget,
+    pool::{Identity, Lease, NoBackend},
+    roster::LiveChange,
+    status::{LiveBackend, LiveReport},
+};
+use log::{info, warn};
 
-use super::BackendRegistry;
+use super::{BackendRegistry, Stopping, log_lines::TARGET, now};
 use crate::messages::*;
 
 impl Handler<ApplyPlan> for BackendRegistry {
     type Result = ResponseFuture<Applied>;
 
     fn handle(&mut self, message: ApplyPlan, ctx: &mut Self::Context) -> Self::Result {
-        let stopping = self.apply(message.config, &message.plan, ctx);
-        let generation = self.generation;
-        Box::pin(async move {
-            // An error means that the checker is gone already.
-            futures::future::join_all(stopping.iter().map(|checker| checker.send(StopChecker))).await;
-            Applied { generation }
-        })
+        let events = self.roster.apply(&message.plan, now());
+        let stopping = self.carry_out(events, ctx);
+        let generation = self.roster.generation();
+        let lines = message.plan.lines();
+        lines
+            .iter()
+            .for_each(|line| info!(target: TARGET, "generation {generation}: {line}"));
+        after_the_end_of(stopping, Applied { generation })
     }
 }
 
 impl Handler<RetireRemoved> for BackendRegistry {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: RetireRemoved, _: &mut Self::Context) -> Self::Result {
-        let stopping = self.retire(true);
-        Box::pin(async move {
-            // An error means that the checker is gone already.
-            futures::future::join_all(stopping.iter().map(|checker| checker.send(StopChecker))).await;
-        })
+    fn handle(&mut self, _: RetireRemoved, ctx: &mut Self::Context) -> Self::Result {
+        let events = self.roster.retire_removed();
+        after_the_end_of(self.carry_out(events, ctx), ())
     }
+}
+
+impl Handler<ChangeLive> for BackendRegistry {
+    type Result = ResponseFuture<LiveReport>;
+
+    fn handle(&mut self, message: ChangeLive, ctx: &mut Self::Context) -> Self::Result {
+        match self.roster.find(&message.url, message.pool.as_deref()) {
+            Err(unknown) => after_the_end_of(Stopping::new(), refusal(&unknown)),
+            Ok(targets) => {
+                let (stopping, warnings) = self.change(&targets, &message, ctx);
+                after_the_end_of(stopping, self.report(targets, warnings))
+            }
+        }
+    }
+}
+
+impl BackendRegistry {
+    /// Does what is asked, if it is more than a look; returns the checkers that are to stop, and what there is to warn of.
+    fn change(
+        &mut self,
+        targets: &[Identity],
+        message: &ChangeLive,
+        ctx: &mut Context<Self>,
+    ) -> (Stopping, Vec<String>) {
+        let Some(wish) = message.change else {
+            return Default::default();
+        };
+        let lasts = message.lasts;
+        let events = self.roster.change(targets, LiveChange { wish, lasts }, now());
+        (self.carry_out(events, ctx), self.warnings(targets))
+    }
+
+    /// What there is to warn of after a change of these backends.
+    fn warnings(&self, targets: &[Identity]) -> Vec<String> {
+        let snapshot = self.handle.snapshot();
+        let trouble = |target: &Identity| snapshot.pool(&target.pool)?.trouble();
+        let warnings: Vec<String> = targets.iter().filter_map(trouble).collect();
+        warnings
+            .iter()
+            .for_each(|warning| warn!(target: TARGET, "{warning}"));
+        warnings
+    }
+
+    fn report(&self, targets: Vec<Identity>, warnings: Vec<String>) -> LiveReport {
+        let now = now();
+        let backend = |identity: Identity| {
+            let backend = self.roster.member(&identity)?.status(now);
+            let pool = identity.pool.to_string();
+            Some(LiveBackend { pool, backend })
+        };
+        LiveReport {
+            applied: true,
+            problems: Vec::new(),
+            backends: targets.into_iter().filter_map(backend).collect(),
+            warnings,
+        }
+    }
+}
+
+fn refusal(unknown: &UnknownTarget) -> LiveReport {
+    LiveReport {
+        applied: false,
+        problems: unknown.lines(),
+        backends: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Replies when these checkers have ended: no probe of theirs is under way then.
+fn after_the_end_of<T: 'static>(stopping: Stopping, reply: T) -> ResponseFuture<T> {
+    Box::pin(async move {
+        // An error means that the checker is gone already.
+        futures::future::join_all(stopping.iter().map(|checker| checker.send(StopChecker))).await;
+        reply
+    })
 }
 
 impl Handler<Pick> for BackendRegistry {
@@ -52,10 +131,12 @@ impl Handler<GetStatus> for BackendRegistry {
 }
 
 impl Handler<ProbeFinished> for BackendRegistry {
-    type Result = NextProbe;
+    type Result = MessageResult<ProbeFinished>;
 
     fn handle(&mut self, message: ProbeFinished, ctx: &mut Self::Context) -> Self::Result {
-        self.observe(message, ctx)
+        let probed = self.roster.probed(message.backend, message.report, now());
+        self.carry_out_unasked(probed.events, ctx);
+        MessageResult(probed.next)
     }
 }
 
@@ -63,8 +144,7 @@ impl Handler<AddressesResolved> for BackendRegistry {
     type Result = ();
 
     fn handle(&mut self, message: AddressesResolved, _: &mut Self::Context) {
-        let identity = self.identities.get(&message.backend);
-        if let Some(member) = identity.and_then(|identity| self.members.get(identity)) {
+        if let Some(member) = self.roster.member_of(message.backend) {
             member.backend.set_addresses(&message.addresses);
         }
     }
@@ -85,13 +165,8 @@ impl Handler<FailedInARow> for BackendRegistry {
     type Result = ();
 
     fn handle(&mut self, message: FailedInARow, ctx: &mut Self::Context) {
-        let pool = self
-            .identities
-            .get(&message.backend)
-            .map(|(pool, _)| Arc::clone(pool));
-        if let Some(pool) = pool {
-            self.judge_now(pool, ctx);
-        }
+        let events = self.roster.failed_in_a_row(message.backend, now());
+        self.carry_out_unasked(events, ctx);
     }
 }
 
@@ -100,11 +175,8 @@ impl Handler<CheckerEnded> for BackendRegistry {
 
     fn handle(&mut self, message: CheckerEnded, ctx: &mut Self::Context) {
         self.checkers.remove(&message.backend);
-        if let Some((_, url)) = self.identities.get(&message.backend) {
-            log::error!("the health checker of {url} ended unexpectedly and is started again");
-            self.handle.note_restart();
-            self.start_checkers(ctx);
-        }
+        let events = self.roster.checker_ended(message.backend);
+        self.carry_out_unasked(events, ctx);
     }
 }
 

@@ -55,7 +55,7 @@ fn file(backends: &str) -> Arc<Config> {
 
 async fn reloaded(plane: &Plane, next: Arc<Config>) {
     let plan = ReloadPlan::between(plane.registry.snapshot().config(), &next);
-    let apply = ApplyPlan { config: next, plan };
+    let apply = ApplyPlan { plan };
     plane.registry.registry().unwrap().send(apply).await.unwrap();
 }
 

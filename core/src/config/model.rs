@@ -9,10 +9,17 @@ mod health_check;
 mod keeping;
 mod overrides;
 mod route;
+mod sole_pool;
 mod strategy;
 mod values;
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -208,6 +215,12 @@ impl BackendUrl {
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+
+    /// The address, where the host is written as one and not as a name.
+    pub fn literal_address(&self) -> Option<SocketAddr> {
+        let host = self.host.parse::<IpAddr>().ok()?;
+        Some(SocketAddr::new(host, self.port))
     }
 
     /// For the checked parser in `address`; the caller vouches for the three parts.

@@ -87,6 +87,14 @@ pub enum Ruling {
     },
 }
 
+impl Ruling {
+    /// The number of the backend that was ruled on.
+    pub fn backend(&self) -> u64 {
+        let (Self::Ejected { id, .. } | Self::Spared { id, .. } | Self::Returned { id, .. }) = self;
+        *id
+    }
+}
+
 /// Why an ejection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Return {

@@ -1,8 +1,11 @@
 //! Which backends a person means, by the URL and perhaps the pool that were typed.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use crate::config::{BackendUrl, closest, shown};
+use crate::{
+    config::{BackendUrl, closest, shown},
+    pool::Identity,
+};
 
 /// Of ten thousand backends nobody reads a list.
 const MOST_LISTED: usize = 20;
@@ -17,29 +20,25 @@ pub struct UnknownTarget {
     count: usize,
 }
 
-/// The pools in which the backend is, of all that there are: pairs of a pool's name and a backend.
+/// The backends with this URL, of all that there are: one in each pool that has it.
 ///
 /// # Errors
 /// [`UnknownTarget`] when there is none; it lists those that there are.
-pub fn find(
-    url: &str,
-    pool: Option<&str>,
-    all: &[(Arc<str>, BackendUrl)],
-) -> Result<Vec<(Arc<str>, BackendUrl)>, UnknownTarget> {
-    let wanted = |name: &str| pool.is_none_or(|pool| pool == name);
-    let here: Vec<&(Arc<str>, BackendUrl)> = all.iter().filter(|(name, _)| wanted(name)).collect();
+pub fn find(url: &str, pool: Option<&str>, all: &[Identity]) -> Result<Vec<Identity>, UnknownTarget> {
+    let wanted = |known: &&Identity| pool.is_none_or(|pool| *pool == *known.pool);
+    let here: Vec<&Identity> = all.iter().filter(wanted).collect();
     if let (Some(pool), true) = (pool, here.is_empty()) {
-        let mut pools: Vec<String> = all.iter().map(|(name, _)| name.to_string()).collect();
+        let mut pools: Vec<String> = all.iter().map(|known| known.pool.to_string()).collect();
         pools.sort_unstable();
         pools.dedup();
         return Err(unknown("pool", (pool, pool), pools));
     }
     let parsed: Option<BackendUrl> = url.parse().ok();
     let in_full = parsed.as_ref().map(ToString::to_string);
-    let found = |(_, known): &&&(Arc<str>, BackendUrl)| Some(known) == parsed.as_ref();
-    let found: Vec<_> = here.iter().filter(found).map(|&target| target.clone()).collect();
+    let found = |known: &&&Identity| Some(&known.url) == parsed.as_ref();
+    let found: Vec<Identity> = here.iter().filter(found).map(|&known| known.clone()).collect();
     if found.is_empty() {
-        let mut urls: Vec<String> = here.iter().map(|(_, known)| known.to_string()).collect();
+        let mut urls: Vec<String> = here.iter().map(|known| known.url.to_string()).collect();
         urls.sort_unstable();
         urls.dedup();
         return Err(unknown("backend", (url, in_full.as_deref().unwrap_or(url)), urls));

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    config::{self, BackendUrl, Config, ReloadPlan},
-    pool::{Backend, Member, Snapshot},
+    config::{self, Config, ReloadPlan},
+    pool::{Backend, Identity, Member, Snapshot},
 };
 
 fn backend(weight: u16, order: Order) -> BackendConfig {
@@ -162,9 +162,9 @@ proptest! {
     }
 }
 
-fn targets(all: &[(&str, &str)]) -> Vec<(Arc<str>, BackendUrl)> {
+fn targets(all: &[(&str, &str)]) -> Vec<Identity> {
     all.iter()
-        .map(|(pool, url)| ((*pool).into(), url.parse().unwrap()))
+        .map(|(pool, url)| Identity::new(&(*pool).into(), &url.parse().unwrap()))
         .collect()
 }
 
@@ -175,7 +175,7 @@ fn a_url_means_the_backend_in_every_pool_or_in_the_one_that_is_named() {
         let found = find(url, pool, &all).unwrap();
         found
             .iter()
-            .map(|(pool, url)| format!("{pool} {url}"))
+            .map(|Identity { pool, url }| format!("{pool} {url}"))
             .collect::<Vec<_>>()
     };
     assert_eq!(

@@ -15,11 +15,11 @@ use crate::{
 pub const JUDGING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Judges the members of one pool by what requests met there, and changes their health by it. `None`: nobody is ejected
-/// by this configuration. The registry calls this on a tick, and so may a simulation.
+/// by this configuration. The [roster](crate::roster) calls this on a tick.
 pub fn judge(
     judge: &mut Judge,
     rules: Option<&EjectionRules>,
-    members: &mut [&mut Member],
+    members: &mut [Member],
     now: Instant,
 ) -> Vec<Ruling> {
     let reads_traffic = rules.is_some_and(|rules| judge.wants_traffic(rules, now));
@@ -47,10 +47,11 @@ pub fn judge(
         .map(|(index, member)| (member.backend.id(), index))
         .collect();
     for ruling in &rulings {
-        let (Ruling::Returned { id, .. } | Ruling::Ejected { id, .. }) = ruling else {
+        if matches!(ruling, Ruling::Spared { .. }) {
             continue;
-        };
-        let Some(member) = places.get(id).and_then(|&index| members.get_mut(index)) else {
+        }
+        let place = places.get(&ruling.backend());
+        let Some(member) = place.and_then(|&index| members.get_mut(index)) else {
             continue;
         };
         member.since = now;

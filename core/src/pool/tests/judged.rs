@@ -210,10 +210,7 @@ fn an_ejected_backend_gets_nothing_and_comes_back() {
         );
     }
     let (mut judge_of_pool, rules, now) = (Judge::default(), EjectionRules::default(), Instant::now());
-    let mut rule = |members: &mut Vec<Member>, now| {
-        let mut all: Vec<&mut Member> = members.iter_mut().collect();
-        judge(&mut judge_of_pool, Some(&rules), &mut all, now)
-    };
+    let mut rule = |members: &mut Vec<Member>, now| judge(&mut judge_of_pool, Some(&rules), members, now);
     assert!(matches!(
         rule(&mut members, now)[..],
         [Ruling::Ejected { count: 1, .. }]
