@@ -105,6 +105,10 @@ fn word(word: &str) -> String {
     if bare.len() == 32 && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return word.replace(bare, "#");
     }
+    // An id in JSON is a part of a word, and may begin with a letter.
+    let is_id = |part: &&str| part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts = word.split('"').map(|part| if is_id(&part) { "0" } else { part });
+    let word = parts.collect::<Vec<_>>().join("\"");
     let mut shape = String::new();
     let mut in_figure = false;
     for character in word.chars() {
