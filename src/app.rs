@@ -12,7 +12,6 @@ use std::{
 };
 
 use actix_rt::System;
-use actix_server::ServerHandle;
 use lb_actors::{
     config_watcher::WatcherHandle,
     control_plane::{self, ControlPlane},
@@ -28,9 +27,15 @@ use tokio::sync::watch;
 
 use crate::{
     control::{Claim, ControlServer, ControlState},
-    front::{self, FrontWorker},
-    lane::{handler, wire::WireLane},
-    listener::{self, Accepted},
+    front::{
+        FrontWorker,
+        h1::{self, Streamed},
+    },
+    lane::{
+        handler::{self, HandlerWorker},
+        wire::WireLane,
+    },
+    listener::{self, Serve, Server},
     proxy::Worker,
     telemetry::{Traffic, count_panics, set_log_level},
 };
@@ -41,14 +46,7 @@ const FIRST_PROBES: Duration = Duration::from_secs(5);
 /// Added to the probe timeout, so that a backend that hangs is known to be down when the start is announced.
 const PROBE_GRACE: Duration = Duration::from_millis(250);
 
-/// Between no longer accepting and stopping the workers: connections that were accepted have reached their worker by
-/// then, where the framework would drop those that have not.
-const HANDOVER: Duration = Duration::from_millis(50);
-
-/// actix-server cuts connections when its own timeout is over, which is fixed at the start; ours can be reloaded.
-const FRAMEWORK_NEVER_CUTS_SECONDS: u64 = 365 * 24 * 3600;
-
-/// actix-server's default for one worker.
+/// As actix-server's default for one worker.
 const CONNECTIONS_PER_WORKER: usize = 25_600;
 
 /// File descriptors that are kept for probes, the control socket, logs and the runtime.
@@ -60,14 +58,6 @@ pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
     usize::try_from(share)
         .unwrap_or(usize::MAX)
         .clamp(1, CONNECTIONS_PER_WORKER)
-}
-
-/// Who accepts connections and has the workers.
-enum Server {
-    /// actix-server, under the handler lane.
-    Framework(ServerHandle),
-    /// Our own, under the wire lane.
-    Own(listener::Server),
 }
 
 /// A balancer that is about to run.
@@ -86,26 +76,6 @@ pub struct Running {
     control_plane: ControlPlane,
     control: Option<(ControlServer, Claim)>,
     stop: watch::Receiver<Option<String>>,
-}
-
-impl Server {
-    async fn stop_accepting(&mut self) {
-        match self {
-            Self::Framework(server) => {
-                server.pause().await;
-                tokio::time::sleep(HANDOVER).await;
-            }
-            Self::Own(server) => server.close_listeners().await,
-        }
-    }
-
-    /// Waits until every connection has ended.
-    async fn drain(&self) {
-        match self {
-            Self::Framework(server) => server.stop(true).await,
-            Self::Own(server) => server.until_idle().await,
-        }
-    }
 }
 
 impl Balancer {
@@ -172,14 +142,10 @@ impl Balancer {
             let index = next_worker.fetch_add(1, Relaxed);
             Worker::new(index, registry.clone(), Arc::clone(&traffic))
         };
-        let server = match lane {
-            Lane::Handler => handler_server(self.sockets, (workers, connections), worker)?,
-            Lane::Wire => Server::Own(listener::Server::start(
-                self.sockets,
-                (workers, connections),
-                move |_| wire_service(worker()),
-            )?),
-        };
+        let server = Server::start(self.sockets, (workers, connections), move |_| {
+            lane_service(lane, worker())
+        })
+        .await?;
         Ok(Running {
             state,
             server,
@@ -208,8 +174,8 @@ impl Running {
         traffic.drain();
         let finished_before = traffic.finished();
         let timeout = self.state.registry.snapshot().config().shutdown_timeout;
-        self.server.stop_accepting().await;
-        let drained = tokio::time::timeout(timeout, self.server.drain()).await;
+        self.server.close_listeners().await;
+        let drained = tokio::time::timeout(timeout, self.server.until_idle()).await;
         let report = StopReport {
             finished: traffic.finished().saturating_sub(finished_before),
             cut: if drained.is_err() { traffic.in_flight() } else { 0 },
@@ -221,9 +187,7 @@ impl Running {
             "stopped: {} requests finished since the stop began, {} cut",
             report.finished, report.cut
         );
-        if let Server::Own(server) = self.server {
-            server.stop().await;
-        }
+        self.server.stop().await;
         self.control_plane.stop().await;
         self.state.stopped.send_replace(Some(report.clone()));
         if let Some((control, claim)) = self.control {
@@ -234,34 +198,19 @@ impl Running {
     }
 }
 
-/// What serves the connections of one worker thread over the wire lane.
-pub(crate) fn wire_service(worker: Worker) -> impl Fn(Accepted) {
+/// What serves the connections of one worker thread.
+///
+/// # Errors
+/// When the lane cannot be made.
+pub(crate) fn lane_service(lane: Lane, worker: Worker) -> std::io::Result<Serve> {
     let worker = FrontWorker::start(worker);
-    front::h1::service(Rc::clone(&worker), WireLane::new(worker))
-}
-
-fn handler_server(
-    sockets: Vec<TcpListener>,
-    (workers, connections): (usize, usize),
-    worker: impl Fn() -> Worker + Send + Sync + 'static,
-) -> std::io::Result<Server> {
-    let worker = Arc::new(worker);
-    let mut server = actix_server::Server::build()
-        .workers(workers)
-        .disable_signals()
-        .max_concurrent_connections(connections)
-        .shutdown_timeout(FRAMEWORK_NEVER_CUTS_SECONDS);
-    let stop = server.graceful_shutdown_signal();
-    for socket in sockets {
-        let (worker, stop) = (Arc::clone(&worker), stop.clone());
-        server = server.listen("clients", socket, move || {
-            handler::service(Rc::new(worker()), stop.clone())
-        })?;
-    }
-    let server = server.run();
-    let handle = server.handle();
-    actix_rt::spawn(server);
-    Ok(Server::Framework(handle))
+    Ok(match lane {
+        Lane::Wire => Box::new(h1::service(Rc::clone(&worker), WireLane::new(worker))),
+        Lane::Handler => {
+            let service = handler::service(HandlerWorker::new(Rc::clone(&worker)))?;
+            Box::new(h1::service(worker, Streamed(service)))
+        }
+    })
 }
 
 fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<(ControlServer, Claim)> {

@@ -1,6 +1,5 @@
-//! Clients that actix-http alone would mistake, through the handler lane. What the guard on their side does in detail is tested
-//! beside it, in `src/lane/handler/guard/tests.rs`; the conformance tests that hold on this lane too are run by
-//! `handler_lane.rs`.
+//! Clients that a framework's own server would mistake, through the handler lane: the front reads them for both lanes. The
+//! conformance tests that hold on this lane too are run by `handler_lane.rs`.
 
 use crate::{
     conformance::exchange::{GET, OK, Play},
@@ -145,7 +144,7 @@ fn hops_are_counted_and_end_here() {
     ] {
         play.client = play.balancer.peer();
         play.client.send(format!(
-            "{method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n"
+            "{method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nConnection: close\r\n\r\n"
         ));
         let head = play.client.read_head();
         assert_eq!(
@@ -165,7 +164,7 @@ fn what_only_the_framework_refuses_is_refused_in_our_words() {
     let answer = ask(&balancer, "GET /\"<>` HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
     assert!(
-        answer.contains("\r\nX-Request-Id: ") && answer.contains("\r\n\r\n400 Bad Request: "),
+        answer.contains("\r\nx-request-id: ") && answer.contains("\r\n\r\n400 Bad Request: "),
         "{answer}"
     );
     assert_eq!(recorder.take(), []);

@@ -3,10 +3,9 @@
 use std::{os::unix::fs::OpenOptionsExt, time::Duration};
 
 use dummy_servers::{Behaviour, DummyServer, body_byte};
-use lb_core::config::Lane;
 use rustix::{fs::OFlags, process::Signal};
 
-use crate::harness::{Balancer, Client, Process, backends, lane::lane, pause, wait_until};
+use crate::harness::{Balancer, Client, Process, backends, pause, wait_until};
 
 /// A balancer that is in the middle of a download of three seconds.
 fn downloading(backend: &DummyServer, more: &str) -> (Balancer, Client) {
@@ -147,10 +146,6 @@ fn a_stop_does_not_wait_for_a_reload_that_waits_for_a_probe() {
 
 #[test]
 fn who_has_connected_when_a_stop_begins_is_answered() {
-    // The framework's acceptor, under the handler lane, leaves whoever waits in the listener's queue to a reset.
-    if lane() == Lane::Handler {
-        return;
-    }
     let [backend] = backends();
     let (mut balancer, mut download) = downloading(&backend, "");
     let mut connected = balancer.connect();

@@ -6,9 +6,7 @@ use lb_core::config::{
 };
 
 use crate::{
-    app,
-    lane::handler,
-    listener,
+    app, listener,
     proxy::{FailureLog, RequestId},
 };
 
@@ -109,19 +107,11 @@ fn routes(config: &Config) -> Vec<(String, String)> {
     rows
 }
 
-/// What the framework limits further is shown as it is, not as the file has it.
 fn limits(config: &Config) -> Vec<(String, String)> {
     let limits = &config.limits;
-    let (header_size, header_count) = match config.lane {
-        Lane::Handler => (
-            limits.header_size.min(handler::LARGEST_HEAD),
-            limits.header_count.min(handler::MOST_LINES),
-        ),
-        Lane::Wire => (limits.header_size, limits.header_count),
-    };
     vec![
-        row("limits.header_size", header_size.to_string()),
-        row("limits.header_count", header_count.to_string()),
+        row("limits.header_size", limits.header_size.to_string()),
+        row("limits.header_count", limits.header_count.to_string()),
         row("limits.body_size", or_none(limits.body_size)),
         row("limits.connections", or_none(limits.connections)),
         row(

@@ -13,7 +13,7 @@ use std::{
 use lb_core::config::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
 
-pub use self::server::{Accepted, Server};
+pub use self::server::{Accepted, Serve, Server};
 
 /// Connections that wait to be accepted; the kernel's `net.core.somaxconn` bounds it further. Enough for a burst of
 /// 5,000 clients, where the usual 128 would drop most of them.

@@ -20,6 +20,8 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
+use crate::proxy::{Connection, Scheme};
+
 use super::{
     BACKLOG,
     seats::{Seat, Seats},
@@ -39,14 +41,71 @@ const THREAD_END: Duration = Duration::from_secs(1);
 pub struct Accepted {
     /// Its socket.
     pub stream: TcpStream,
-    /// The client's address.
-    pub peer: SocketAddr,
+    /// What is known of it.
+    pub connection: Connection,
     /// Its place at this worker.
     pub seat: Seat,
 }
 
 /// What may cross to another worker.
 type Handed = (std::net::TcpStream, SocketAddr, Seat);
+
+/// What serves the connections of one worker thread.
+pub type Serve = Box<dyn Fn(Accepted)>;
+
+/// A worker that is being started, on its own thread.
+struct Started {
+    index: usize,
+    seats: Arc<Seats>,
+    others: Vec<mpsc::UnboundedSender<Handed>>,
+    accepting: watch::Receiver<bool>,
+}
+
+impl Started {
+    /// Takes what others hand over, and accepts on its sockets.
+    fn run(
+        self,
+        serve: Serve,
+        receiver: mpsc::UnboundedReceiver<Handed>,
+        sockets: Vec<(TcpListener, oneshot::Sender<()>)>,
+    ) -> io::Result<()> {
+        let serve: Rc<dyn Fn(Accepted)> = Rc::from(serve);
+        let mut listeners = Vec::with_capacity(sockets.len());
+        for (socket, ended) in sockets {
+            listeners.push((listen(socket)?, ended));
+        }
+        for (listener, ended) in listeners {
+            let acceptor = Acceptor {
+                worker: self.index,
+                seats: Arc::clone(&self.seats),
+                others: self.others.clone(),
+                serve: Rc::clone(&serve),
+                no_seat: Shortage::default(),
+                no_resources: Shortage::default(),
+            };
+            let accepting = self.accepting.clone();
+            actix_rt::spawn(async move {
+                acceptor.run(listener, accepting).await;
+                // Nobody waits for it before a stop.
+                let _ = ended.send(());
+            });
+        }
+        actix_rt::spawn(take_over(receiver, serve));
+        Ok(())
+    }
+}
+
+/// A listener of which the runtime says when a connection waits.
+type Listening = AsyncFd<mio::net::TcpListener>;
+
+fn listen(socket: TcpListener) -> io::Result<Listening> {
+    let listener = mio::net::TcpListener::from_std(socket);
+    #[expect(
+        deprecated,
+        reason = "unsound only for types whose descriptor changes; what replaces it is unsafe"
+    )]
+    AsyncFd::with_interest(listener, Interest::READABLE)
+}
 
 /// Running workers.
 pub struct Server {
@@ -58,67 +117,79 @@ pub struct Server {
 
 impl Server {
     /// Starts `workers` threads that take `connections` each. On each, `start` is called with the worker's number and
-    /// gives what serves its connections.
+    /// gives what serves its connections. Returns when all of them accept.
     ///
     /// # Errors
-    /// When a thread cannot be started or a socket not be taken over.
-    pub fn start<F, S>(
+    /// When a thread or what serves its connections cannot be started, or a socket not be taken over. Nothing is left
+    /// running then.
+    pub async fn start<F>(
         sockets: Vec<TcpListener>,
         (workers, connections): (usize, usize),
         start: F,
     ) -> io::Result<Self>
     where
-        F: Fn(usize) -> S + Send + Sync + 'static,
-        S: Fn(Accepted) + 'static,
+        F: Fn(usize) -> io::Result<Serve> + Send + Sync + 'static,
     {
         let workers = workers.max(1);
-        let start = Arc::new(start);
-        let seats = Seats::new(workers, connections);
-        let accepting = watch::Sender::new(true);
+        let mut server = Self {
+            arbiters: Vec::with_capacity(workers),
+            seats: Seats::new(workers, connections),
+            accepting: watch::Sender::new(true),
+            acceptors: Vec::with_capacity(sockets.len()),
+        };
+        match server.start_workers(sockets, workers, Arc::new(start)).await {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                server.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_workers<F>(
+        &mut self,
+        sockets: Vec<TcpListener>,
+        workers: usize,
+        start: Arc<F>,
+    ) -> io::Result<()>
+    where
+        F: Fn(usize) -> io::Result<Serve> + Send + Sync + 'static,
+    {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::unbounded_channel::<Handed>()).unzip();
         let mut listening: Vec<Vec<(TcpListener, oneshot::Sender<()>)>> = Vec::new();
         listening.resize_with(workers, Vec::new);
-        let mut acceptors = Vec::with_capacity(sockets.len());
         for (index, socket) in sockets.into_iter().enumerate() {
             socket.set_nonblocking(true)?;
             let (ended, end) = oneshot::channel();
             listening[index % workers].push((socket, ended));
-            acceptors.push(end);
+            self.acceptors.push(end);
         }
-        let mut arbiters = Vec::with_capacity(workers);
+        let mut started = Vec::with_capacity(workers);
         for (index, (receiver, sockets)) in receivers.into_iter().zip(listening).enumerate() {
             let arbiter = Arbiter::try_new()?;
-            let (start, seats, senders) = (Arc::clone(&start), Arc::clone(&seats), senders.clone());
-            let accepting = accepting.subscribe();
+            let worker = Started {
+                index,
+                seats: Arc::clone(&self.seats),
+                others: senders.clone(),
+                accepting: self.accepting.subscribe(),
+            };
+            let start = Arc::clone(&start);
+            let (tell, told) = oneshot::channel();
             arbiter.spawn_fn(move || {
-                let serve: Rc<dyn Fn(Accepted)> = Rc::new(start(index));
-                actix_rt::spawn(take_over(receiver, Rc::clone(&serve)));
-                for (socket, ended) in sockets {
-                    let acceptor = Acceptor {
-                        worker: index,
-                        seats: Arc::clone(&seats),
-                        others: senders.clone(),
-                        serve: Rc::clone(&serve),
-                        no_seat: Shortage::default(),
-                        no_resources: Shortage::default(),
-                    };
-                    let accepting = accepting.clone();
-                    actix_rt::spawn(async move {
-                        acceptor.run(socket, accepting).await;
-                        // Nobody waits for it before a stop.
-                        let _ = ended.send(());
-                    });
-                }
+                let result = start(index).and_then(|serve| worker.run(serve, receiver, sockets));
+                // Nobody waits for it where another worker has failed.
+                let _ = tell.send(result);
             });
-            arbiters.push(arbiter);
+            self.arbiters.push(arbiter);
+            started.push(told);
         }
-        Ok(Self {
-            arbiters,
-            seats,
-            accepting,
-            acceptors,
-        })
+        for told in started {
+            // An error: it panicked, and has said so.
+            told.await
+                .unwrap_or_else(|_| Err(io::Error::other("a worker ended while it started")))?;
+        }
+        Ok(())
     }
 
     /// Stops accepting: takes what has connected so far, then closes the listeners.
@@ -163,7 +234,12 @@ async fn take_over(mut receiver: mpsc::UnboundedReceiver<Handed>, serve: Rc<dyn 
 fn serve_here((stream, peer, seat): Handed, serve: &dyn Fn(Accepted)) {
     // Fails only when the runtime is out of resources; the connection is closed then.
     if let Ok(stream) = TcpStream::from_std(stream) {
-        serve(Accepted { stream, peer, seat });
+        let connection = Connection::new(peer, Scheme::Http);
+        serve(Accepted {
+            stream,
+            connection,
+            seat,
+        });
     }
 }
 
@@ -195,17 +271,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(mut self, socket: TcpListener, mut accepting: watch::Receiver<bool>) {
-        let listener = mio::net::TcpListener::from_std(socket);
-        #[expect(
-            deprecated,
-            reason = "unsound only for types whose descriptor changes; what replaces it is unsafe"
-        )]
-        let registered = AsyncFd::with_interest(listener, Interest::READABLE);
-        let listener = match registered {
-            Ok(listener) => listener,
-            Err(error) => return warn!("cannot accept connections: {error}"),
-        };
+    async fn run(mut self, listener: Listening, mut accepting: watch::Receiver<bool>) {
         {
             let closing = accepting.wait_for(|accepting| !accepting);
             let accept = self.accept(&listener);
@@ -223,7 +289,7 @@ impl Acceptor {
         }
     }
 
-    async fn accept(&mut self, listener: &AsyncFd<mio::net::TcpListener>) {
+    async fn accept(&mut self, listener: &Listening) {
         loop {
             if self.seats.are_full() {
                 self.wait_for_a_seat().await;

@@ -64,6 +64,26 @@ impl ClientBody {
         }
     }
 
+    /// As [`take`](Self::take), for a body that goes on in another framing: its data is appended to `data`.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_data(&mut self, bytes: &[u8], data: &mut Vec<u8>) -> Result<usize, ProxyError> {
+        let mut count = 0;
+        while count < bytes.len() && !self.filter.is_done() {
+            let piece = self.filter.step(&bytes[count..]);
+            let piece = piece.map_err(|error| ProxyError::ClientBody(error.to_string()))?;
+            self.content += piece.data.len() as u64;
+            data.extend_from_slice(&bytes[count..][piece.data]);
+            count += piece.consumed;
+        }
+        self.taken += count as u64;
+        match self.limit {
+            Some(limit) if self.content > limit.bytes() => Err(ProxyError::BodyTooLarge(limit)),
+            _ => Ok(count),
+        }
+    }
+
     /// What goes on of `taken`, the bytes that were taken last.
     pub fn passes<'a>(&'a self, taken: &'a [u8]) -> &'a [u8] {
         self.instead.as_deref().unwrap_or(taken)
@@ -91,6 +111,24 @@ mod tests {
         assert_eq!(body.take(b"5\r\nhello\r\n").ok(), Some(10));
         assert!(matches!(body.take(b"1\r\n!"), Err(ProxyError::BodyTooLarge(_))));
     }
+
+    #[test]
+    fn data_is_taken_out_of_its_chunks() {
+        let bytes = b"5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nX-End: 1\r\n\r\nGET";
+        for cut in 0..bytes.len() {
+            let mut body = ClientBody::new(Framing::Chunked, Vec::new(), None);
+            let mut data = Vec::new();
+            let first = body.take_data(&bytes[..cut], &mut data).unwrap_or_default();
+            let second = body.take_data(&bytes[first..], &mut data).unwrap_or_default();
+            assert_eq!(
+                (first + second, &*data),
+                (bytes.len() - 3, &b"hello!"[..]),
+                "{cut}"
+            );
+            assert!(body.is_done());
+        }
+    }
+
     #[test]
     fn what_ends_here_does_not_go_on() {
         let mut body = ClientBody::new(Framing::Chunked, b"x-hop".to_vec(), None);

@@ -65,6 +65,7 @@ mod tests {
             query,
             headers: &headers,
             peer: Client::new(IpAddr::from([10, 0, 0, 1]), &[]),
+            scheme: crate::proxy::Scheme::Http,
             id: &RequestId::new(None, 0),
         };
         hash_key(of, &incoming, IpAddr::from([192, 0, 2, 7]))

@@ -3,7 +3,7 @@
 use lb_core::config::{self, ByteSize, Config};
 use lb_wire::{Framing, Limits, Method, RequestView};
 
-use super::{RequestId, wants_json};
+use super::{RequestId, Scheme, wants_json};
 
 /// The configured limits, as the parser has them.
 pub fn head_limits(limits: &config::Limits) -> Limits {
@@ -39,16 +39,22 @@ pub enum Refusal {
     Trace(Vec<u8>),
 }
 
-/// Whether a request is not forwarded. `trusted`, asked where it matters: its sender is one of the configured proxies.
-pub fn refusal(view: &RequestView<'_>, config: &Config, trusted: impl FnOnce() -> bool) -> Option<Refusal> {
+/// Whether a request that came over a connection of this scheme is not forwarded. `trusted`, asked where it matters: its sender is one of the configured proxies.
+pub fn refusal(
+    (view, scheme): (&RequestView<'_>, Scheme),
+    config: &Config,
+    trusted: impl FnOnce() -> bool,
+) -> Option<Refusal> {
     let head = view.head;
     let too_large =
         |limit: ByteSize| matches!(head.framing, Framing::Length(length) if length > limit.bytes());
     let (status, reason) = match head.method {
         Method::Connect => (405, "CONNECT is not allowed here"),
         Method::Trace if !config.allow_trace => (405, "TRACE is not allowed here"),
-        // RFC 9110 section 7.4: only who ended TLS for us can know that it was https.
-        _ if head.https && !trusted() => (421, "the request's target is https, and the connection is not"),
+        // RFC 9110 section 7.4: only a proxy that ended TLS for us can know that it was https.
+        _ if head.https && scheme == Scheme::Http && !trusted() => {
+            (421, "the request's target is https, and the connection is not")
+        }
         // RFC 9110 section 7.6.2: answered as by the last recipient.
         Method::Options if head.max_forwards == Some(0) => return Some(Refusal::Options),
         Method::Trace if head.max_forwards == Some(0) => {

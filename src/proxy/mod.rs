@@ -1,6 +1,7 @@
 //! What a request needs whatever lane carries it: who sent it, how its failures are judged, what an error answer says.
 
 mod client_body;
+mod connection;
 mod context;
 mod error;
 mod error_answer;
@@ -16,6 +17,7 @@ mod worker;
 use std::time::Duration;
 
 pub use client_body::ClientBody;
+pub use connection::{Connection, Scheme};
 pub use context::{Client, RequestId};
 pub use error::{Fault, Phase, ProxyError, TimeLimit};
 pub use error_answer::{ErrorAnswer, NO_FURTHER, reason_phrase, wants_json};

@@ -18,7 +18,7 @@ use lb_core::{
 };
 use lb_wire::Authority;
 
-use super::{Client, ProxyError, RequestId, context::client_address, hash_key::hash_key, sticky};
+use super::{Client, ProxyError, RequestId, Scheme, context::client_address, hash_key::hash_key, sticky};
 
 /// A request's head.
 pub struct Incoming<'a> {
@@ -36,6 +36,8 @@ pub struct Incoming<'a> {
     pub peer: Client,
     /// Its id.
     pub id: &'a RequestId,
+    /// What the connection speaks.
+    pub scheme: Scheme,
 }
 
 /// What becomes of a request.
@@ -263,7 +265,7 @@ fn answer(
 
 /// What the client speaks: of a trusted proxy's connection to it only that proxy knows.
 fn scheme(incoming: &Incoming<'_>) -> &'static str {
-    let mut scheme = "http";
+    let mut scheme = incoming.scheme.as_str();
     if incoming.peer.trusted {
         // Of several lines the last: the nearest proxy's, which is the one that goes on.
         incoming.headers.any("x-forwarded-proto", &mut |value| {

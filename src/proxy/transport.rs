@@ -23,12 +23,13 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
     /// own buffer, which grows, does not show that the peer has read; acknowledgements do.
     fn give_up_after(&self, silence: Duration);
 
-    /// Sends what the kernel has room for, whatever the runtime believes. The kernel calls a socket writable only when a
-    /// third of its buffer is free, which can be a megabyte; room of any size shows that the peer has read.
+    /// Writes what there is room for, whatever the runtime believes; how many of `bytes` were taken. The kernel calls a socket
+    /// writable only when a third of its buffer is free, which can be a megabyte; room of any size shows that the peer has
+    /// read. The stream itself writes, so that a stream of records can write what it holds back first.
     ///
     /// # Errors
     /// `WouldBlock` where there is no room at all.
-    fn send_at_once(&self, bytes: &[u8]) -> std::io::Result<usize>;
+    fn write_now(&mut self, bytes: &[u8]) -> std::io::Result<usize>;
 }
 
 /// What a look at a peer shows.
@@ -71,7 +72,7 @@ impl Transport for tokio::net::TcpStream {
         }
     }
 
-    fn send_at_once(&self, bytes: &[u8]) -> std::io::Result<usize> {
-        socket2::SockRef::from(self).send(bytes)
+    fn write_now(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        socket2::SockRef::from(&*self).send(bytes)
     }
 }

@@ -14,7 +14,7 @@ use lb_core::{
 };
 
 use super::FailureLog;
-use crate::{telemetry::Traffic, upstream::UpstreamClients};
+use crate::telemetry::Traffic;
 
 /// What a request brings to the choice of its backend.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,6 @@ pub struct Worker {
     pub registry: RegistryHandle,
     /// What is counted of requests.
     pub traffic: Arc<Traffic>,
-    /// Its connections to backends.
-    pub upstream: UpstreamClients,
     /// Its failure lines.
     pub failures: FailureLog,
 }
@@ -59,7 +57,6 @@ impl Worker {
             index,
             registry,
             traffic,
-            upstream: UpstreamClients::default(),
             failures: FailureLog::new(Instant::now()),
         }
     }

@@ -17,6 +17,8 @@ use awc::http::Uri;
 use futures::future::LocalBoxFuture;
 use lb_core::pool::Backend;
 
+use crate::proxy::Transport;
+
 use super::{
     backends::Backends,
     guarded::{Guarded, Shared},
@@ -50,7 +52,7 @@ impl Service<ConnectInfo<Uri>> for Connect {
             // Nobody waits for it any more.
             let backend = backend.ok_or(ConnectError::Unresolved)?;
             let stream = connect(&backend, timeout).await.map_err(ConnectError::Io)?;
-            let ask = |stream: &TcpStream, bytes: &[u8]| socket2::SockRef::from(stream).send(bytes);
+            let ask = |stream: &mut TcpStream, bytes: &[u8]| stream.write_now(bytes);
             let guarded = Box::new(Guarded::new(stream, shared).asking(ask));
             Ok(Connection::new(info.request().clone(), guarded))
         })

@@ -40,7 +40,7 @@ pub use message::{Framing, Method, Parsed, Version};
 pub use request::{Glimpse, RequestHead, RequestView, TargetForm, only_empty_lines, parse_request};
 pub use response::{Asked, ResponseHead, ResponseView, parse_response};
 pub use rewrite::{
-    AddedLines, AnswerContext, BodyPlan, ClientAddress, ForwardContext, LineEdits, RequestEdits,
-    replace_host, write_plain_request_head, write_request_head, write_response_head,
+    AddedLines, AnswerContext, BodyPlan, ClientAddress, ForwardContext, LineEdits, MadeBody, MadeHead,
+    MadeLength, RequestEdits, replace_host, write_made_head, write_request_head, write_response_head,
 };
 pub use rules::Name;

@@ -51,7 +51,7 @@ impl Backlog {
     }
 
     /// Sends what finds room, whatever the runtime believes: `true` when any did, so that the peer is slow but not stalled.
-    pub(crate) fn nudge(&mut self, to: &impl Transport) -> io::Result<bool> {
+    pub(crate) fn nudge(&mut self, to: &mut impl Transport) -> io::Result<bool> {
         let sent = nudge(to, &self.bytes[self.sent..])?;
         self.sent += sent;
         if self.is_empty() {
@@ -121,11 +121,11 @@ pub(crate) fn poll_send<W: AsyncWrite + Unpin>(
 }
 
 /// Sends what finds room of `bytes`, whatever the runtime believes.
-pub(crate) fn nudge(to: &impl Transport, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn nudge(to: &mut impl Transport, bytes: &[u8]) -> io::Result<usize> {
     if bytes.is_empty() {
         return Ok(0);
     }
-    match to.send_at_once(bytes) {
+    match to.write_now(bytes) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         sent => sent,
     }

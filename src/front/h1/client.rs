@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -11,15 +10,13 @@ use std::{
 };
 
 use lb_core::config;
-use lb_wire::{
-    ClientAddress, Parsed, RequestError, RequestHead, only_empty_lines, parse_request, worth_parsing,
-};
+use lb_wire::{Parsed, RequestError, RequestHead, only_empty_lines, parse_request, worth_parsing};
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::backlog::Backlog;
 use crate::{
     front::{FrontWorker, READ_SIZE, Timer},
-    proxy::{FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, Transport, head_limits},
+    proxy::{Connection, FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, Transport, head_limits},
 };
 
 /// Bytes of a read that looks for a request. What comes of a body together with the head is copied, twice; the rest of it is
@@ -41,8 +38,7 @@ pub struct Client<S> {
     pub(crate) stream: S,
     pub(crate) worker: Rc<FrontWorker>,
     pub(crate) timer: Timer,
-    pub(crate) peer: SocketAddr,
-    pub(crate) address: ClientAddress,
+    pub(crate) connection: Connection,
     /// Read and not used: the head being answered is not among it.
     pub(crate) input: Vec<u8>,
     used: usize,
@@ -66,16 +62,14 @@ pub(crate) enum NoRequest {
 }
 
 impl<S: Transport> Client<S> {
-    pub(crate) fn new(stream: S, peer: SocketAddr, worker: Rc<FrontWorker>) -> Self {
+    pub(crate) fn new(stream: S, connection: Connection, worker: Rc<FrontWorker>) -> Self {
         let timer = worker.timers.timer();
         let looked = worker.timers.now();
-        let address = ClientAddress::new(peer.ip());
         Self {
             stream,
             worker,
             timer,
-            peer,
-            address,
+            connection,
             input: Vec::new(),
             used: 0,
             out: Backlog::default(),

@@ -1,9 +1,12 @@
 //! Answers that the balancer gives itself: to what it cannot forward, and to what it will not.
 
-use lb_wire::{AddedLines, Glimpse, RequestError};
+use lb_core::config::Config;
+use lb_wire::{AddedLines, Glimpse, Method, RequestError, RequestHead, Version};
 
-use super::Client;
-use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer, Transport, reason_phrase, wants_json};
+use super::{Client, Next};
+use crate::proxy::{
+    ErrorAnswer, NO_FURTHER, Refusal, RequestId, RouteAnswer, Transport, reason_phrase, wants_json,
+};
 
 /// Writes an answer of the balancer's own into the client's backlog.
 pub(crate) fn write<S: Transport>(
@@ -78,5 +81,39 @@ async fn close_with<S: Transport>(mut client: Box<Client<S>>, status: u16, reaso
     let stall = client.worker.shared.stall();
     if client.flush(stall).await.is_ok() {
         client.close_gently().await;
+    }
+}
+
+/// Writes the response to a request that is not forwarded; whether the connection goes on behind it.
+pub(crate) fn write_refusal<S: Transport>(
+    client: &mut Client<S>,
+    head: &RequestHead,
+    refusal: Refusal,
+    (config, id, json): (&Config, &RequestId, bool),
+) -> bool {
+    let read = head.framing.is_empty() && !matches!(refusal, Refusal::Error(..));
+    let goes_on = takes_another(client, head, read);
+    let answer = match refusal {
+        Refusal::Trace(trace) => ErrorAnswer::trace(trace),
+        Refusal::Options => ErrorAnswer::new(config, (200, NO_FURTHER), id, json),
+        Refusal::Error(status, reason) => ErrorAnswer::new(config, (status, reason), id, json),
+    };
+    write(client, &answer, id, head.method == Method::Head, !goes_on);
+    goes_on
+}
+
+/// Whether a client's connection goes on behind a response of the balancer's own. HTTP/1.0 would have to be told that it does
+/// (RFC 9112 section 9.3); such a response is not worth it.
+pub(crate) fn takes_another<S: Transport>(client: &Client<S>, head: &RequestHead, read: bool) -> bool {
+    head.keep_alive && head.version == Version::Http11 && read && !client.worker.traffic().is_draining()
+}
+
+/// Sends what is left of a response of the balancer's own.
+pub(crate) async fn finish<S: Transport>(client: &mut Client<S>, goes_on: bool) -> Next {
+    let stall = client.worker.shared.stall();
+    match client.flush(stall).await {
+        Ok(()) if goes_on => Next::Request,
+        Ok(()) => Next::Close,
+        Err(_) => Next::Drop,
     }
 }

@@ -16,14 +16,18 @@ pub fn service<L: Lane>(worker: Rc<FrontWorker>, lane: L) -> impl Fn(Accepted) {
 }
 
 fn accept<L: Lane>(accepted: Accepted, worker: &Rc<FrontWorker>, lane: &Rc<L>) {
-    let Accepted { stream, peer, seat } = accepted;
+    let Accepted {
+        stream,
+        connection,
+        seat,
+    } = accepted;
     // Linux lets it be inherited from the listener.
     if cfg!(not(target_os = "linux")) && stream.set_nodelay(true).is_err() {
         return;
     }
     let limits = worker.shared.registry.snapshot().config().limits;
-    let open = worker.traffic().connect(peer.ip(), &limits);
-    let client = Box::new(Client::new(stream, peer, Rc::clone(worker)));
+    let open = worker.traffic().connect(connection.peer.ip(), &limits);
+    let client = Box::new(Client::new(stream, connection, Rc::clone(worker)));
     let lane = Rc::clone(lane);
     actix_rt::spawn(async move {
         match open {

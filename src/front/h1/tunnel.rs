@@ -92,8 +92,8 @@ pub(crate) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunn
         if look && looked + pause <= now {
             looked = now;
             match (
-                up.look(&client.stream, &backend.stream),
-                down.look(&backend.stream, &client.stream),
+                up.look(&client.stream, &mut backend.stream),
+                down.look(&backend.stream, &mut client.stream),
             ) {
                 (Err(error), _) | (_, Err(error)) => return Poll::Ready(Err(error)),
                 (Ok(up), Ok(down)) => moved |= up || down,
@@ -163,7 +163,7 @@ impl Way {
 
     /// What nobody tells: whether the sender has broken its connection, and whether the receiver has room, which the
     /// kernel says only when it is much. Whether anything moved.
-    fn look(&mut self, from: &impl Transport, to: &impl Transport) -> io::Result<bool> {
+    fn look(&mut self, from: &impl Transport, to: &mut impl Transport) -> io::Result<bool> {
         if self.is_blind() && from.look() == Look::Gone {
             return Err(io::ErrorKind::ConnectionReset.into());
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_http::{
-    ConnectionType, StatusCode,
+    StatusCode,
     body::{BodySize, BoxBody, MessageBody},
     header::{self, HeaderName, HeaderValue},
 };
@@ -37,24 +37,13 @@ pub(super) fn content_length(answer: &ClientResponse) -> Option<u64> {
 }
 
 /// The client's answer over a backend's body.
-pub(super) fn streamed(response: HttpResponse, body: ResponseBody, close: bool) -> HttpResponse {
-    closing(response, close).set_body(BoxBody::new(body))
+pub(super) fn streamed(response: HttpResponse, body: ResponseBody) -> HttpResponse {
+    response.set_body(BoxBody::new(body))
 }
 
-/// An answer without a body. Its `Content-Length` says what a body would have had; 204 must not have one (RFC 9110
-/// section 8.6).
-pub(super) fn bodyless(response: HttpResponse, length: Option<u64>, close: bool) -> HttpResponse {
-    let mut response = closing(response, close);
-    let size = match (response.status(), length) {
-        (StatusCode::NO_CONTENT, _) | (_, None) => BodySize::None,
-        (StatusCode::NOT_MODIFIED, Some(length)) => {
-            response
-                .headers_mut()
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-            BodySize::None
-        }
-        (_, Some(length)) => BodySize::Sized(length),
-    };
+/// An answer without a body. Its `Content-Length` says what a body would have had.
+pub(super) fn bodyless(response: HttpResponse, length: Option<u64>) -> HttpResponse {
+    let size = length.map_or(BodySize::None, BodySize::Sized);
     response.set_body(BoxBody::new(Announced(size)))
 }
 
@@ -73,20 +62,8 @@ impl MessageBody for Announced {
     }
 }
 
-fn closing(mut response: HttpResponse, close: bool) -> HttpResponse {
-    if close {
-        response.head_mut().set_connection_type(ConnectionType::Close);
-    }
-    response
-}
-
 /// The answer to a request that failed.
-pub(super) fn error(
-    config: &Config,
-    error: &ProxyError,
-    (id, json): (&RequestId, bool),
-    close: bool,
-) -> HttpResponse {
+pub(super) fn error(config: &Config, error: &ProxyError, (id, json): (&RequestId, bool)) -> HttpResponse {
     let text = ErrorAnswer::new(config, (error.status(), error.reason()), id, json);
     let status = StatusCode::from_u16(text.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
@@ -95,14 +72,11 @@ pub(super) fn error(
     if let Some(seconds) = text.retry_after() {
         response.insert_header((header::RETRY_AFTER, seconds));
     }
-    if close {
-        response.force_close();
-    }
     response.body(text.body.to_vec())
 }
 
 /// The answer that a route gives itself.
-pub(super) fn of_route(own: &RouteAnswer, close: bool) -> HttpResponse {
+pub(super) fn of_route(own: &RouteAnswer) -> HttpResponse {
     let status = StatusCode::from_u16(own.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     for (name, value) in &own.lines {
@@ -113,11 +87,8 @@ pub(super) fn of_route(own: &RouteAnswer, close: bool) -> HttpResponse {
             response.append_header((name, value));
         }
     }
-    if close {
-        response.force_close();
-    }
     match own.status {
-        204 | 304 => response.finish(),
+        204 | 304 => bodyless(response.finish(), None),
         _ => response.body(own.body.to_vec()),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_http::{
-    Method, Version,
+    Method,
     body::BoxBody,
     header::{self, HeaderValue},
 };
@@ -26,19 +26,16 @@ use lb_core::{
 };
 
 use super::{
-    answer,
+    HandlerWorker, answer,
     dispatch::host,
     failure::Failure,
     headers,
+    request::Handed,
     request_body::{self, RequestBody},
     response_body::{Origin, ResponseBody},
 };
 use crate::{
-    proxy::{
-        Client, Passage, Phase, PickBy, ProxyError, RequestId, TimeLimit, Verdict, Worker, answer_head,
-        sticky_cookie,
-    },
-    telemetry::InFlight,
+    proxy::{Passage, Phase, PickBy, ProxyError, TimeLimit, Verdict, answer_head, sticky_cookie},
     upstream::Pulse,
 };
 
@@ -49,9 +46,8 @@ const ASKED: u32 = 4;
 pub(super) struct Exchange {
     pub(super) request: HttpRequest,
     pub(super) body: RequestBody,
-    pub(super) worker: Rc<Worker>,
-    pub(super) client: Client,
-    pub(super) id: RequestId,
+    pub(super) worker: Rc<HandlerWorker>,
+    pub(super) handed: Rc<Handed>,
     pub(super) by: PickBy,
     pub(super) passage: Passage,
     pub(super) deadline: Option<(Instant, Duration)>,
@@ -193,16 +189,19 @@ impl Exchange {
 
     fn none_there(&self, none: NoBackend) -> ProxyError {
         let error = ProxyError::from(none);
-        self.worker
-            .failures
-            .write(&self.id, None, (Phase::Connecting, &error), Verdict::GaveUp);
+        self.worker.failures.write(
+            &self.handed.id,
+            None,
+            (Phase::Connecting, &error),
+            Verdict::GaveUp,
+        );
         error
     }
 
     fn log(&self, backend: &Backend, failure: (Phase, &ProxyError), verdict: Verdict) {
         self.worker
             .failures
-            .write(&self.id, Some(backend.url()), failure, verdict);
+            .write(&self.handed.id, Some(backend.url()), failure, verdict);
     }
 
     fn is_retried_status(&self, answer: &ClientResponse) -> bool {
@@ -225,12 +224,12 @@ impl Exchange {
         let client = self.worker.upstream.get(timeouts);
         let mut request = client.request(self.request.method().clone(), uri).no_decompress();
         let host = host(&self.request);
-        headers::copy_request(
-            self.request.headers(),
-            host.as_ref(),
-            (self.client, &self.id),
-            request.headers_mut(),
-        );
+        for (name, value) in &self.handed.forwarded {
+            request.headers_mut().append(name.clone(), value.clone());
+        }
+        if let Some(host) = &host {
+            request.headers_mut().insert(header::HOST, host.clone());
+        }
         let backend = lease.backend().authority();
         let host_to_send = match self
             .passage
@@ -332,9 +331,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn deliver(self, origin: Origin, from: ClientResponse, in_flight: InFlight) -> HttpResponse {
-        // Behind an answer that did not wait for the body nobody reads the rest.
-        let close = self.worker.traffic.is_draining() || !self.body.is_complete();
+    pub(super) fn deliver(self, origin: Origin, from: ClientResponse) -> HttpResponse {
         let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
         let mut response = HttpResponse::new(from.status());
         headers::copy_response(from.status(), from.headers(), response.headers_mut());
@@ -346,13 +343,10 @@ impl Exchange {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         let length = answer::content_length(&from);
-        // HTTP/1.0 knows no chunks; only the end of its connection is left to end such a body (RFC 9112 section 6.3).
-        let unframed = length.is_none() && self.request.version() == Version::HTTP_10;
-        response.head_mut().no_chunking(unframed);
-        let close = close || unframed && !bodyless;
+        response.head_mut().version = from.version();
         if bodyless {
             origin.finish(&self.worker, Outcome::Answered);
-            return answer::bodyless(response, length, close);
+            return answer::bodyless(response, length);
         }
         let body = ResponseBody {
             answer: from,
@@ -362,11 +356,10 @@ impl Exchange {
             deadline: self.deadline,
             timer: None,
             origin: Some(origin),
-            id: self.id,
+            handed: self.handed,
             worker: self.worker,
-            _in_flight: in_flight,
         };
-        answer::streamed(response, body, close)
+        answer::streamed(response, body)
     }
 }
 

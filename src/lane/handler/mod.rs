@@ -6,21 +6,49 @@ mod answer;
 mod dispatch;
 mod failure;
 mod forward;
-mod guard;
 mod headers;
+mod request;
 mod request_body;
 mod response_body;
+mod service;
 
-pub use guard::{LARGEST_HEAD, MOST_LINES, service};
+pub use service::service;
 
-use std::rc::Rc;
+use std::{cell::RefCell, ops::Deref, rc::Rc};
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use lb_wire::Lines;
 
-use crate::proxy::Worker;
+use crate::{front::FrontWorker, proxy::Worker, upstream::UpstreamClients};
+
+/// What one worker thread has for the handler lane.
+pub struct HandlerWorker {
+    front: Rc<FrontWorker>,
+    upstream: UpstreamClients,
+    lines: RefCell<Lines>,
+}
+
+impl HandlerWorker {
+    /// For the requests of this worker.
+    pub fn new(front: Rc<FrontWorker>) -> Rc<Self> {
+        Rc::new(Self {
+            front,
+            upstream: UpstreamClients::default(),
+            lines: RefCell::default(),
+        })
+    }
+}
+
+impl Deref for HandlerWorker {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        &self.front.shared
+    }
+}
 
 async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    match request.app_data::<Rc<Worker>>().map(Rc::clone) {
+    match request.app_data::<Rc<HandlerWorker>>().map(Rc::clone) {
         Some(worker) => dispatch::dispatch(request, payload.into_inner(), worker).await,
         None => HttpResponse::InternalServerError().finish(),
     }

@@ -1,27 +1,24 @@
 //! The client's body on its way to a backend: streamed, never held, and still there for another backend as long as
-//! nobody has begun to read it.
+//! nobody has begun to read it. A client that is silent in it is the front's to notice.
 
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    future::Future,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use actix_http::{
     Payload,
     body::{BodySize, MessageBody},
-    error::PayloadError,
 };
 use bytes::Bytes;
 use futures::Stream;
-use tokio::time::Sleep;
 
-use super::guard::Link;
-use crate::proxy::{ProxyError, TimeLimit};
+use super::request::body_failure;
+use crate::{front::Link, proxy::ProxyError};
 
 /// A client's body. Clones share it; an attempt that fails before reading leaves it to the next.
 #[derive(Clone)]
@@ -31,15 +28,11 @@ pub(super) struct RequestBody {
 
 struct Shared {
     payload: RefCell<Payload>,
-    /// Knows why the payload ended early.
-    link: Option<Rc<Link>>,
+    /// To the front that reads it.
+    link: Rc<Link>,
     size: BodySize,
-    stall: Duration,
-    timer: RefCell<Option<Pin<Box<Sleep>>>>,
     touched: Cell<bool>,
     progress: Cell<Progress>,
-    received: Cell<u64>,
-    ended: Cell<bool>,
     failure: RefCell<Option<ProxyError>>,
 }
 
@@ -53,19 +46,15 @@ pub(super) enum Progress {
 }
 
 impl RequestBody {
-    /// `size` is what the backend is told; `stall` how long the client may be silent.
-    pub(super) fn new((payload, link): (Payload, Option<Rc<Link>>), size: BodySize, stall: Duration) -> Self {
+    /// `size` is what the backend is told.
+    pub(super) fn new(payload: Payload, link: Rc<Link>, size: BodySize) -> Self {
         Self {
             shared: Rc::new(Shared {
                 payload: RefCell::new(payload),
                 link,
                 size,
-                stall,
-                timer: RefCell::new(None),
                 touched: Cell::new(false),
                 progress: Cell::new(Progress::Moved(Instant::now())),
-                received: Cell::new(0),
-                ended: Cell::new(false),
                 failure: RefCell::new(None),
             }),
         }
@@ -83,11 +72,7 @@ impl RequestBody {
 
     /// Whether all of it has come from the client.
     pub(super) fn is_complete(&self) -> bool {
-        match self.shared.size {
-            BodySize::None => true,
-            BodySize::Sized(length) => self.shared.received.get() == length,
-            BodySize::Stream => self.shared.ended.get(),
-        }
+        self.is_empty() || self.shared.link.is_body_complete()
     }
 
     /// What the upload is doing.
@@ -103,14 +88,6 @@ impl RequestBody {
     fn fail(&self, error: ProxyError) -> ClientFailed {
         *self.shared.failure.borrow_mut() = Some(error);
         ClientFailed
-    }
-
-    fn poll_stalled(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut timer = self.shared.timer.borrow_mut();
-        timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.shared.stall)))
-            .as_mut()
-            .poll(cx)
     }
 }
 
@@ -142,28 +119,14 @@ impl MessageBody for RequestBody {
         match polled {
             Poll::Ready(item) => {
                 shared.touched.set(true);
-                shared.timer.borrow_mut().take();
                 shared.progress.set(Progress::Moved(Instant::now()));
-                match &item {
-                    Some(Ok(chunk)) => shared.received.set(shared.received.get() + chunk.len() as u64),
-                    Some(Err(_)) => {}
-                    None => shared.ended.set(true),
-                }
-                let told = || shared.link.as_ref()?.take_failure();
-                let broken = |error: PayloadError| {
-                    self.fail(told().unwrap_or_else(|| ProxyError::ClientBody(error.to_string())))
-                };
-                Poll::Ready(item.map(|chunk| chunk.map_err(broken)))
+                Poll::Ready(item.map(|piece| piece.map_err(|error| self.fail(body_failure(error)))))
             }
             Poll::Pending => {
-                shared.progress.set(Progress::WaitsForClient);
-                match self.poll_stalled(cx) {
-                    Poll::Pending => Poll::Pending,
-                    Poll::Ready(()) => {
-                        let (limit, after) = (TimeLimit::BodyStall, shared.stall);
-                        Poll::Ready(Some(Err(self.fail(ProxyError::TimedOut { limit, after }))))
-                    }
+                if !shared.link.awaits_continue() {
+                    shared.progress.set(Progress::WaitsForClient);
                 }
+                Poll::Pending
             }
         }
     }

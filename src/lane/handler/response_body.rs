@@ -17,9 +17,9 @@ use futures::Stream;
 use lb_core::pool::{Backend, Lease, Outcome};
 use tokio::time::Sleep;
 
+use super::{HandlerWorker, request::Handed};
 use crate::{
-    proxy::{Phase, ProxyError, RequestId, TimeLimit, Verdict, Worker},
-    telemetry::InFlight,
+    proxy::{Phase, ProxyError, TimeLimit, Verdict, Worker},
     upstream::Fault,
 };
 
@@ -58,9 +58,8 @@ pub(super) struct ResponseBody {
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     /// `None` once it has ended.
     pub(super) origin: Option<Origin>,
-    pub(super) id: RequestId,
-    pub(super) worker: Rc<Worker>,
-    pub(super) _in_flight: InFlight,
+    pub(super) handed: Rc<Handed>,
+    pub(super) worker: Rc<HandlerWorker>,
 }
 
 /// The client sees its connection end before the message does, which is how HTTP/1.1 says that a message is broken.
@@ -73,7 +72,7 @@ impl ResponseBody {
         if let Some(origin) = self.origin.take() {
             let log = &self.worker.failures;
             log.write(
-                &self.id,
+                &self.handed.id,
                 Some(origin.backend().url()),
                 (Phase::Answering, error),
                 Verdict::GaveUp,

@@ -8,8 +8,7 @@ use lb_core::{
     route::Headers,
 };
 use lb_wire::{
-    AddedLines, ForwardContext, LineEdits, Method, RequestEdits, RequestHead, RequestView, Version,
-    write_request_head,
+    AddedLines, ForwardContext, LineEdits, Method, RequestEdits, RequestHead, RequestView, write_request_head,
 };
 
 use super::{
@@ -19,10 +18,10 @@ use super::{
     worker::WireWorker,
 };
 use crate::{
-    front::h1::{Client, Next, own_response},
+    front::h1::{Client, admit, own_response, own_response::takes_another},
     proxy::{
-        self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, NO_FURTHER, Passage, PickBy, ProxyError,
-        Refusal, RequestId, RouteAnswer, Routed, Transport,
+        self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, Passage, PickBy, ProxyError, Refusal,
+        RequestId, RouteAnswer, Routed, Scheme, Transport,
     },
     telemetry::InFlight,
 };
@@ -131,18 +130,9 @@ fn find<S: Transport>(
     (id, random): (&RequestId, u64),
 ) -> Result<(Passage, ClientBody, usize), Own> {
     let config = snapshot.config();
-    // What came with the head is looked at before any backend is asked, and goes on with it in one piece.
-    let named = head.view(client.unused(), &client.worker.lines()).named_away();
-    let mut body = ClientBody::new(head.framing, named, config.limits.body_size);
-    let with_head = body.take(&client.unused()[head.len..]);
+    let (body, with_head) = admit(client, head, config, ClientBody::take).map_err(Own::Refusal)?;
     let lines = client.worker.lines();
     let view = head.view(client.unused(), &lines);
-    let trusted = || proxy::Client::new(client.peer.ip(), &config.trusted_proxies).trusted;
-    if let Some(refusal) = proxy::refusal(&view, config, trusted) {
-        return Err(Own::Refusal(refusal));
-    }
-    let with_head =
-        with_head.map_err(|error| Own::Refusal(Refusal::Error(error.status(), error.reason())))?;
     if let Some(passage) = Passage::undecided(snapshot) {
         return Ok((passage, body, with_head));
     }
@@ -152,8 +142,9 @@ fn find<S: Transport>(
         path: view.path(),
         query: view.query(),
         headers: &HeadLines(view),
-        peer: proxy::Client::new(client.peer.ip(), &config.trusted_proxies),
+        peer: proxy::Client::new(client.connection.peer.ip(), &config.trusted_proxies),
         id,
+        scheme: client.connection.scheme,
     };
     match proxy::route(snapshot, &incoming, (client.worker.shared.index, random)) {
         Ok(Routed::Forward(passage)) => Ok((passage, body, with_head)),
@@ -199,10 +190,10 @@ pub(super) fn write_head<S: Transport>(
             added: added.as_ref().unwrap_or(&none),
         },
     };
-    let peer = proxy::Client::new(client.peer.ip(), &message.config.trusted_proxies);
+    let peer = proxy::Client::new(client.connection.peer.ip(), &message.config.trusted_proxies);
     let context = ForwardContext {
-        client: &client.address,
-        secure: false,
+        client: &client.connection.address,
+        secure: client.connection.scheme == Scheme::Https,
         trusted: peer.trusted,
         forwarded: false,
         via: message.config.via.as_deref(),
@@ -241,37 +232,15 @@ fn answer_here<S: Transport>(
 ) -> bool {
     let is_head = head.method == Method::Head;
     let goes_on = takes_another(client, head, head.framing.is_empty());
-    let (goes_on, failure) = match own {
-        Own::Route(answer) => {
-            own_response::write_route(client, &answer, is_head, !goes_on);
-            return goes_on;
+    match own {
+        Own::Refusal(refusal) => {
+            return own_response::write_refusal(client, head, refusal, (config, id, json));
         }
-        Own::Refusal(Refusal::Trace(trace)) => {
-            let answer = ErrorAnswer::trace(trace);
+        Own::Route(answer) => own_response::write_route(client, &answer, is_head, !goes_on),
+        Own::Error(error) => {
+            let answer = ErrorAnswer::new(config, (error.status(), error.reason()), id, json);
             own_response::write(client, &answer, id, is_head, !goes_on);
-            return goes_on;
         }
-        Own::Error(error) => (goes_on, (error.status(), error.reason())),
-        Own::Refusal(Refusal::Options) => (goes_on, (200, NO_FURTHER)),
-        Own::Refusal(Refusal::Error(status, reason)) => (false, (status, reason)),
-    };
-    let answer = ErrorAnswer::new(config, failure, id, json);
-    own_response::write(client, &answer, id, is_head, !goes_on);
-    goes_on
-}
-
-/// Whether a client's connection goes on behind an answer of the balancer's own. HTTP/1.0 would have to be told that it does
-/// (RFC 9112 section 9.3); such an answer is not worth it.
-pub(super) fn takes_another<S: Transport>(client: &Client<S>, head: &RequestHead, read: bool) -> bool {
-    head.keep_alive && head.version == Version::Http11 && read && !client.worker.traffic().is_draining()
-}
-
-/// Sends what is left of an answer of the balancer's own.
-pub(super) async fn finish<S: Transport>(client: &mut Client<S>, goes_on: bool) -> Next {
-    let stall = client.worker.shared.stall();
-    match client.flush(stall).await {
-        Ok(()) if goes_on => Next::Request,
-        Ok(()) => Next::Close,
-        Err(_) => Next::Drop,
     }
+    goes_on
 }

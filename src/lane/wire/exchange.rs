@@ -21,10 +21,10 @@ use lb_core::{
 };
 use lb_wire::{AddedLines, RequestHead};
 
-use self::{answer::Answer, pulse::Pulse};
+use self::answer::Answer;
 use super::{outgoing::Outgoing, worker::WireWorker};
 use crate::{
-    front::{KeptConfig, READ_SIZE, TICK, h1::Client},
+    front::{KeptConfig, Pulse, READ_SIZE, TICK, h1::Client},
     proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit, Transport},
     upstream::UpstreamConnection,
 };

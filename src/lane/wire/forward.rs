@@ -11,14 +11,17 @@ use lb_wire::Method;
 
 use super::{
     attempt::Attempt,
-    dispatch::{finish, takes_another, write_head},
+    dispatch::write_head,
     exchange::{Exchange, Message},
     outgoing::Outgoing,
     waiting::{self, Waited},
     worker::WireWorker,
 };
 use crate::{
-    front::h1::{Client, Next, OpenTunnel, own_response},
+    front::h1::{
+        Client, Next, OpenTunnel, own_response,
+        own_response::{finish, takes_another},
+    },
     proxy::{Edits, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Transport, Verdict},
     telemetry::InFlight,
     upstream::UpstreamConnection,

@@ -18,13 +18,13 @@ use std::rc::Rc;
 use lb_wire::RequestHead;
 
 use self::{
-    dispatch::{Dispatched, dispatch, finish},
+    dispatch::{Dispatched, dispatch},
     worker::WireWorker,
 };
 use crate::{
     front::{
         FrontWorker,
-        h1::{Client, Lane, Next},
+        h1::{Client, Lane, Next, own_response::finish},
     },
     proxy::Transport,
 };

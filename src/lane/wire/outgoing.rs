@@ -119,7 +119,7 @@ impl Outgoing {
 
     /// Sends what finds room, whatever the runtime believes: `true` when any did, so that the backend is slow but not
     /// stalled.
-    pub(super) fn nudge(&mut self, to: &impl Transport) -> io::Result<bool> {
+    pub(super) fn nudge(&mut self, to: &mut impl Transport) -> io::Result<bool> {
         let sent = nudge(to, &self.bytes[self.sent..])?;
         self.touched |= sent > 0;
         self.sent += sent;

@@ -3,17 +3,16 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    rc::Rc,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use lb_actors::{RegistryHandle, control_plane};
-use lb_core::config;
+use lb_core::config::{self, Lane};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::*;
-use crate::{app::wire_service, lane::handler, listener::Server, proxy::Worker, telemetry::Traffic};
+use crate::{app::lane_service, listener::Server, proxy::Worker, telemetry::Traffic};
 
 /// The backend that the trap waits for.
 static ARMED: Mutex<Option<String>> = Mutex::new(None);
@@ -107,24 +106,12 @@ async fn a_panic_ends_its_connection_gives_back_what_it_held_and_leaves_the_work
     log::set_boxed_logger(Box::new(Trap)).unwrap();
     log::set_max_level(LevelFilter::Trace);
 
-    let scene = Scene::new();
-    let (socket, worker) = (scene.socket.try_clone().unwrap(), scene.worker());
-    let server = Server::start(vec![socket], (1, 10), move |index| wire_service(worker(index))).unwrap();
-    scene.play("wire").await;
-    server.stop().await;
-
-    let scene = Scene::new();
-    let (socket, worker) = (scene.socket.try_clone().unwrap(), scene.worker());
-    let builder = actix_server::Server::build().workers(1).disable_signals();
-    let stop = builder.graceful_shutdown_signal();
-    let server = builder
-        .listen("test", socket, move || {
-            handler::service(Rc::new(worker(0)), stop.clone())
-        })
-        .unwrap()
-        .run();
-    let handle = server.handle();
-    actix_web::rt::spawn(server);
-    scene.play("handler").await;
-    handle.stop(false).await;
+    for lane in [Lane::Wire, Lane::Handler] {
+        let scene = Scene::new();
+        let (socket, worker) = (scene.socket.try_clone().unwrap(), scene.worker());
+        let start = move |index| lane_service(lane, worker(index));
+        let server = Server::start(vec![socket], (1, 10), start).await.unwrap();
+        scene.play(&lane.to_string()).await;
+        server.stop().await;
+    }
 }

@@ -25,7 +25,7 @@ const KEPT: usize = 2 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sends as many bytes as the kernel has room for.
-pub(super) type Ask<Io> = fn(&Io, &[u8]) -> io::Result<usize>;
+pub(super) type Ask<Io> = fn(&mut Io, &[u8]) -> io::Result<usize>;
 
 /// What is to be sent. Holds at most [`FULL`] bytes and one piece of the client's.
 #[derive(Default)]
@@ -170,7 +170,7 @@ impl Sending {
 
     /// Asks whether there is room for a part, now and then: the kernel calls a socket writable only when a third of its
     /// buffer is free, which a slow backend may take longer for than it may be silent.
-    fn ask<Io>(&mut self, io: &Io, ask: Option<Ask<Io>>) -> Option<io::Result<usize>> {
+    fn ask<Io>(&mut self, io: &mut Io, ask: Option<Ask<Io>>) -> Option<io::Result<usize>> {
         let ask = ask?;
         let now = Instant::now();
         let asked = *self.asked.get_or_insert(now);

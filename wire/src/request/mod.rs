@@ -95,6 +95,17 @@ impl<'a> RequestView<'a> {
         self.head.target.of(self.buf)
     }
 
+    /// The target as it is sent on, in two parts: in origin or asterisk form (RFC 9112 section 3.2), but for CONNECT.
+    pub fn forwarded_target(&self) -> [&'a [u8]; 2] {
+        match (self.head.form, self.head.path.of(self.buf)) {
+            // RFC 9112 section 3.2.4: OPTIONS of a URI without path and query is OPTIONS of the server.
+            (TargetForm::Absolute, []) if self.head.method == Method::Options => [b"*", b""],
+            (TargetForm::Absolute, path) if path.first() != Some(&b'/') => [b"/", path],
+            (TargetForm::Authority, _) => [self.target(), b""],
+            (_, path) => [path, b""],
+        }
+    }
+
     /// The path, for routing: `/` where an absolute target has none, `*` of OPTIONS, empty of CONNECT. Never decoded.
     pub fn path(&self) -> &'a [u8] {
         let path = self.head.path.of(self.buf);

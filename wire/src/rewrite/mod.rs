@@ -8,7 +8,7 @@ mod client;
 mod copier;
 mod edits;
 mod forwarded;
-mod plain;
+mod made;
 mod request;
 mod response;
 #[cfg(test)]
@@ -16,6 +16,6 @@ mod tests;
 
 pub use client::ClientAddress;
 pub use edits::{AddedLines, LineEdits, RequestEdits, replace_host};
-pub use plain::write_plain_request_head;
+pub use made::{MadeBody, MadeHead, MadeLength, write_made_head};
 pub use request::{ForwardContext, write_request_head};
 pub use response::{AnswerContext, BodyPlan, write_response_head};

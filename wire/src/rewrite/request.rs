@@ -6,7 +6,7 @@ use super::{
     forwarded,
 };
 use crate::{
-    Framing, Name, RequestView, TargetForm,
+    Framing, Name, RequestView,
     bytes::{TOKEN, run},
     rules::{Action, Line},
 };
@@ -112,13 +112,9 @@ impl<'a> Writer<'a> {
         let edited = self.context.edits.and_then(|edits| edits.target());
         if !head.line_copyable || edited.is_some() {
             self.copier.jump(head.line.start, next);
-            let target: [&[u8]; 2] = match (head.form, head.path.of(self.view.buf)) {
-                _ if edited.is_some() => [edited.unwrap_or_default(), b""],
-                // RFC 9112 section 3.2.4: OPTIONS of a URI without path and query is OPTIONS of the server.
-                (TargetForm::Absolute, []) if head.method == crate::Method::Options => [b"*", b""],
-                (TargetForm::Absolute, path) if path.first() != Some(&b'/') => [b"/", path],
-                (TargetForm::Authority, _) => [self.view.target(), b""],
-                (_, path) => [path, b""],
+            let target: [&[u8]; 2] = match edited {
+                Some(edited) => [edited, b""],
+                None => self.view.forwarded_target(),
             };
             for part in [self.view.method(), b" ", target[0], target[1], b" HTTP/1.1\r\n"] {
                 self.copier.out.extend_from_slice(part);
