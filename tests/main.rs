@@ -6,6 +6,8 @@
 /// Starts the program and backends, talks HTTP to them as bytes, waits without sleeping.
 mod harness;
 
+/// What comes after an attempt has ended, on both lanes and in the simulation alike.
+mod attempts;
 /// Bodies stream both ways and are never held as a whole.
 mod bodies;
 /// What is taken for alive, what is done when nobody is, and a person's word.

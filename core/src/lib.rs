@@ -4,11 +4,11 @@
 //! facts, and the packages around this one act on them. That is what makes the balancer's decisions testable
 //! without a network and repeatable to the last bit. `clippy.toml` in this folder bans the alternatives.
 
+pub mod attempts;
 pub mod config;
 pub mod health;
 pub mod live;
 pub mod pool;
-pub mod retry;
 pub mod roster;
 pub mod route;
 pub mod status;

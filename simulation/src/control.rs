@@ -71,6 +71,11 @@ impl Control {
         &self.pool
     }
 
+    /// Retries so far.
+    pub(super) fn retries(&self) -> u64 {
+        self.pool.retry_budget().retries()
+    }
+
     /// The place of a backend in the file.
     pub(super) fn index_of(&self, backend: &Backend) -> usize {
         backend.id() as usize - 1

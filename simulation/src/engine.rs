@@ -14,7 +14,7 @@ use super::{
     report::{BackendReport, Happening, Report},
     station::Station,
     tally::Tally,
-    worker::{AttemptEnd, Request, Waiting},
+    worker::{Arrival, Request, Waiting},
 };
 use lb_core::{config::StrategyConfig, pool::Member, roster::ProbeVerdict};
 
@@ -42,7 +42,6 @@ pub(super) struct Engine<'a> {
     pub(super) waiting: Waiting,
     pub(super) arrived: u64,
     pub(super) attempts: u64,
-    pub(super) retries: u64,
     pub(super) work: Random,
     probes: Random,
     pub(super) clients: Random,
@@ -51,8 +50,8 @@ pub(super) struct Engine<'a> {
 
 /// What can be on the agenda.
 pub(super) enum Due {
-    /// An attempt of this request ends so.
-    AttemptEnds(usize, AttemptEnd),
+    /// This comes of an attempt of this request.
+    AttemptEnds(usize, Arrival),
     /// The request at this place, if it still has this number, has waited for long enough.
     WaitEnds(usize, u64),
     /// The backend is asked whether it is alive.
@@ -81,7 +80,6 @@ impl<'a> Engine<'a> {
             waiting: Waiting::new(),
             arrived: 0,
             attempts: 0,
-            retries: 0,
             work: Random::new(scenario.seed, REQUESTS),
             probes: Random::new(scenario.seed, PROBES),
             clients: Random::new(scenario.seed, CLIENTS),
@@ -113,7 +111,7 @@ impl<'a> Engine<'a> {
             return;
         };
         match due {
-            Due::AttemptEnds(request, end) => self.attempt_ends(now, request, end),
+            Due::AttemptEnds(request, arrival) => self.attempt_ends(now, request, arrival),
             Due::WaitEnds(request, number) => self.wait_ends(now, request, number),
             Due::ProbeBegins(backend) => self.probe(now, backend),
             Due::ProbeEnds(backend, verdict) => {
@@ -185,7 +183,7 @@ impl<'a> Engine<'a> {
             requests: self.arrived,
             answered,
             errors,
-            retries: self.retries,
+            retries: self.control.retries(),
             latency,
             backends,
             timeline,

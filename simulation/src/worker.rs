@@ -1,10 +1,8 @@
-//! What a worker does with a request: pick, wait while all backends are full, send, and after a failure ask again, by the
-//! rules and within the budget of [`retry`](lb_core::retry).
+//! What a worker does with a request: it carries out the steps that [`Attempts`] decides, as the lanes do.
 
 use std::{
     collections::VecDeque,
     task::{Context, Poll, Waker},
-    time::Instant,
 };
 
 use super::{
@@ -16,8 +14,11 @@ use super::{
     tally::Ended,
 };
 use lb_core::{
-    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Ticket, Tried},
-    retry::{Progress, Replay},
+    attempts::{
+        self, At, AttemptEnd, Attempts, Cause, Connection, Failure, GaveUp, PickBy, Progress, Replay, Step,
+        Upload,
+    },
+    pool::{AnswerHead, AnswerKind, Lease, NoBackend, Ticket},
     strategy::mix,
 };
 
@@ -27,43 +28,29 @@ const LUCK: u64 = 0x10C4;
 /// The status of a failing backend's answers.
 const FAILING_STATUS: u16 = 503;
 
-/// How an attempt ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AttemptEnd {
-    Answered,
-    Failed,
-    Broken,
-    TimedOut,
-}
-
 /// A request that is being answered.
 pub(super) struct Request {
     number: u64,
     /// Chance of its own.
     random: u64,
-    /// Its client.
-    key: u64,
     arrived: Nanos,
     takes: Nanos,
-    safe: bool,
-    tried: Tried,
-    retries: u32,
+    replay: Replay,
+    attempts: Attempts,
     lease: Option<Lease>,
+    /// Why its last attempt failed.
+    failed: Option<Cause>,
     /// While it waits for a backend with a free place.
     ticket: Option<Ticket>,
 }
 
-impl Request {
-    fn ask(&self, now: Instant) -> Ask<'_> {
-        Ask {
-            worker: 0,
-            now,
-            random: self.random,
-            key: Some(self.key),
-            sticky: None,
-            tried: &self.tried,
-        }
-    }
+/// What comes of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// A response with this status.
+    Response(u16),
+    /// None.
+    Failure(Cause),
 }
 
 /// Requests that wait, in the order of the pool's queue: where they are, and their numbers, because places are used again.
@@ -73,211 +60,250 @@ impl Engine<'_> {
     pub(super) fn arrive(&mut self, now: Nanos) {
         self.arrived += 1;
         let takes = self.scenario.service.draw(&mut self.work);
-        let safe = self.work.unit() >= self.scenario.unsafe_share;
+        let replay = match self.work.unit() >= self.scenario.unsafe_share {
+            true => Replay::Always,
+            false => Replay::IfUnsent,
+        };
+        let random = mix(self.scenario.seed ^ mix(self.arrived));
+        let by = PickBy {
+            random,
+            key: Some(mix(self.clients.below(self.scenario.clients))),
+            ..PickBy::default()
+        };
+        let clock = self.control.clock(now);
         let request = self.requests.insert(Request {
             number: self.arrived,
-            random: mix(self.scenario.seed ^ mix(self.arrived)),
-            key: mix(self.clients.below(self.scenario.clients)),
+            random,
             arrived: now,
             takes,
-            safe,
-            tried: Tried::default(),
-            retries: 0,
+            replay,
+            attempts: Attempts::new(by, self.whole(now).map(|end| self.control.clock(end))),
             lease: None,
+            failed: None,
             ticket: None,
         });
-        match self.pick(now, request) {
-            Ok(lease) => self.send(now, request, lease),
-            Err(NoBackend::Saturated) => self.wait(now, request),
-            Err(NoBackend::NoneEligible | NoBackend::AllTried) => self.end(now, request, Ended::Refused),
+        let step = self.requests[request].attempts.begin(self.control.pool(), clock);
+        self.carry_out(now, request, step);
+    }
+
+    /// Until when a request that arrived then has to be done.
+    fn whole(&self, arrived: Nanos) -> Option<Nanos> {
+        let limit = self.scenario.pool.timeouts.request?;
+        Some(arrived.saturating_add(nanos(limit)))
+    }
+
+    /// Carries out a step, and those that follow it at once.
+    fn carry_out(&mut self, now: Nanos, index: usize, step: Step) {
+        let mut step = step;
+        loop {
+            step = match step {
+                Step::Send(lease) | Step::Reconnect(lease) => match self.send(now, index, lease) {
+                    Some(next) => next,
+                    None => return,
+                },
+                Step::Wait => match self.wait(now, index) {
+                    Ok(()) => return,
+                    Err(none) => self.waited(index, Err(none)),
+                },
+                Step::PassOn(lease) => {
+                    if let Some(lease) = lease {
+                        self.finish(now, lease, AttemptEnd::Complete);
+                    }
+                    return self.end(now, index, Ended::Failed);
+                }
+                Step::GiveUp(GaveUp::NoBackend(_)) => return self.end(now, index, Ended::Refused),
+                Step::GiveUp(GaveUp::Failure) => {
+                    let ended = match self.requests[index].failed {
+                        Some(Cause::Broken | Cause::Response) => Ended::Broken,
+                        Some(Cause::Silence | Cause::Deadline) => Ended::TimedOut,
+                        _ => Ended::Refused,
+                    };
+                    return self.end(now, index, ended);
+                }
+                Step::Done => return self.end(now, index, Ended::Answered),
+            };
         }
     }
 
-    fn pick(&mut self, now: Nanos, index: usize) -> Result<Lease, NoBackend> {
-        let ask = self.requests[index].ask(self.control.clock(now));
-        self.control.pool().pick(&ask)
-    }
-
     /// Joins the queue of the pool, if that has room.
-    fn wait(&mut self, now: Nanos, index: usize) {
-        let settings = self.scenario.pool.queue;
-        let Some(ticket) = self.control.pool().queue().join(settings.size as usize) else {
-            return self.end(now, index, Ended::Refused);
-        };
+    fn wait(&mut self, now: Nanos, index: usize) -> Result<(), NoBackend> {
+        let clock = self.control.clock(now);
         let request = &mut self.requests[index];
-        request.ticket = Some(ticket);
+        let place = request.attempts.join(self.control.pool(), clock)?;
+        request.ticket = Some(place.ticket);
         let number = request.number;
         self.waiting.push_back((index, number));
-        let end = now.saturating_add(nanos(settings.timeout));
+        let end = now.saturating_add(nanos(place.until.saturating_duration_since(clock)));
         self.agenda.note(end, Due::WaitEnds(index, number));
+        Ok(())
     }
 
-    /// Who has waited for too long leaves.
+    /// A request that has waited for too long leaves the queue.
     pub(super) fn wait_ends(&mut self, now: Nanos, index: usize, number: u64) {
         let request = self
             .requests
             .get_mut(index)
             .filter(|request| request.number == number);
         if request.is_some_and(|request| request.ticket.take().is_some()) {
-            self.end(now, index, Ended::Refused);
+            let step = self.waited(index, Err(NoBackend::Saturated));
+            self.carry_out(now, index, step);
         }
     }
 
-    /// Sends those on for whom there is a place now, in their order.
+    fn waited(&mut self, index: usize, picked: Result<Lease, NoBackend>) -> Step {
+        self.requests[index].attempts.waited(picked, self.control.pool())
+    }
+
+    /// Sends waiting requests on for which there is a place now, in their order.
     pub(super) fn serve_waiting(&mut self, now: Nanos) {
+        while let Some((index, picked)) = self.called(now) {
+            let step = self.waited(index, picked);
+            self.carry_out(now, index, step);
+        }
+    }
+
+    /// The first request that has its turn. A retry that finds nothing for itself lets those behind it look.
+    fn called(&mut self, now: Nanos) -> Option<(usize, Result<Lease, NoBackend>)> {
         let clock = self.control.clock(now);
-        while let Some(&(index, number)) = self.waiting.front() {
-            let request = self
-                .requests
-                .get_mut(index)
-                .filter(|request| request.number == number);
-            let Some((request, ticket)) = request.and_then(|request| {
+        let mut place = 0;
+        while let Some(&(index, number)) = self.waiting.get(place) {
+            let pool = self.control.pool();
+            let request = self.requests.get_mut(index);
+            let waits = request.filter(|request| request.number == number && request.ticket.is_some());
+            let Some((request, ticket)) = waits.and_then(|request| {
                 let ticket = request.ticket.take()?;
                 Some((request, ticket))
             }) else {
-                self.waiting.pop_front();
+                self.waiting.remove(place);
                 continue;
             };
-            let (pool, ask) = (self.control.pool(), request.ask(clock));
-            let pick = || match pool.pick_in_turn(&ask) {
-                Err(NoBackend::Saturated) => None,
-                picked => Some(picked),
-            };
+            let pick = || request.attempts.in_turn(pool, clock);
             let picked = ticket.poll(&Context::from_waker(Waker::noop()), pick);
-            let Poll::Ready(picked) = picked else {
-                request.ticket = Some(ticket);
-                return;
-            };
-            self.waiting.pop_front();
-            drop(ticket);
             match picked {
-                Ok(lease) => self.send(now, index, lease),
-                Err(_) => self.end(now, index, Ended::Refused),
-            }
-        }
-    }
-
-    /// Sends a request to the backend that was picked, and to another one for as long as backends refuse.
-    fn send(&mut self, now: Nanos, index: usize, lease: Lease) {
-        let mut lease = lease;
-        loop {
-            let backend = self.control.index_of(lease.backend());
-            let request = &mut self.requests[index];
-            request.tried.add(lease.backend());
-            self.attempts += 1;
-            self.tally.attempt(now, backend);
-            // Chance of its own for each attempt, the same under every strategy.
-            let luck = unit(mix(request.random ^ mix(LUCK + request.tried.len() as u64)));
-            let work = Work {
-                takes: request.takes,
-                luck,
-            };
-            let fate = self.stations[backend].take(now, work);
-            let (at, end) = match fate {
-                Fate::Answered { at, ok: true } => (at, AttemptEnd::Answered),
-                Fate::Answered { at, ok: false } => (at, AttemptEnd::Failed),
-                Fate::Broken { at } => (at, AttemptEnd::Broken),
-                Fate::Refused => {
-                    let next = self.next_after(now, index, Progress::NotSent);
-                    self.finish(now, lease, Outcome::BackendFailed);
-                    match next {
-                        Some(next) => lease = next,
-                        None => return self.end(now, index, Ended::Refused),
-                    }
-                    continue;
+                Poll::Ready(picked) => {
+                    self.waiting.remove(place);
+                    return Some((index, picked));
                 }
-            };
-            request.lease = Some(lease);
-            let deadline = self.deadline(now, index);
-            let (at, end) = if at > deadline {
-                (deadline, AttemptEnd::TimedOut)
-            } else {
-                (at, end)
-            };
-            return self.agenda.note(at, Due::AttemptEnds(index, end));
+                Poll::Pending => request.ticket = Some(ticket),
+            }
+            if request.attempts.count() == 0 {
+                return None;
+            }
+            place += 1;
         }
+        None
     }
 
-    /// Until when an attempt that begins now has to have its answer.
-    fn deadline(&self, now: Nanos, index: usize) -> Nanos {
-        let timeouts = &self.scenario.pool.timeouts;
-        let whole = timeouts.request.map_or(Nanos::MAX, |request| {
-            self.requests[index].arrived.saturating_add(nanos(request))
-        });
-        now.saturating_add(nanos(timeouts.response_idle)).min(whole)
+    /// Sends a request to a backend; the next step, if that is known at once.
+    fn send(&mut self, now: Nanos, index: usize, lease: Lease) -> Option<Step> {
+        let backend = self.control.index_of(lease.backend());
+        let request = &mut self.requests[index];
+        self.attempts += 1;
+        self.tally.attempt(now, backend);
+        // Chance of its own for each attempt, the same under every strategy.
+        let luck = unit(mix(
+            request.random ^ mix(LUCK + u64::from(request.attempts.count()))
+        ));
+        let work = Work {
+            takes: request.takes,
+            luck,
+        };
+        let (at, arrival) = match self.stations[backend].take(now, work) {
+            Fate::Answered { at, ok: true } => (at, Arrival::Response(200)),
+            Fate::Answered { at, ok: false } => (at, Arrival::Response(FAILING_STATUS)),
+            Fate::Broken { at } => (at, Arrival::Failure(Cause::Broken)),
+            Fate::Refused => return Some(self.decide(now, index, (lease, failure(Cause::Connect)))),
+        };
+        self.requests[index].lease = Some(lease);
+        let silence = now.saturating_add(nanos(self.scenario.pool.timeouts.response_idle));
+        let deadline = self.whole(self.requests[index].arrived).unwrap_or(Nanos::MAX);
+        let (at, arrival) = match at {
+            _ if at <= silence.min(deadline) => (at, arrival),
+            _ if deadline < silence => (deadline, Arrival::Failure(Cause::Deadline)),
+            _ => (silence, Arrival::Failure(Cause::Silence)),
+        };
+        self.agenda.note(at, Due::AttemptEnds(index, arrival));
+        None
     }
 
-    pub(super) fn attempt_ends(&mut self, now: Nanos, index: usize, end: AttemptEnd) {
+    pub(super) fn attempt_ends(&mut self, now: Nanos, index: usize, arrival: Arrival) {
         let Some(lease) = self.requests[index].lease.take() else {
             return;
         };
-        let next = match end {
-            AttemptEnd::Answered => None,
-            AttemptEnd::Failed if !self.scenario.pool.retries.statuses.contains(&FAILING_STATUS) => None,
-            AttemptEnd::TimedOut if self.is_over(now, index) => None,
-            _ => self.next_after(now, index, Progress::Sent),
+        let clock = self.control.clock(now);
+        let retries = &self.scenario.pool.retries;
+        let end = match arrival {
+            Arrival::Response(status) => {
+                let kind = AnswerKind::of(status, self.scenario.pool.ejection.as_ref());
+                lease.answered(clock, AnswerHead { kind, timed: true });
+                let request = &self.requests[index];
+                let pool = self.control.pool();
+                let at = At {
+                    pool,
+                    retries,
+                    now: clock,
+                };
+                match request.attempts.rejects(status, request.replay, at) {
+                    true => AttemptEnd::Rejected,
+                    // To be passed on, as it is.
+                    false if status == FAILING_STATUS => {
+                        return self.carry_out(now, index, Step::PassOn(Some(lease)));
+                    }
+                    false => AttemptEnd::Complete,
+                }
+            }
+            Arrival::Failure(cause) => failure(cause),
         };
-        let (status, outcome) = match end {
-            AttemptEnd::Answered => (Some(200), Outcome::Answered),
-            AttemptEnd::Failed if next.is_none() => (Some(FAILING_STATUS), Outcome::Answered),
-            AttemptEnd::Failed => (Some(FAILING_STATUS), Outcome::Rejected),
-            AttemptEnd::Broken | AttemptEnd::TimedOut => (None, Outcome::BackendFailed),
-        };
-        if let Some(status) = status {
-            let kind = AnswerKind::of(status, self.scenario.pool.ejection.as_ref());
-            lease.answered(self.control.clock(now), AnswerHead { kind, timed: true });
-        }
-        self.finish(now, lease, outcome);
-        match (next, end) {
-            (Some(next), _) => self.send(now, index, next),
-            (None, AttemptEnd::Answered) => self.end(now, index, Ended::Answered),
-            (None, AttemptEnd::Failed) => self.end(now, index, Ended::Failed),
-            (None, AttemptEnd::Broken) => self.end(now, index, Ended::Broken),
-            (None, AttemptEnd::TimedOut) => self.end(now, index, Ended::TimedOut),
-        }
+        let step = self.decide(now, index, (lease, end));
+        self.carry_out(now, index, step);
     }
 
-    /// Ends a lease; who has failed often enough in a row with it is judged at once, or after the same pause as in the
-    /// registry.
-    fn finish(&mut self, now: Nanos, lease: Lease, outcome: Outcome) {
-        let asks = lease.finish(outcome, self.control.clock(now));
-        let pause = asks.and_then(|backend| self.control.failed_in_a_row(now, backend));
+    /// What comes after an attempt.
+    fn decide(&mut self, now: Nanos, index: usize, (lease, end): (Lease, AttemptEnd)) -> Step {
+        let clock = self.control.clock(now);
+        let request = &mut self.requests[index];
+        if let AttemptEnd::Failed(failure) = end {
+            request.failed = Some(failure.cause);
+        }
+        let at = At {
+            pool: self.control.pool(),
+            retries: &self.scenario.pool.retries,
+            now: clock,
+        };
+        let decision = request.attempts.after(end, (lease, request.replay), at);
+        self.judge_if(now, decision.failed_in_a_row);
+        decision.step
+    }
+
+    fn finish(&mut self, now: Nanos, lease: Lease, end: AttemptEnd) {
+        let clock = self.control.clock(now);
+        let failed_in_a_row = attempts::finish(lease, &end, || clock);
+        self.judge_if(now, failed_in_a_row);
+    }
+
+    /// A backend that has failed often enough in a row is judged at once, or after the same pause as in the registry.
+    fn judge_if(&mut self, now: Nanos, failed_in_a_row: Option<u64>) {
+        let pause = failed_in_a_row.and_then(|backend| self.control.failed_in_a_row(now, backend));
         if let Some(pause) = pause {
             self.agenda.note(now + nanos(pause), Due::JudgementPause);
         }
-    }
-
-    /// Whether the time of the request as a whole is over.
-    fn is_over(&self, now: Nanos, index: usize) -> bool {
-        let limit = self.scenario.pool.timeouts.request;
-        limit.is_some_and(|limit| now >= self.requests[index].arrived.saturating_add(nanos(limit)))
-    }
-
-    /// Another backend for a request whose attempt failed, if that is right.
-    fn next_after(&mut self, now: Nanos, index: usize, progress: Progress) -> Option<Lease> {
-        let settings = &self.scenario.pool.retries;
-        let request = &self.requests[index];
-        let replay = Replay {
-            safe: request.safe,
-            body_intact: true,
-        };
-        let (attempts, clock) = (self.attempts, self.control.clock(now));
-        let left = request.retries < settings.attempts && replay.allows(progress);
-        let pool = self.control.pool();
-        if !left || !pool.has_untried(&request.tried) {
-            return None;
-        }
-        let paid = progress == Progress::NotSent || pool.retry_budget().withdraw(settings, attempts, clock);
-        let next = if paid { self.pick(now, index).ok() } else { None };
-        if next.is_some() {
-            self.requests[index].retries += 1;
-            self.retries += 1;
-        }
-        next
     }
 
     fn end(&mut self, now: Nanos, index: usize, ended: Ended) {
         let request = self.requests.remove(index);
         self.tally.end(now, request.arrived, ended);
     }
+}
+
+/// An attempt whose request was complete, over a connection of its own.
+fn failure(cause: Cause) -> AttemptEnd {
+    AttemptEnd::Failed(Failure {
+        cause,
+        progress: match cause {
+            Cause::Connect => Progress::NotSent,
+            _ => Progress::Sent,
+        },
+        upload: Upload::Complete,
+        connection: Connection::New,
+    })
 }

@@ -1,13 +1,13 @@
-//! Everything that can go wrong with a request, in one table: from error to status, to whose fault it was, to whether
-//! another backend may be tried.
+//! Everything that can go wrong with a request, in one table: from error to status, to reason, and to its cause, by which
+//! [`lb_core::attempts`] decides what comes next and whose fault it was.
 
 use std::{io, time::Duration};
 
 use lb_core::{
+    attempts::{Cause, Fault},
     config::{ByteSize, format_duration},
     health::is_out_of_files,
-    pool::{NoBackend, Outcome},
-    retry::Progress,
+    pool::NoBackend,
     route::ambiguity::Ambiguity,
 };
 
@@ -34,17 +34,6 @@ impl Phase {
             Self::Answering => "receiving the answer",
         }
     }
-}
-
-/// Whose fault a failure was. Only a backend's own faults are held against it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The client sent something broken, was too slow, or left.
-    Client,
-    /// A backend could not be reached, was too slow, or answered nonsense.
-    Backend,
-    /// The balancer has nothing to send to, or is defective.
-    Balancer,
 }
 
 /// Which time was up.
@@ -137,68 +126,61 @@ pub enum ProxyError {
 struct Row {
     status: u16,
     reason: &'static str,
-    fault: Fault,
-    progress: Progress,
+    why: Why,
+}
+
+/// What failed.
+enum Why {
+    /// An attempt.
+    Attempt(Cause),
+    /// The request, before or after all attempts, by this side's fault.
+    Request(Fault),
 }
 
 impl ProxyError {
     fn row(&self) -> Row {
-        use Fault::{Backend, Balancer, Client};
-        use Progress::{Answered, NotSent, Sent};
-        let row = |status, reason, fault, progress| Row {
+        use Cause::{Broken, Client, Connect, Deadline, OutOfFiles, Response, Silence};
+        let attempt = |status, reason, cause| Row {
             status,
             reason,
-            fault,
-            progress,
+            why: Why::Attempt(cause),
+        };
+        let request = |status, reason, fault| Row {
+            status,
+            reason,
+            why: Why::Request(fault),
         };
         match self {
-            Self::Connect(_) => row(502, "no backend could be reached", Backend, NotSent),
-            Self::OutOfFiles(_) => row(503, "the load balancer is out of connections", Balancer, NotSent),
-            Self::Closed => row(
-                502,
-                "the backend closed the connection without an answer",
-                Backend,
-                Sent,
-            ),
-            Self::Io(_) => row(502, "the connection to the backend failed", Backend, Sent),
-            Self::BadAnswer(_) => row(502, "the backend's answer could not be understood", Backend, Sent),
-            Self::CutShort { .. } => row(502, "the backend's answer was cut short", Backend, Answered),
-            Self::RetriedStatus(_) => row(502, "the backend answered with an error", Backend, Sent),
+            Self::Connect(_) => attempt(502, "no backend could be reached", Connect),
+            Self::OutOfFiles(_) => attempt(503, "the load balancer is out of connections", OutOfFiles),
+            Self::Closed => attempt(502, "the backend closed the connection without an answer", Broken),
+            Self::Io(_) => attempt(502, "the connection to the backend failed", Broken),
+            Self::BadAnswer(_) => attempt(502, "the backend's answer could not be understood", Response),
+            Self::CutShort { .. } => attempt(502, "the backend's answer was cut short", Broken),
+            Self::RetriedStatus(_) => attempt(502, "the backend answered with an error", Response),
             Self::TimedOut { limit, .. } => match limit {
-                TimeLimit::Connect => row(504, "no backend accepted a connection in time", Backend, NotSent),
-                TimeLimit::ResponseIdle => row(504, "the backend did not answer in time", Backend, Sent),
-                TimeLimit::BodyStall => {
-                    row(408, "the request's body did not arrive in time", Client, Answered)
-                }
-                TimeLimit::Request => row(504, "the request took longer than it may", Backend, Answered),
+                TimeLimit::Connect => attempt(504, "no backend accepted a connection in time", Connect),
+                TimeLimit::ResponseIdle => attempt(504, "the backend did not answer in time", Silence),
+                TimeLimit::BodyStall => attempt(408, "the request's body did not arrive in time", Client),
+                TimeLimit::Request => attempt(504, "the request took longer than it may", Deadline),
             },
-            Self::ClientBody(_) => row(
-                400,
-                "the request's body is malformed or incomplete",
-                Client,
-                Answered,
-            ),
-            Self::NoRoute => row(404, "no route matches the request", Client, Answered),
+            Self::ClientBody(_) => attempt(400, "the request's body is malformed or incomplete", Client),
+            Self::BodyTooLarge(_) => attempt(413, "the request's body is larger than allowed", Client),
+            Self::NoRoute => request(404, "no route matches the request", Fault::Client),
             Self::AmbiguousPath(Ambiguity::DotSegment) => {
-                row(400, "the request's path has dot segments", Client, Answered)
+                request(400, "the request's path has dot segments", Fault::Client)
             }
             Self::AmbiguousPath(Ambiguity::EncodedSlash) => {
-                row(400, "the request's path has encoded slashes", Client, Answered)
+                request(400, "the request's path has encoded slashes", Fault::Client)
             }
-            Self::AmbiguousHost => row(
-                400,
-                "the request's host can be read in two ways",
-                Client,
-                Answered,
-            ),
-            Self::NoHost => row(400, "the request names no host", Client, Answered),
-            Self::BadTarget => row(400, "the request's target cannot be forwarded", Client, Answered),
-            Self::BodyTooLarge(_) => row(413, "the request's body is larger than allowed", Client, Answered),
+            Self::AmbiguousHost => request(400, "the request's host can be read in two ways", Fault::Client),
+            Self::NoHost => request(400, "the request names no host", Fault::Client),
+            Self::BadTarget => request(400, "the request's target cannot be forwarded", Fault::Client),
             Self::NoBackend(NoBackend::NoneEligible) => {
-                row(503, "no backend is ready for requests", Balancer, Answered)
+                request(503, "no backend is ready for requests", Fault::Balancer)
             }
-            Self::NoBackend(NoBackend::Saturated) => row(503, "all backends are busy", Balancer, Answered),
-            Self::NoBackend(NoBackend::AllTried) => row(502, "no backend answered", Balancer, Answered),
+            Self::NoBackend(NoBackend::Saturated) => request(503, "all backends are busy", Fault::Balancer),
+            Self::NoBackend(NoBackend::AllTried) => request(502, "no backend answered", Fault::Balancer),
         }
     }
 
@@ -223,31 +205,19 @@ impl ProxyError {
 
     /// Whose fault it was.
     pub fn fault(&self) -> Fault {
-        self.row().fault
-    }
-
-    /// How far the attempt had come, which decides whether another is right.
-    pub fn progress(&self) -> Progress {
-        self.row().progress
-    }
-
-    /// What the backend's lease ends with. `its_turn`: nothing but its answer was still waited for, so that a cap on the
-    /// whole request was used up by it, and not by a client that was slow to send or to read.
-    pub fn outcome(&self, its_turn: bool) -> Outcome {
-        match self {
-            Self::RetriedStatus(_) => Outcome::Rejected,
-            Self::TimedOut {
-                limit: TimeLimit::Request,
-                ..
-            } if !its_turn => Outcome::Abandoned,
-            _ if self.fault() == Fault::Backend => Outcome::BackendFailed,
-            _ => Outcome::Abandoned,
+        match self.row().why {
+            Why::Attempt(cause) => cause.fault(),
+            Why::Request(fault) => fault,
         }
     }
 
-    /// Whether the connection broke without any answer, as a kept-alive one does that the backend has just closed.
-    pub fn is_broken_connection(&self) -> bool {
-        matches!(self, Self::Closed | Self::Io(_))
+    /// Why an attempt failed that ended with this error.
+    pub fn cause(&self) -> Cause {
+        match self.row().why {
+            Why::Attempt(cause) => cause,
+            Why::Request(Fault::Client) => Cause::Client,
+            Why::Request(Fault::Backend | Fault::Balancer) => Cause::OutOfFiles,
+        }
     }
 }
 
@@ -292,29 +262,6 @@ mod tests {
         for (error, status, fault) in table {
             assert_eq!((error.status(), error.fault()), (status, fault), "{error}");
         }
-    }
-
-    #[test]
-    fn a_backend_is_blamed_for_its_own_faults_only() {
-        let timeout = |limit| ProxyError::TimedOut {
-            limit,
-            after: Duration::from_secs(1),
-        };
-        let outcome = |error: ProxyError| (error.outcome(true), error.outcome(false));
-        let (failed, abandoned) = (Outcome::BackendFailed, Outcome::Abandoned);
-        assert_eq!(outcome(ProxyError::Connect("refused".into())), (failed, failed));
-        assert_eq!(
-            outcome(ProxyError::OutOfFiles("EMFILE".into())),
-            (abandoned, abandoned)
-        );
-        assert_eq!(
-            outcome(ProxyError::ClientBody("gone".into())),
-            (abandoned, abandoned)
-        );
-        assert_eq!(outcome(timeout(TimeLimit::BodyStall)), (abandoned, abandoned));
-        assert_eq!(outcome(timeout(TimeLimit::ResponseIdle)), (failed, failed));
-        assert_eq!(outcome(timeout(TimeLimit::Request)), (failed, abandoned));
-        assert_eq!(outcome(ProxyError::RetriedStatus(404)).0, Outcome::Rejected);
     }
 
     #[test]

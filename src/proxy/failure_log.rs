@@ -6,19 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_core::config::BackendUrl;
+use lb_core::{attempts::Verdict, config::BackendUrl};
 use log::warn;
 
 use super::{Phase, ProxyError, RequestId};
-
-/// What happens after a failed attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Another attempt follows.
-    Retried,
-    /// The client gets an error, or a broken answer.
-    GaveUp,
-}
 
 /// The failure lines of one worker.
 #[derive(Debug)]

@@ -8,26 +8,13 @@ use std::{
 
 use lb_actors::RegistryHandle;
 use lb_core::{
+    attempts::{self, At, AttemptEnd, Attempts, Decision, Replay, Step, Verdict},
     config::UpstreamTimeouts,
-    pool::{AnswerHead, AnswerKind, Ask, Lease, NoBackend, Outcome, Pool, Terms, Tried},
-    sticky::StickyId,
+    pool::{AnswerHead, AnswerKind, Backend, Destination, Lease, NoBackend, Pool},
 };
 
-use super::FailureLog;
+use super::{FailureLog, Phase, ProxyError, RequestId};
 use crate::telemetry::Traffic;
-
-/// What a request brings to the choice of its backend.
-#[derive(Debug, Clone, Copy)]
-pub struct PickBy {
-    /// When it asks.
-    pub now: Instant,
-    /// Its random number, the same for all its attempts.
-    pub random: u64,
-    /// The number that tells it apart, under a strategy that wants one.
-    pub key: Option<u64>,
-    /// The backend that its client was told to come back to.
-    pub sticky: Option<StickyId>,
-}
 
 /// One worker.
 pub struct Worker {
@@ -39,6 +26,20 @@ pub struct Worker {
     pub traffic: Arc<Traffic>,
     /// Its failure lines.
     pub failures: FailureLog,
+}
+
+/// An attempt that failed, or whose response is to be retried.
+pub struct FailedAttempt<'e> {
+    /// The right to it, which ends.
+    pub lease: Lease,
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// Whether its request may be sent again.
+    pub replay: Replay,
+    /// How far it had come, for the log.
+    pub phase: Phase,
+    /// Why it failed, for the log.
+    pub error: &'e ProxyError,
 }
 
 /// What the head of an answer says of its backend. `bodiless`: the client had nothing to send, so that the time is the
@@ -61,64 +62,94 @@ impl Worker {
         }
     }
 
-    /// Asks for a backend of a pool. For its first attempt a request takes the pool that its route led to a moment ago, later
-    /// the newest: what has gone down meanwhile must not be tried.
-    ///
-    /// # Errors
-    /// [`NoBackend`] when there is none.
-    pub fn pick(&self, pool: &Pool, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
-        let ask = self.ask(tried, by);
-        if tried.is_empty() {
-            pool.pick(&ask)
-        } else {
-            self.registry.pick_from(pool, &ask)
+    /// Whether a response with this status is kept, so that another backend can be asked.
+    pub fn rejects(
+        &self,
+        attempts: &Attempts,
+        (status, replay): (u16, Replay),
+        destination: &Destination,
+    ) -> bool {
+        let retries = &destination.terms().retries;
+        retries.statuses.contains(&status)
+            && self.newest(destination.pool(), |pool| {
+                let now = Instant::now();
+                attempts.rejects(status, replay, At { pool, retries, now })
+            })
+    }
+
+    /// What comes after a failed attempt, by the pool as it is now. Logs it and tells the registry.
+    pub fn after(
+        &self,
+        (id, attempts): (&RequestId, &mut Attempts),
+        failed: FailedAttempt<'_>,
+        destination: &Destination,
+    ) -> Step {
+        let retries = &destination.terms().retries;
+        let decision = self.newest(destination.pool(), |pool| {
+            let now = Instant::now();
+            let at = At { pool, retries, now };
+            attempts.after(failed.end, (failed.lease, failed.replay), at)
+        });
+        let Decision {
+            step,
+            backend,
+            verdict,
+            could_not_connect,
+            failed_in_a_row,
+        } = decision;
+        if let Some(verdict) = verdict {
+            let failure = (failed.phase, failed.error);
+            self.failures.write(id, Some(backend.url()), failure, verdict);
+        }
+        if could_not_connect {
+            self.registry.connect_failed(&backend);
+        }
+        self.tell(failed_in_a_row);
+        step
+    }
+
+    /// Looks for a backend when it is a request's turn in the queue of its pool.
+    pub fn in_turn(&self, attempts: &Attempts, pool: &Pool) -> Option<Result<Lease, NoBackend>> {
+        self.newest(pool, |pool| attempts.in_turn(pool, Instant::now()))
+    }
+
+    /// Ends the lease of an attempt after which nothing is to be decided.
+    pub fn finish(&self, lease: Lease, end: &AttemptEnd) {
+        self.tell(attempts::finish(lease, end, Instant::now));
+    }
+
+    /// Logs that a response broke off, and ends the lease of its attempt, if there is one still.
+    pub fn broke_off(
+        &self,
+        (id, from): (&RequestId, &Backend),
+        lease: Option<Lease>,
+        (end, error): (&AttemptEnd, &ProxyError),
+    ) {
+        let failure = (Phase::Answering, error);
+        self.failures
+            .write(id, Some(from.url()), failure, Verdict::GaveUp);
+        if let Some(lease) = lease {
+            self.finish(lease, end);
         }
     }
 
-    /// The same for a request whose turn it is in the queue of the pool, from the newest snapshot, for whichever attempt.
-    ///
-    /// # Errors
-    /// [`NoBackend`] when there is none.
-    pub fn pick_in_turn(&self, pool: &Pool, tried: &Tried, by: PickBy) -> Result<Lease, NoBackend> {
-        let snapshot = self.registry.snapshot();
-        let newest = snapshot.newest(pool).map_or(pool, |newest| newest);
-        newest.pick_in_turn(&self.ask(tried, by))
+    /// Logs the end of a request that no backend is to blame for.
+    pub fn gave_up(&self, id: &RequestId, error: &ProxyError) {
+        let failure = (Phase::Connecting, error);
+        self.failures.write(id, None, failure, Verdict::GaveUp);
     }
 
-    fn ask<'a>(&self, tried: &'a Tried, by: PickBy) -> Ask<'a> {
-        Ask {
-            worker: self.index,
-            now: by.now,
-            random: by.random,
-            key: by.key,
-            sticky: by.sticky,
-            tried,
-        }
-    }
-
-    /// Ends a request at its backend. If that was one failure too many in a row, the registry hears of it.
-    pub fn finish(&self, lease: Lease, outcome: Outcome) {
-        // The clock is asked where the time counts.
-        let now = match outcome {
-            Outcome::BackendFailed => Instant::now(),
-            _ => lease.started(),
-        };
-        if let Some(backend) = lease.finish(outcome, now) {
+    /// A backend that failed once too often in a row is judged at once.
+    fn tell(&self, failed_in_a_row: Option<u64>) {
+        if let Some(backend) = failed_in_a_row {
             self.registry.failed_in_a_row(backend);
         }
     }
 
-    /// Whether the retry budget of a pool allows to send a request again.
-    pub fn withdraw_retry(&self, pool: &Pool, terms: &Terms) -> bool {
-        let budget = pool.retry_budget();
-        budget.withdraw(&terms.retries, pool.requests(), Instant::now())
-    }
-
-    /// Whether there is a backend in a pool that the request has not tried yet.
-    pub fn has_untried(&self, pool: &Pool, tried: &Tried) -> bool {
+    /// A pool as it is now; as it was, where a reload has removed it.
+    fn newest<T>(&self, pool: &Pool, with: impl FnOnce(&Pool) -> T) -> T {
         let snapshot = self.registry.snapshot();
-        let newest = snapshot.newest(pool).map_or(pool, |newest| newest);
-        newest.has_untried(tried)
+        with(snapshot.newest(pool).map_or(pool, |newest| newest))
     }
 
     /// How long a client may be silent, or not read, in the middle of a message that belongs to no route.

@@ -60,6 +60,23 @@ impl Recorder {
         (recorder, balancer)
     }
 
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The hosts that requests have named since the last time.
+    pub fn hosts(&self) -> Vec<String> {
+        let requests = self.take().into_iter().filter_map(|arrival| match arrival {
+            Arrival::Request(request) => Some(request),
+            _ => None,
+        });
+        let hosts = requests.flat_map(|request| {
+            let headers = request.headers.into_iter();
+            headers.filter(|(name, _)| name.eq_ignore_ascii_case("host"))
+        });
+        hosts.map(|(_, value)| value).collect()
+    }
+
     /// What has arrived since the last time.
     pub fn take(&self) -> Vec<Arrival> {
         std::mem::take(&mut self.seen.lock().unwrap())

@@ -22,8 +22,8 @@ use super::{
     tier::{Candidate, Nobody, Rules, Tier},
 };
 use crate::{
+    attempts::RetryBudget,
     config::{AllDown, Failover, PoolConfig, Priority, StrategyConfig},
-    retry::RetryBudget,
     status::HealthStatus,
     sticky::StickyId,
     strategy::{Algorithm, Draw, mix},
@@ -110,7 +110,7 @@ impl Pool {
         &self.members
     }
 
-    /// How many retries its requests may still cost.
+    /// How many retries its requests may still cost, and how many they have cost.
     pub fn retry_budget(&self) -> &RetryBudget {
         &self.state.retry_budget
     }
@@ -125,14 +125,6 @@ impl Pool {
         &self.state.queue
     }
 
-    /// Requests that its backends have got so far.
-    pub fn requests(&self) -> u64 {
-        self.members
-            .iter()
-            .map(|member| member.backend.counts().requests)
-            .sum()
-    }
-
     /// Whether it belongs to a route with a strategy of its own, over the backends of the pool with this name.
     pub fn is_own_of_a_route(&self) -> bool {
         self.state.own_of_a_route
@@ -141,6 +133,11 @@ impl Pool {
     /// Whether both are the same pool, of this snapshot or another.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// Whether both choose among the same backends.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state.queue, &other.state.queue)
     }
 
     /// The same backends, chosen in another way, with turns of their own.
@@ -272,6 +269,9 @@ impl Pool {
 
     /// For a request that the backend has counted in.
     fn lease(&self, backend: &Arc<Backend>, ask: &Ask<'_>) -> Lease {
+        if ask.tried.is_empty() {
+            self.state.retry_budget.earn(ask.worker, ask.now);
+        }
         Lease::new(Arc::clone(backend), (ask.worker, ask.now), &self.rules.meter)
     }
 

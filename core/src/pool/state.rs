@@ -11,7 +11,7 @@ use std::{
 
 use super::{Member, Queue, tier::Candidate};
 use crate::{
-    retry::RetryBudget,
+    attempts::RetryBudget,
     sticky::{StickyId, StickyKey},
     strategy::{Algorithm, Cursor, Strategy},
 };

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use lb_core::pool::{Lease, Outcome};
+use lb_core::{attempts::AttemptEnd, pool::Lease};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Backlog, Client};
@@ -123,7 +123,7 @@ pub(crate) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunn
         client.stream.reset_on_close();
         backend.stream.reset_on_close();
     }
-    worker.shared.finish(lease, Outcome::Answered);
+    worker.shared.finish(lease, &AttemptEnd::Complete);
     drop(counted);
 }
 

@@ -8,13 +8,13 @@ use actix_http::{
     header::{self, HeaderMap, HeaderValue},
 };
 use actix_web::{HttpRequest, HttpResponse};
-use lb_core::{pool::Snapshot, route::Headers};
+use lb_core::{attempts::PickBy, pool::Snapshot, route::Headers};
 use lb_wire::Framing;
 
 use super::{HandlerWorker, answer, forward::Exchange, request::Handed, request_body::RequestBody};
 use crate::{
     front::CallLimits,
-    proxy::{self, Client, Incoming, Passage, PickBy, ProxyError, Routed},
+    proxy::{self, Client, Incoming, Passage, ProxyError, Routed},
 };
 
 /// Takes a request and answers it, whatever happens.
@@ -56,14 +56,15 @@ pub(super) async fn dispatch(
     let exchange = Exchange {
         body: RequestBody::new(payload, Rc::clone(&handed.link), size),
         request,
-        worker,
         handed,
+        started,
         by: PickBy {
-            now: started,
+            worker: worker.index,
             random,
             key: passage.key,
             sticky: passage.sticky,
         },
+        worker,
         passage,
         deadline,
     };

@@ -4,6 +4,7 @@ use std::{io, time::Duration};
 
 use actix_http::error::ParseError;
 use awc::error::{ConnectError, SendRequestError};
+use lb_core::attempts::Connection;
 
 use crate::{
     proxy::{Phase, ProxyError, TimeLimit},
@@ -14,8 +15,8 @@ use crate::{
 pub(super) struct Failure {
     pub(super) phase: Phase,
     pub(super) error: ProxyError,
-    /// The connection had been kept alive, and its backend may have closed it before the request came.
-    pub(super) stale: bool,
+    /// A kept one may have been closed by its backend before the request came.
+    pub(super) connection: Connection,
 }
 
 impl Failure {
@@ -23,13 +24,16 @@ impl Failure {
         Self {
             phase,
             error,
-            stale: false,
+            connection: Connection::New,
         }
     }
 
     fn of(phase: Phase, error: &io::Error) -> Self {
         Self {
-            stale: matches!(Fault::of(error), Some(Fault::Stale(_))),
+            connection: match Fault::of(error) {
+                Some(Fault::Stale(_)) => Connection::Kept,
+                _ => Connection::New,
+            },
             ..Self::new(phase, describe_fault(error))
         }
     }

@@ -1,4 +1,4 @@
-//! One request: asks the registry, sends, and asks again while another backend may still answer.
+//! One request: carries out what [`lb_core::attempts`] decides, one attempt after the other.
 
 use std::{
     cell::Cell,
@@ -20,9 +20,9 @@ use awc::{
     http::{Uri, uri},
 };
 use lb_core::{
+    attempts::{AttemptEnd, Attempts, Connection, GaveUp, PickBy, Progress, Replay, Reuse, Step},
     config::SendHost,
-    pool::{Backend, Lease, NoBackend, Outcome, Pool, Terms, Tried},
-    retry::{Progress, Replay},
+    pool::{Backend, Lease, NoBackend, Pool, Terms},
 };
 
 use super::{
@@ -35,7 +35,7 @@ use super::{
     response_body::{Origin, ResponseBody},
 };
 use crate::{
-    proxy::{Passage, Phase, PickBy, ProxyError, TimeLimit, Verdict, answer_head, sticky_cookie},
+    proxy::{FailedAttempt, Passage, Phase, ProxyError, TimeLimit, answer_head, sticky_cookie},
     upstream::Pulse,
 };
 
@@ -50,97 +50,110 @@ pub(super) struct Exchange {
     pub(super) handed: Rc<Handed>,
     pub(super) by: PickBy,
     pub(super) passage: Passage,
+    pub(super) started: Instant,
     pub(super) deadline: Option<(Instant, Duration)>,
 }
 
+/// How the last attempt ended, as long as another one may follow.
+enum Ended {
+    /// With this response of a backend, whose status is to be retried.
+    Rejected(Arc<Backend>, ClientResponse),
+    /// Without a response.
+    Failed(Phase, ProxyError, Connection),
+}
+
 impl Exchange {
-    /// Tries one backend after the other until one answers.
+    /// Carries out the request's steps until a backend has responded.
     pub(super) async fn run(&self) -> Result<(Origin, ClientResponse), ProxyError> {
-        let mut tried = Tried::default();
-        let mut retries = 0;
-        let mut picked = self.pick(&tried);
-        if picked.as_ref().is_err_and(|none| *none == NoBackend::Saturated) {
-            picked = self.wait_for_a_place(&tried).await;
-        }
-        let mut lease = picked.map_err(|none| self.none_there(none))?;
-        let mut reuse = true;
+        let mut attempts = Attempts::new(self.by, self.deadline.map(|(deadline, _)| deadline));
+        let mut step = attempts.begin(self.pool(), self.started);
+        let mut last = None;
+        let mut is_logged = false;
         loop {
-            if reuse {
-                tried.add(lease.backend());
-            }
-            let (phase, error, answer) = match self.attempt(&lease, reuse).await {
-                Ok(answer) if !self.is_retried_status(&answer) => {
-                    return Ok((Origin::Holds(lease), answer));
-                }
-                Ok(answer) => {
-                    let error = ProxyError::RetriedStatus(answer.status().as_u16());
-                    (Phase::Waiting, error, Some(answer))
-                }
-                Err(failure) if failure.stale && reuse && self.replay().allows(Progress::Sent) => {
-                    // The backend closed a kept-alive connection just as the request was on its way: nobody's fault.
-                    reuse = false;
-                    continue;
-                }
-                Err(failure) => (failure.phase, failure.error, None),
-            };
-            reuse = true;
-            if phase == Phase::Connecting {
-                self.worker.registry.connect_failed(lease.backend());
-            }
-            let next = if retries < self.terms().retries.attempts {
-                self.next_backend(&error, &tried)
-            } else {
-                Err(NoBackend::AllTried)
-            };
-            let failed = Arc::clone(lease.backend());
-            lease = match (next, answer) {
-                (Ok(next), _) => {
-                    self.log(&failed, (phase, &error), Verdict::Retried);
-                    self.finish(lease, &error);
-                    next
-                }
-                (Err(NoBackend::Saturated), answer) => {
-                    self.log(&failed, (phase, &error), Verdict::Retried);
-                    // Who waits holds no place, or two could wait for each other's.
-                    self.finish(lease, &error);
-                    match (self.wait_for_a_place(&tried).await, answer) {
-                        (Ok(next), _) => next,
-                        (Err(_), Some(answer)) => return Ok((Origin::Gone(failed), answer)),
-                        (Err(NoBackend::Saturated), None) => {
-                            return Err(self.none_there(NoBackend::Saturated));
+            step = match step {
+                Step::Send(lease) | Step::Reconnect(lease) => {
+                    is_logged = true;
+                    let failed = match self.attempt(&lease, attempts.reuse()).await {
+                        Ok(response) if !self.rejects(&attempts, &response) => {
+                            return Ok((Origin::Holds(lease), response));
                         }
-                        (Err(_), None) => {
-                            self.log(&failed, (phase, &error), Verdict::GaveUp);
-                            return Err(error);
-                        }
-                    }
+                        Ok(response) => Ended::Rejected(Arc::clone(lease.backend()), response),
+                        Err(failure) => Ended::Failed(failure.phase, failure.error, failure.connection),
+                    };
+                    self.after(&mut attempts, lease, last.insert(failed))
                 }
-                // The client is better off with this answer than with none.
-                (Err(_), Some(answer)) => return Ok((Origin::Holds(lease), answer)),
-                (Err(_), None) => {
-                    self.log(&failed, (phase, &error), Verdict::GaveUp);
-                    self.finish(lease, &error);
-                    return Err(error);
+                Step::Wait => {
+                    is_logged = false;
+                    let picked = self.wait_for_a_place(&attempts).await;
+                    attempts.waited(picked, self.pool())
+                }
+                Step::PassOn(_) | Step::GiveUp(_) | Step::Done => {
+                    return self.end(step, last, is_logged);
                 }
             };
-            retries += 1;
         }
     }
 
-    /// Another backend, if the failure allows one, there is one, and the budget has something left.
-    fn next_backend(&self, error: &ProxyError, tried: &Tried) -> Result<Lease, NoBackend> {
-        let progress = error.progress();
-        let allowed = self.replay().allows(progress)
-            && self.worker.has_untried(self.pool(), tried)
-            && (progress == Progress::NotSent || self.worker.withdraw_retry(self.pool(), self.terms()));
-        match allowed {
-            true => self.pick(tried),
-            false => Err(NoBackend::AllTried),
-        }
+    /// What comes after an attempt without a response that is passed on at once.
+    fn after(&self, attempts: &mut Attempts, lease: Lease, ended: &Ended) -> Step {
+        let (end, phase, error) = match ended {
+            Ended::Rejected(_, response) => (
+                AttemptEnd::Rejected,
+                Phase::Waiting,
+                &ProxyError::RetriedStatus(response.status().as_u16()),
+            ),
+            Ended::Failed(phase, error, connection) => {
+                let failure = lb_core::attempts::Failure {
+                    cause: error.cause(),
+                    progress: match phase {
+                        Phase::Connecting => Progress::NotSent,
+                        _ => Progress::Sent,
+                    },
+                    upload: self.body.upload(),
+                    connection: *connection,
+                };
+                (AttemptEnd::Failed(failure), *phase, error)
+            }
+        };
+        let failed = FailedAttempt {
+            lease,
+            end,
+            replay: self.replay(),
+            phase,
+            error,
+        };
+        self.worker
+            .after((&self.handed.id, attempts), failed, &self.passage.destination)
     }
 
-    fn finish(&self, lease: Lease, error: &ProxyError) {
-        self.worker.finish(lease, error.outcome(self.body.is_complete()));
+    /// Carries out the last step.
+    fn end(
+        &self,
+        step: Step,
+        last: Option<Ended>,
+        is_logged: bool,
+    ) -> Result<(Origin, ClientResponse), ProxyError> {
+        let error = match (step, last) {
+            (Step::PassOn(Some(lease)), Some(Ended::Rejected(_, response))) => {
+                return Ok((Origin::Holds(lease), response));
+            }
+            (Step::PassOn(None), Some(Ended::Rejected(from, response))) => {
+                return Ok((Origin::Gone(from), response));
+            }
+            (Step::GiveUp(GaveUp::NoBackend(none)), _) => none.into(),
+            (_, Some(Ended::Failed(_, error, _))) => error,
+            _ => NoBackend::AllTried.into(),
+        };
+        if !is_logged {
+            self.worker.gave_up(&self.handed.id, &error);
+        }
+        Err(error)
+    }
+
+    fn rejects(&self, attempts: &Attempts, response: &ClientResponse) -> bool {
+        let status = response.status().as_u16();
+        self.worker
+            .rejects(attempts, (status, self.replay()), &self.passage.destination)
     }
 
     fn pool(&self) -> &Pool {
@@ -151,74 +164,31 @@ impl Exchange {
         self.passage.destination.terms()
     }
 
-    fn pick(&self, tried: &Tried) -> Result<Lease, NoBackend> {
-        let now = Instant::now();
-        self.worker.pick(self.pool(), tried, PickBy { now, ..self.by })
-    }
-
-    /// Waits in the queue of the pool for a backend that was not tried, for as long as the pool and the cap on the request
-    /// allow.
-    async fn wait_for_a_place(&self, tried: &Tried) -> Result<Lease, NoBackend> {
-        let pool = self.pool();
-        let queue = pool.config().queue;
-        let Some(mut ticket) = pool.queue().join(queue.size as usize) else {
-            return Err(NoBackend::Saturated);
-        };
-        if !tried.is_empty() {
-            ticket = ticket.choosy();
-        }
+    /// Waits in the queue of the pool for a backend that was not tried, for as long as the attempts allow.
+    async fn wait_for_a_place(&self, attempts: &Attempts) -> Result<Lease, NoBackend> {
+        let place = attempts.join(self.pool(), Instant::now())?;
         let turn = poll_fn(|cx| {
-            ticket.poll(cx, || {
-                let now = Instant::now();
-                match self.worker.pick_in_turn(pool, tried, PickBy { now, ..self.by }) {
-                    Err(NoBackend::Saturated) => None,
-                    picked => Some(picked),
-                }
-            })
+            place
+                .ticket
+                .poll(cx, || self.worker.in_turn(attempts, self.pool()))
         });
-        let longest = Instant::now() + queue.timeout;
-        let until = self
-            .deadline
-            .map_or(longest, |(deadline, _)| deadline.min(longest));
         tokio::select! {
             biased;
             picked = turn => picked,
-            () = tokio::time::sleep_until(until.into()) => Err(NoBackend::Saturated),
+            () = tokio::time::sleep_until(place.until.into()) => Err(NoBackend::Saturated),
         }
-    }
-
-    fn none_there(&self, none: NoBackend) -> ProxyError {
-        let error = ProxyError::from(none);
-        self.worker.failures.write(
-            &self.handed.id,
-            None,
-            (Phase::Connecting, &error),
-            Verdict::GaveUp,
-        );
-        error
-    }
-
-    fn log(&self, backend: &Backend, failure: (Phase, &ProxyError), verdict: Verdict) {
-        self.worker
-            .failures
-            .write(&self.handed.id, Some(backend.url()), failure, verdict);
-    }
-
-    fn is_retried_status(&self, answer: &ClientResponse) -> bool {
-        let statuses = &self.terms().retries.statuses;
-        statuses.contains(&answer.status().as_u16()) && self.replay().allows(Progress::Sent)
     }
 
     fn replay(&self) -> Replay {
-        let safe = matches!(*self.request.method(), Method::GET | Method::HEAD) && self.body.is_empty();
-        Replay {
-            safe,
-            body_intact: self.body.is_intact(),
+        match *self.request.method() {
+            Method::GET | Method::HEAD if self.body.is_empty() => Replay::Always,
+            _ if self.body.is_intact() => Replay::IfUnsent,
+            _ => Replay::Never,
         }
     }
 
-    /// `reuse`: over a kept-alive connection if there is one.
-    async fn attempt(&self, lease: &Lease, reuse: bool) -> Result<ClientResponse, Failure> {
+    /// Sends it to one backend, until the head of its response.
+    async fn attempt(&self, lease: &Lease, reuse: Reuse) -> Result<ClientResponse, Failure> {
         let timeouts = &self.terms().timeouts;
         let uri = self.uri(lease, reuse)?;
         let client = self.worker.upstream.get(timeouts);
@@ -248,7 +218,7 @@ impl Exchange {
         if let Some(edits) = &self.passage.edits {
             headers::change(&edits.request, request.headers_mut());
         }
-        if !reuse {
+        if reuse == Reuse::Forbidden {
             request = request.force_close();
         }
         let body = BoxBody::new(self.body.clone());
@@ -264,13 +234,13 @@ impl Exchange {
     }
 
     /// Path and query exactly as they came, unless the route rewrites them.
-    fn uri(&self, lease: &Lease, reuse: bool) -> Result<Uri, Failure> {
+    fn uri(&self, lease: &Lease, reuse: Reuse) -> Result<Uri, Failure> {
         let backend = lease.backend();
         let mut parts = uri::Parts::default();
         parts.scheme = Some(uri::Scheme::HTTP);
         parts.authority = match reuse {
-            true => self.worker.upstream.authority(backend),
-            false => self.worker.upstream.authority_for_new(backend),
+            Reuse::Allowed => self.worker.upstream.authority(backend),
+            Reuse::Forbidden => self.worker.upstream.authority_for_new(backend),
         };
         let rewritten = self
             .passage
@@ -345,7 +315,7 @@ impl Exchange {
         let length = answer::content_length(&from);
         response.head_mut().version = from.version();
         if bodyless {
-            origin.finish(&self.worker, Outcome::Answered);
+            origin.complete(&self.worker);
             return answer::bodyless(response, length);
         }
         let body = ResponseBody {
@@ -356,6 +326,7 @@ impl Exchange {
             deadline: self.deadline,
             timer: None,
             origin: Some(origin),
+            upload: self.body,
             handed: self.handed,
             worker: self.worker,
         };

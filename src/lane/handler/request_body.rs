@@ -16,6 +16,7 @@ use actix_http::{
 };
 use bytes::Bytes;
 use futures::Stream;
+use lb_core::attempts::Upload;
 
 use super::request::body_failure;
 use crate::{front::Link, proxy::ProxyError};
@@ -73,6 +74,16 @@ impl RequestBody {
     /// Whether all of it has come from the client.
     pub(super) fn is_complete(&self) -> bool {
         self.is_empty() || self.shared.link.is_body_complete()
+    }
+
+    /// How far it has come.
+    pub(super) fn upload(&self) -> Upload {
+        match self.progress() {
+            _ if self.is_complete() => Upload::Complete,
+            Progress::WaitsForClient => Upload::Owed,
+            Progress::Moved(_) if self.shared.link.awaits_continue() => Upload::Owed,
+            Progress::Moved(_) => Upload::Blocked,
+        }
     }
 
     /// What the upload is doing.

@@ -14,12 +14,15 @@ use actix_http::body::{BodySize, MessageBody};
 use awc::{ClientResponse, error::PayloadError};
 use bytes::Bytes;
 use futures::Stream;
-use lb_core::pool::{Backend, Lease, Outcome};
+use lb_core::{
+    attempts::{AttemptEnd, Connection, Failure, Progress},
+    pool::{Backend, Lease},
+};
 use tokio::time::Sleep;
 
-use super::{HandlerWorker, request::Handed};
+use super::{HandlerWorker, request::Handed, request_body::RequestBody};
 use crate::{
-    proxy::{Phase, ProxyError, TimeLimit, Verdict, Worker},
+    proxy::{ProxyError, TimeLimit, Worker},
     upstream::Fault,
 };
 
@@ -39,10 +42,17 @@ impl Origin {
         }
     }
 
-    pub(super) fn finish(self, worker: &Worker, outcome: Outcome) {
+    fn into_lease(self) -> Option<Lease> {
         match self {
-            Self::Holds(lease) => worker.finish(lease, outcome),
-            Self::Gone(_) => {}
+            Self::Holds(lease) => Some(lease),
+            Self::Gone(_) => None,
+        }
+    }
+
+    /// The response was passed on.
+    pub(super) fn complete(self, worker: &Worker) {
+        if let Some(lease) = self.into_lease() {
+            worker.finish(lease, &AttemptEnd::Complete);
         }
     }
 }
@@ -58,6 +68,8 @@ pub(super) struct ResponseBody {
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     /// `None` once it has ended.
     pub(super) origin: Option<Origin>,
+    /// The request's body, which may still be on its way.
+    pub(super) upload: RequestBody,
     pub(super) handed: Rc<Handed>,
     pub(super) worker: Rc<HandlerWorker>,
 }
@@ -70,21 +82,22 @@ pub(super) struct Broken;
 impl ResponseBody {
     fn fail(&mut self, error: &ProxyError) -> Broken {
         if let Some(origin) = self.origin.take() {
-            let log = &self.worker.failures;
-            log.write(
-                &self.handed.id,
-                Some(origin.backend().url()),
-                (Phase::Answering, error),
-                Verdict::GaveUp,
-            );
-            origin.finish(&self.worker, error.outcome(false));
+            let end = AttemptEnd::Failed(Failure {
+                cause: error.cause(),
+                progress: Progress::Responding,
+                upload: self.upload.upload(),
+                connection: Connection::New,
+            });
+            let from = Arc::clone(origin.backend());
+            self.worker
+                .broke_off((&self.handed.id, &from), origin.into_lease(), (&end, error));
         }
         Broken
     }
 
     fn end(&mut self) {
         if let Some(origin) = self.origin.take() {
-            origin.finish(&self.worker, Outcome::Answered);
+            origin.complete(&self.worker);
         }
     }
 

@@ -6,7 +6,10 @@ use std::{
     time::Instant,
 };
 
-use lb_core::pool::{Backend, Lease};
+use lb_core::{
+    attempts::{Cause, Connection, Failure, Progress, Reuse},
+    pool::{Backend, Lease},
+};
 
 use super::{
     exchange::{End, Exchange},
@@ -22,35 +25,36 @@ use crate::{
 pub(super) enum Attempt {
     Done(Next),
     Tunnel(Box<UpstreamConnection>),
-    Failed(Phase, ProxyError),
-    /// The connection holds the answer.
+    /// The client has got nothing yet.
+    Failed(Failed),
+    /// The connection holds the response.
     Rejected(u16, Box<UpstreamConnection>),
-    Stale,
+    /// The client has got a part of the response.
     Broken {
-        error: ProxyError,
+        failed: Failed,
         looks_whole: bool,
     },
     Gone,
 }
 
+/// Why an attempt failed, for the decision and for the log.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) phase: Phase,
+    pub(super) error: ProxyError,
+}
+
 impl Request {
-    /// Tries one backend. `reuse`: over a kept connection if there is one; `retry_statuses`: an answer whose status is to be
-    /// retried can be.
-    pub(super) async fn attempt<S: Transport>(
-        &mut self,
-        client: &mut Client<S>,
-        lease: &Lease,
-        (reuse, retry_statuses): (bool, bool),
-    ) -> Attempt {
-        let mut backend = match self.connection(client, lease, reuse).await {
+    /// Tries one backend.
+    pub(super) async fn attempt<S: Transport>(&mut self, client: &mut Client<S>, lease: &Lease) -> Attempt {
+        let mut backend = match self.connection(client, lease).await {
             Ok(backend) => backend,
             Err(attempt) => return attempt,
         };
         let mut exchange = Exchange::new(
             (&self.worker, client),
             (lease, &mut backend),
-            &mut self.message,
-            retry_statuses,
+            (&mut self.message, &self.attempts),
         );
         let end = poll_fn(|cx| exchange.poll(cx)).await;
         self.came_of(client, lease.backend(), (end, backend))
@@ -85,23 +89,36 @@ impl Request {
             End::Tunnel => Attempt::Tunnel(Box::new(backend)),
             End::Rejected(status) => Attempt::Rejected(status, Box::new(backend)),
             End::Failed(phase, error) => {
-                if !backend.reused || !error.is_broken_connection() {
-                    return Attempt::Failed(phase, error);
+                let failed = self.failed(phase, error, kind_of(&backend));
+                if backend.reused && failed.failure.cause == Cause::Broken {
+                    self.worker.idle.lost(at, &backend, self.worker.timers.now());
                 }
-                self.worker.idle.lost(at, &backend, self.worker.timers.now());
-                match self.is_replayable() {
-                    true => Attempt::Stale,
-                    false => Attempt::Failed(phase, error),
-                }
+                Attempt::Failed(failed)
             }
-            End::Broken { error, looks_whole } => Attempt::Broken { error, looks_whole },
+            End::Broken { error, looks_whole } => Attempt::Broken {
+                failed: self.failed(Phase::Answering, error, Connection::New),
+                looks_whole,
+            },
             End::ClientGone => Attempt::Gone,
         }
     }
 
-    fn is_replayable(&self) -> bool {
-        let harmless = self.message.head.method.is_idempotent() || !self.message.outgoing.is_touched();
-        harmless && self.message.outgoing.is_whole()
+    fn failed(&self, phase: Phase, error: ProxyError, connection: Connection) -> Failed {
+        let failure = Failure {
+            cause: error.cause(),
+            progress: match phase {
+                Phase::Answering => Progress::Responding,
+                _ if self.message.outgoing.is_touched() => Progress::Sent,
+                _ => Progress::NotSent,
+            },
+            upload: self.message.upload(),
+            connection,
+        };
+        Failed {
+            failure,
+            phase,
+            error,
+        }
     }
 
     /// An idle connection if there is a good one, else a new one.
@@ -109,7 +126,6 @@ impl Request {
         &self,
         client: &mut Client<S>,
         lease: &Lease,
-        reuse: bool,
     ) -> Result<UpstreamConnection, Attempt> {
         let timeouts = &self.terms().timeouts;
         let now = self.worker.timers.now();
@@ -117,7 +133,9 @@ impl Request {
             true => Sending::Repeatable,
             false => Sending::OnlyOnce,
         };
-        if reuse && let Some(idle) = self.worker.idle.take(lease.backend(), timeouts, now, sending) {
+        if self.attempts.reuse() == Reuse::Allowed
+            && let Some(idle) = self.worker.idle.take(lease.backend(), timeouts, now, sending)
+        {
             return Ok(idle);
         }
         let mut limit = (TimeLimit::Connect, timeouts.connect);
@@ -142,11 +160,22 @@ impl Request {
         });
         match connected.await {
             Some(Ok(stream)) => Ok(UpstreamConnection::new(stream, now)),
-            Some(Err(error)) => Err(Attempt::Failed(
-                Phase::Connecting,
-                ProxyError::connecting(&error, limit),
-            )),
+            Some(Err(error)) => {
+                let error = ProxyError::connecting(&error, limit);
+                Err(Attempt::Failed(self.failed(
+                    Phase::Connecting,
+                    error,
+                    Connection::New,
+                )))
+            }
             None => Err(Attempt::Gone),
         }
+    }
+}
+
+fn kind_of(backend: &UpstreamConnection) -> Connection {
+    match backend.reused {
+        true => Connection::Kept,
+        false => Connection::New,
     }
 }

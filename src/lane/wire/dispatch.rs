@@ -3,8 +3,9 @@
 use std::{rc::Rc, sync::Arc};
 
 use lb_core::{
+    attempts::{Attempts, GaveUp, PickBy, Step},
     config::{Config, SendHost},
-    pool::{Lease, NoBackend, Snapshot, Tried},
+    pool::{Lease, Snapshot},
     route::Headers,
 };
 use lb_wire::{
@@ -20,8 +21,8 @@ use super::{
 use crate::{
     front::h1::{Client, admit, own_response, own_response::takes_another},
     proxy::{
-        self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, Passage, PickBy, ProxyError, Refusal,
-        RequestId, RouteAnswer, Routed, Scheme, Transport,
+        self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, Passage, ProxyError, Refusal, RequestId,
+        RouteAnswer, Routed, Scheme, Transport,
     },
     telemetry::InFlight,
 };
@@ -73,26 +74,25 @@ pub(super) fn dispatch<S: Transport>(
         }
     };
     let by = PickBy {
-        now: started,
+        worker: worker.shared.index,
         random,
         key: passage.key,
         sticky: passage.sticky,
     };
-    let terms = passage.destination.terms();
+    let whole = passage.destination.terms().timeouts.request;
     let mut request = Box::new(Request {
         worker,
         counted,
         id,
         json,
-        by,
-        tried: Tried::default(),
+        attempts: Attempts::new(by, whole.map(|whole| started + whole)),
         came: head.len + with_head,
         message: Message {
             head: *head,
             offers: head.view(client.unused(), &client.worker.lines()).offers(),
             config,
             sticky: passage.sticky,
-            deadline: terms.timeouts.request.map(|whole| (started + whole, whole)),
+            deadline: whole.map(|whole| (started + whole, whole)),
             answer_edits: passage.edits.as_deref().and_then(answer_edits),
             destination: passage.destination,
             outgoing: Outgoing::default(),
@@ -101,17 +101,22 @@ pub(super) fn dispatch<S: Transport>(
         },
         edits: passage.edits,
     });
-    match request.first() {
-        Ok(lease) => {
+    let step = request
+        .attempts
+        .begin(request.message.destination.pool(), started);
+    match step {
+        Step::Send(lease) | Step::Reconnect(lease) => {
             request.write(client, lease.backend().authority());
             Dispatched::Forward(request, lease)
         }
-        Err(NoBackend::Saturated) => Dispatched::Wait(request),
-        Err(none) => {
+        Step::GiveUp(GaveUp::NoBackend(none)) => {
             client.consume(request.came);
-            let goes_on = request.refuse(client, &none.into(), true);
+            let goes_on = request.refuse_unsent(client, none);
             let Request { counted, .. } = *request;
             Dispatched::Answered { goes_on, counted }
+        }
+        Step::Wait | Step::PassOn(_) | Step::GiveUp(GaveUp::Failure) | Step::Done => {
+            Dispatched::Wait(request)
         }
     }
 }

@@ -16,6 +16,8 @@ use std::{
 };
 
 use lb_core::{
+    attempts::{self, Attempts, Replay},
+    config::SendHost,
     pool::{Backend, Destination, Lease},
     sticky::StickyId,
 };
@@ -83,6 +85,37 @@ pub(super) struct Message {
     pub(super) continued: bool,
 }
 
+impl Message {
+    /// Whether it may be sent again.
+    pub(super) fn replay(&self) -> Replay {
+        let method = self.head.method;
+        match self.outgoing.is_whole() {
+            false => Replay::Never,
+            true if method.is_safe() && self.head.framing.is_empty() => Replay::Always,
+            true if method.is_idempotent() => Replay::IfUnanswered,
+            true => Replay::IfUnsent,
+        }
+    }
+
+    /// How far the client's body has come.
+    pub(super) fn upload(&self) -> attempts::Upload {
+        match self.body.is_done() {
+            true => attempts::Upload::Complete,
+            false if self.outgoing.is_flushed() => attempts::Upload::Owed,
+            false => attempts::Upload::Blocked,
+        }
+    }
+
+    /// Whether each backend is told its own host: because the route says so, or because the client named none.
+    pub(super) fn sends_own_host(&self) -> bool {
+        match self.destination.forward().map(|forward| &forward.send_host) {
+            Some(SendHost::Backend) => true,
+            Some(SendHost::Literal(_)) => false,
+            Some(SendHost::Preserve) | None => !self.head.names_host(),
+        }
+    }
+}
+
 /// Changes of an answer's header lines.
 #[derive(Default)]
 pub(super) struct AnswerEdits {
@@ -100,8 +133,8 @@ pub(super) struct Exchange<'a, S> {
     /// Missing where the answer has been noted already.
     lease: Option<&'a Lease>,
     message: &'a mut Message,
-    /// Whether an answer whose status is to be retried can be.
-    retry_statuses: bool,
+    /// Decides whether a response is kept, as its status is to be retried; missing where one is passed on in any case.
+    attempts: Option<&'a Attempts>,
     /// The connection holds an answer that nobody has looked at.
     held: bool,
     worker: Rc<WireWorker>,
@@ -127,16 +160,15 @@ enum Upload {
 }
 
 impl<'a, S: Transport> Exchange<'a, S> {
-    /// Before anything is sent. `retry_statuses`: whether an answer whose status is to be retried can be.
+    /// Before anything is sent.
     pub(super) fn new(
         (worker, client): (&Rc<WireWorker>, &'a mut Client<S>),
         (lease, backend): (&'a Lease, &'a mut UpstreamConnection),
-        message: &'a mut Message,
-        retry_statuses: bool,
+        (message, attempts): (&'a mut Message, &'a Attempts),
     ) -> Self {
         Self {
             lease: Some(lease),
-            retry_statuses,
+            attempts: Some(attempts),
             ..Self::resume((worker, client), (lease.backend(), backend), message)
         }
     }
@@ -157,7 +189,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             to,
             lease: None,
             message,
-            retry_statuses: false,
+            attempts: None,
             answer: None,
             upload_failure: None,
             interim: 0,

@@ -1,16 +1,15 @@
-//! One request of a wire connection: asks the registry, exchanges, and asks again while another backend may answer.
+//! One request of a wire connection: carries out what [`lb_core::attempts`] decides, one attempt after the other.
 
 use std::{future::poll_fn, ops::ControlFlow, rc::Rc, sync::Arc};
 
 use lb_core::{
-    config::SendHost,
-    pool::{Backend, Lease, NoBackend, Outcome, Pool, Terms, Tried},
-    retry::{Progress, Replay},
+    attempts::{AttemptEnd, Attempts, GaveUp, Step},
+    pool::{Backend, Lease, NoBackend, Pool, Terms},
 };
 use lb_wire::Method;
 
 use super::{
-    attempt::Attempt,
+    attempt::{Attempt, Failed},
     dispatch::write_head,
     exchange::{Exchange, Message},
     outgoing::Outgoing,
@@ -22,7 +21,7 @@ use crate::{
         Client, Next, OpenTunnel, own_response,
         own_response::{finish, takes_another},
     },
-    proxy::{Edits, ErrorAnswer, Phase, PickBy, ProxyError, RequestId, TimeLimit, Transport, Verdict},
+    proxy::{Edits, ErrorAnswer, FailedAttempt, Phase, ProxyError, RequestId, TimeLimit, Transport},
     telemetry::InFlight,
     upstream::UpstreamConnection,
 };
@@ -33,8 +32,7 @@ pub(super) struct Request {
     pub(super) counted: InFlight,
     pub(super) id: RequestId,
     pub(super) json: bool,
-    pub(super) by: PickBy,
-    pub(super) tried: Tried,
+    pub(super) attempts: Attempts,
     /// Bytes of it that came together: its head, and what of its body was there.
     pub(super) came: usize,
     pub(super) message: Message,
@@ -51,11 +49,6 @@ impl Request {
         self.message.destination.terms()
     }
 
-    /// The first backend to ask.
-    pub(super) fn first(&self) -> Result<Lease, NoBackend> {
-        self.worker.shared.pick(self.pool(), &self.tried, self.by)
-    }
-
     /// Writes it for the backend whose own host this is, and takes what came of it off the client.
     pub(super) fn write<S: Transport>(&mut self, client: &mut Client<S>, own_host: &str) {
         let mut out = self.worker.take_buffer();
@@ -70,22 +63,25 @@ impl Request {
 
     /// Waits for its first backend, and goes on.
     pub(super) async fn wait_and_run<S: Transport>(mut self: Box<Self>, client: &mut Client<S>) -> Next {
-        let goes_on = match self.wait(client).await {
+        let picked = match self.wait(client).await {
             Waited::ClientGone => return Next::Drop,
+            Waited::Picked(picked) => picked,
+        };
+        let goes_on = match self.waited(picked) {
             // Others have used the worker's table of lines meanwhile.
-            Waited::Picked(Ok(lease)) if client.parse_again(&self.message.config.limits) => {
+            Step::Send(lease) if client.parse_again(&self.message.config.limits) => {
                 self.write(client, lease.backend().authority());
                 return self.run(client, lease).await;
             }
-            Waited::Picked(Ok(_)) => {
+            Step::GiveUp(GaveUp::NoBackend(none)) => {
+                client.consume(self.came);
+                self.refuse_unsent(client, none)
+            }
+            _ => {
                 client.consume(self.message.head.len);
                 let too_large = (431, "the head is larger than the limits that hold by now");
                 self.answer(client, too_large, false);
                 false
-            }
-            Waited::Picked(Err(none)) => {
-                client.consume(self.came);
-                self.refuse(client, &none.into(), true)
             }
         };
         finish(client, goes_on).await
@@ -97,106 +93,92 @@ impl Request {
         client: &mut Client<S>,
         mut lease: Lease,
     ) -> Next {
-        let mut retries = 0;
-        let mut reuse = true;
         loop {
-            if reuse {
-                self.tried.add(lease.backend());
-            }
-            let retry_statuses = retries < self.terms().retries.attempts && self.may_retry_status();
-            let attempt = self.attempt(client, &lease, (reuse, retry_statuses)).await;
-            let (phase, error, answer) = match attempt {
+            let attempt = self.attempt(client, &lease).await;
+            let (failed, kept) = match attempt {
                 Attempt::Done(next) => {
-                    self.worker.shared.finish(lease, Outcome::Answered);
+                    self.worker.shared.finish(lease, &AttemptEnd::Complete);
                     self.worker.give_buffer(self.message.outgoing.into_buffer());
                     return next;
                 }
                 Attempt::Tunnel(backend) => return self.tunnel(*backend, lease),
-                Attempt::Gone => return Next::Drop,
-                Attempt::Broken { error, looks_whole } => {
-                    self.log(lease.backend(), (Phase::Answering, &error), Verdict::GaveUp);
-                    self.worker.shared.finish(lease, error.outcome(false));
-                    return Box::pin(self.break_off(client, (&error, looks_whole))).await;
+                Attempt::Gone => {
+                    self.worker.shared.finish(lease, &AttemptEnd::ClientGone);
+                    return Next::Drop;
                 }
-                Attempt::Stale => {
-                    // The backend closed a kept-alive connection just as the request was on its way: nobody's fault.
-                    reuse = false;
-                    self.message.outgoing.rewind();
-                    continue;
+                Attempt::Broken { failed, looks_whole } => {
+                    let from = Arc::clone(lease.backend());
+                    self.broke_off(&from, Some(lease), &failed);
+                    return Box::pin(self.break_off(client, (&failed.error, looks_whole))).await;
                 }
-                Attempt::Rejected(status, backend) => {
-                    (Phase::Waiting, ProxyError::RetriedStatus(status), Some(backend))
-                }
-                Attempt::Failed(phase, error) => (phase, error, None),
+                Attempt::Rejected(status, backend) => (Err(status), Some(backend)),
+                Attempt::Failed(failed) => (Ok(failed), None),
             };
-            reuse = true;
-            if phase == Phase::Connecting {
-                self.worker.shared.registry.connect_failed(lease.backend());
-            }
-            let next = Box::pin(self.next(client, lease, (phase, error, answer), retries)).await;
-            lease = match next {
-                ControlFlow::Continue(next) => next,
+            match Box::pin(self.next(client, lease, (failed, kept))).await {
+                ControlFlow::Continue(next) => lease = next,
                 ControlFlow::Break(next) => return next,
-            };
+            }
             self.message.outgoing.rewind();
-            if self.sends_own_host() {
+            if self.message.sends_own_host() {
                 self.message.outgoing.set_host(lease.backend().authority());
             }
-            retries += 1;
         }
     }
 
-    /// After a failed attempt: the backend for the next one, or what came of the request.
+    /// After a failed attempt, or one whose status is to be retried: the backend for the next one, or what came of the
+    /// request.
     async fn next<S: Transport>(
         &mut self,
         client: &mut Client<S>,
         lease: Lease,
-        (phase, error, answer): (Phase, ProxyError, Option<Box<UpstreamConnection>>),
-        retries: u32,
+        (failed, mut kept): (Result<Failed, u16>, Option<Box<UpstreamConnection>>),
     ) -> ControlFlow<Next, Lease> {
-        let left = retries < self.terms().retries.attempts
-            && self.worker.shared.has_untried(self.pool(), &self.tried);
-        let next = if left && self.may_retry(&error) {
-            let by = PickBy {
-                now: WireWorker::precise_now(),
-                ..self.by
-            };
-            self.worker.shared.pick(self.pool(), &self.tried, by)
-        } else {
-            Err(NoBackend::AllTried)
+        let (end, phase, error) = match failed {
+            Ok(failed) => (AttemptEnd::Failed(failed.failure), failed.phase, failed.error),
+            Err(status) => (
+                AttemptEnd::Rejected,
+                Phase::Waiting,
+                ProxyError::RetriedStatus(status),
+            ),
         };
-        let failed = Arc::clone(lease.backend());
-        let outcome = error.outcome(self.message.body.is_done());
-        ControlFlow::Break(match (next, answer) {
-            (Ok(next), _) => {
-                self.log(&failed, (phase, &error), Verdict::Retried);
-                self.worker.shared.finish(lease, outcome);
-                return ControlFlow::Continue(next);
-            }
-            (Err(NoBackend::Saturated), answer) => {
-                self.log(&failed, (phase, &error), Verdict::Retried);
-                // Who waits holds no place, or two could wait for each other's.
-                self.worker.shared.finish(lease, outcome);
-                match (self.wait(client).await, answer) {
-                    (Waited::Picked(Ok(next)), _) => return ControlFlow::Continue(next),
-                    (Waited::ClientGone, _) => Next::Drop,
-                    (Waited::Picked(Err(_)), Some(answer)) => {
-                        self.pass_on(client, (&failed, *answer), None).await
-                    }
-                    (Waited::Picked(Err(NoBackend::Saturated)), None) => {
-                        self.give_up(client, &NoBackend::Saturated.into(), true).await
-                    }
-                    (Waited::Picked(Err(_)), None) => self.give_up(client, &error, true).await,
+        let from = Arc::clone(lease.backend());
+        let failed = FailedAttempt {
+            lease,
+            end,
+            replay: self.message.replay(),
+            phase,
+            error: &error,
+        };
+        let destination = &self.message.destination;
+        let mut step = self
+            .worker
+            .shared
+            .after((&self.id, &mut self.attempts), failed, destination);
+        let mut is_logged = true;
+        loop {
+            let error = match (step, kept.take()) {
+                (Step::Send(lease) | Step::Reconnect(lease), _) => return ControlFlow::Continue(lease),
+                (Step::Wait, response) => {
+                    kept = response;
+                    is_logged = false;
+                    step = match self.wait(client).await {
+                        Waited::ClientGone => return ControlFlow::Break(Next::Drop),
+                        Waited::Picked(picked) => self.waited(picked),
+                    };
+                    continue;
                 }
+                (Step::PassOn(lease), Some(response)) => {
+                    return ControlFlow::Break(self.pass_on(client, (&from, *response), lease).await);
+                }
+                (Step::GiveUp(GaveUp::NoBackend(none)), _) => none.into(),
+                (Step::GiveUp(GaveUp::Failure) | Step::PassOn(_), _) => error,
+                (Step::Done, _) => return ControlFlow::Break(Next::Drop),
+            };
+            if !is_logged {
+                self.worker.shared.gave_up(&self.id, &error);
             }
-            // The client is better off with this answer than with none.
-            (Err(_), Some(answer)) => self.pass_on(client, (&failed, *answer), Some(lease)).await,
-            (Err(_), None) => {
-                self.log(&failed, (phase, &error), Verdict::GaveUp);
-                self.worker.shared.finish(lease, outcome);
-                self.give_up(client, &error, false).await
-            }
-        })
+            return ControlFlow::Break(self.give_up(client, &error).await);
+        }
     }
 
     /// From here on bytes pass both ways.
@@ -214,16 +196,13 @@ impl Request {
         }))
     }
 
-    /// Each backend is told its own host.
-    fn sends_own_host(&self) -> bool {
-        let forward = self.message.destination.forward();
-        forward.is_some_and(|forward| forward.send_host == SendHost::Backend)
-    }
-
     /// Waits in the queue until there is a place at a backend that was not tried.
     async fn wait<S: Transport>(&self, client: &mut Client<S>) -> Waited {
-        let until = self.message.deadline.map(|(deadline, _)| deadline);
-        waiting::for_a_place(client, (self.pool(), &self.tried), (self.by, until)).await
+        waiting::for_a_place(client, (&self.attempts, self.pool())).await
+    }
+
+    fn waited(&mut self, picked: Result<Lease, NoBackend>) -> Step {
+        self.attempts.waited(picked, self.message.destination.pool())
     }
 
     /// Passes an answer on that was to be retried. Where the request has waited meanwhile, it is over at its backend, and
@@ -240,26 +219,29 @@ impl Request {
         match self.came_of(client, from, (end, connection)) {
             Attempt::Done(next) => {
                 if let Some(lease) = lease {
-                    self.worker.shared.finish(lease, Outcome::Answered);
+                    self.worker.shared.finish(lease, &AttemptEnd::Complete);
                 }
                 next
             }
-            Attempt::Broken { error, looks_whole } => {
-                self.log(from, (Phase::Answering, &error), Verdict::GaveUp);
-                if let Some(lease) = lease {
-                    self.worker.shared.finish(lease, error.outcome(false));
-                }
-                self.break_off(client, (&error, looks_whole)).await
+            Attempt::Broken { failed, looks_whole } => {
+                self.broke_off(from, lease, &failed);
+                self.break_off(client, (&failed.error, looks_whole)).await
             }
-            Attempt::Failed(_, error) => self.give_up(client, &error, true).await,
+            Attempt::Failed(failed) => {
+                self.worker.shared.gave_up(&self.id, &failed.error);
+                self.give_up(client, &failed.error).await
+            }
             // The whole head was there, and nobody retries it.
-            Attempt::Gone | Attempt::Stale | Attempt::Tunnel(_) | Attempt::Rejected(..) => Next::Drop,
+            Attempt::Gone | Attempt::Tunnel(_) | Attempt::Rejected(..) => Next::Drop,
         }
     }
 
-    fn log(&self, backend: &Backend, failure: (Phase, &ProxyError), verdict: Verdict) {
-        let log = &self.worker.shared.failures;
-        log.write(&self.id, Some(backend.url()), failure, verdict);
+    /// Ends the lease of an attempt whose response broke off, if there is one still.
+    fn broke_off(&self, from: &Backend, lease: Option<Lease>, failed: &Failed) {
+        let end = AttemptEnd::Failed(failed.failure);
+        self.worker
+            .shared
+            .broke_off((&self.id, from), lease, (&end, &failed.error));
     }
 
     /// Ends a broken answer: the client gets what came of it, and then sees that it is not whole.
@@ -285,37 +267,21 @@ impl Request {
         }
     }
 
-    fn may_retry(&self, error: &ProxyError) -> bool {
-        // Was taken from the budget when the answer came.
-        if matches!(error, ProxyError::RetriedStatus(_)) {
-            return true;
-        }
-        let progress = match error.progress() {
-            Progress::Sent if !self.message.outgoing.is_touched() => Progress::NotSent,
-            progress => progress,
-        };
-        let safe = self.message.head.method.is_idempotent() && self.message.outgoing.is_whole();
-        let allowed = Replay {
-            safe,
-            body_intact: self.message.outgoing.is_whole(),
-        }
-        .allows(progress);
-        allowed
-            && (progress == Progress::NotSent || self.worker.shared.withdraw_retry(self.pool(), self.terms()))
+    /// The same for a request that was sent to no backend.
+    pub(super) fn refuse_unsent<S: Transport>(&self, client: &mut Client<S>, none: NoBackend) -> bool {
+        let error = none.into();
+        self.worker.shared.gave_up(&self.id, &error);
+        self.refuse(client, &error)
     }
 
     /// Answers with an error. The connection goes on if all of the request has been read.
-    async fn give_up<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError, log: bool) -> Next {
-        let goes_on = self.refuse(client, error, log);
+    async fn give_up<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError) -> Next {
+        let goes_on = self.refuse(client, error);
         finish(client, goes_on).await
     }
 
     /// Writes the answer to an error; whether the connection goes on behind it.
-    pub(super) fn refuse<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError, log: bool) -> bool {
-        if log {
-            let failures = &self.worker.shared.failures;
-            failures.write(&self.id, None, (Phase::Connecting, error), Verdict::GaveUp);
-        }
+    pub(super) fn refuse<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError) -> bool {
         let head = &self.message.head;
         let read = self.message.body.is_done() || head.framing.is_empty();
         let goes_on = takes_another(client, head, read);
@@ -327,13 +293,5 @@ impl Request {
         let answer = ErrorAnswer::new(&self.message.config, (status, reason), &self.id, self.json);
         let is_head = self.message.head.method == Method::Head;
         own_response::write(client, &answer, &self.id, is_head, !goes_on);
-    }
-
-    /// Whether an answer could be thrown away for another backend's.
-    fn may_retry_status(&self) -> bool {
-        !self.terms().retries.statuses.is_empty()
-            && self.message.head.method.is_safe()
-            && self.message.head.framing.is_empty()
-            && self.worker.shared.has_untried(self.pool(), &self.tried)
     }
 }

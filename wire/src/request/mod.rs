@@ -62,6 +62,11 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// Whether it names the host that it is meant for, in `Host` or in an absolute target. HTTP/1.0 need not.
+    pub fn names_host(&self) -> bool {
+        !self.host.is_empty()
+    }
+
     /// The head with the bytes it speaks of.
     #[inline]
     pub fn view<'a>(&'a self, buf: &'a [u8], lines: &'a Lines) -> RequestView<'a> {

@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use lb_core::attempts::Replay;
 use lb_wire::{
     AnswerContext, Asked, BodyError, BodyFilter, BodyPlan, CHUNK_END, Framing, LAST_CHUNK, LineEdits, Lines,
     Parsed, ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
@@ -178,15 +179,22 @@ impl<S: Transport> Exchange<'_, S> {
         bytes: &[u8],
         lines: &Lines,
     ) -> Result<(), End> {
+        if self.is_idle_timeout(head) {
+            return Err(End::Failed(Phase::Waiting, ProxyError::Closed));
+        }
         if let Some(lease) = self.lease {
             let bodiless = self.message.head.framing.is_empty();
             let said = answer_head(head.status, self.message.destination.pool(), bodiless);
             lease.answered(WireWorker::precise_now(), said);
         }
-        let (pool, terms) = (self.message.destination.pool(), self.message.destination.terms());
-        let retried = self.retry_statuses && terms.retries.statuses.contains(&head.status);
-        // Within the budget only: the client is better off with this answer than with none.
-        if retried && self.worker.shared.withdraw_retry(pool, terms) {
+        let destination = &self.message.destination;
+        if let Some(attempts) = self.attempts
+            && !destination.terms().retries.statuses.is_empty()
+            && self
+                .worker
+                .shared
+                .rejects(attempts, (head.status, self.message.replay()), destination)
+        {
             self.backend.input.extend_from_slice(bytes);
             return Err(End::Rejected(head.status));
         }
@@ -196,7 +204,7 @@ impl<S: Transport> Exchange<'_, S> {
         let wanted = asked.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
         let date = self.worker.date();
         let date = std::str::from_utf8(&date).ok();
-        let cookie = sticky_cookie(pool, self.to, asked.sticky);
+        let cookie = sticky_cookie(asked.destination.pool(), self.to, asked.sticky);
         let with_cookie = cookie.map(|cookie| with_cookie(asked.answer_edits.as_ref(), &cookie));
         let mut context = context(asked, plan, wanted, date);
         if let Some(edits) = &with_cookie {
@@ -225,6 +233,16 @@ impl<S: Transport> Exchange<'_, S> {
             Err(Passing::Backend(error)) => Err(self.fail(Phase::Answering, error)),
             Err(Passing::Client) => Err(End::ClientGone),
         }
+    }
+
+    /// Whether a backend ends a kept connection by 408 that it took to be idle, while the request was on its way (RFC 9110
+    /// section 15.5.9). A request that may be sent again is, as after a close; others' clients are told.
+    fn is_idle_timeout(&self, head: &ResponseHead) -> bool {
+        head.status == 408
+            && !head.keep_alive
+            && self.backend.reused
+            && self.attempts.is_some()
+            && self.message.replay() >= Replay::IfUnanswered
     }
 
     /// Passes bytes of the body on.

@@ -1,0 +1,141 @@
+//! What comes after an attempt has ended: whose fault it was, what is sent again, and who waits; on both lanes and in the
+//! simulation alike.
+
+mod model;
+
+use lb_core::{config::Lane, status::HealthStatus::Up};
+
+use crate::harness::{Balancer, Recorder, Stage, backends, lane::lane, wait_until};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The requests and the failures that count at the backend.
+fn counted(balancer: &Balancer, stage: &Stage) -> (u64, u64) {
+    let status = balancer.backend(&stage.url());
+    (status.requests, status.failures)
+}
+
+#[test]
+fn a_backend_that_loses_patience_with_a_slow_upload_has_not_failed() {
+    let (stage, balancer) = Stage::with_balancer("retries: 0\nejection: 2");
+    for _ in 0..4 {
+        let mut client = balancer.peer();
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nhalf");
+        let mut backend = stage.accept();
+        backend.read_until(b"half");
+        drop(backend);
+        assert_eq!(client.read_head().status(), 502);
+    }
+    assert_eq!(counted(&balancer, &stage), (4, 0));
+    let status = balancer.backend(&stage.url());
+    assert_eq!((status.health, status.in_flight), (Up, 0));
+}
+
+#[test]
+fn a_backend_that_closes_behind_a_whole_body_has_failed() {
+    let (stage, balancer) = Stage::with_balancer("retries: 0");
+    let mut client = balancer.peer();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    let mut backend = stage.accept();
+    backend.read_until(b"body");
+    drop(backend);
+    assert_eq!(client.read_head().status(), 502);
+    assert_eq!(counted(&balancer, &stage), (1, 1));
+}
+
+#[test]
+fn an_early_response_that_breaks_off_during_an_upload_is_no_failure() {
+    let (stage, balancer) = Stage::with_balancer("retries: 0");
+    let mut client = balancer.peer();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nhalf");
+    let mut backend = stage.accept();
+    backend.read_until(b"half");
+    backend.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 100\r\n\r\npart");
+    client.read_until(b"part");
+    backend.reset();
+    client.read_to_end();
+    assert_eq!(counted(&balancer, &stage), (1, 0));
+}
+
+#[test]
+fn a_backend_that_does_not_ask_for_a_body_that_waits_for_100_has_not_failed() {
+    // On the handler lane the balancer itself asks for it.
+    if lane() == Lane::Handler {
+        return;
+    }
+    let (stage, balancer) = Stage::with_balancer("retries: 0\ntimeouts: {response_idle: 300ms}");
+    let mut client = balancer.peer();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    let mut backend = stage.accept();
+    backend.read_head();
+    assert_eq!(client.read_head().status(), 504);
+    assert_eq!(counted(&balancer, &stage), (1, 0));
+    assert_eq!(balancer.backend(&stage.url()).in_flight, 0);
+}
+
+#[test]
+fn a_request_without_host_carries_that_of_each_backend() {
+    let [dead] = backends();
+    dead.kill();
+    let recorder = Recorder::start();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nworkers: 1\nhealth_check: false\nbackends: [\"{}\", \"{}\"]\n",
+        dead.url(),
+        recorder.url()
+    ));
+    for _ in 0..2 {
+        let mut client = balancer.peer();
+        client.send("GET / HTTP/1.0\r\n\r\n");
+        assert_eq!(client.read_head().status(), 200);
+        let own = recorder.url().trim_start_matches("http://").to_owned();
+        assert_eq!(recorder.hosts(), [own]);
+    }
+    assert!(
+        balancer.backend(&dead.url()).failures > 0,
+        "the dead one was tried"
+    );
+}
+
+#[test]
+fn a_retry_that_finds_the_others_full_waits_for_a_place() {
+    let [dead] = backends();
+    dead.kill();
+    let stage = Stage::new();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nworkers: 1\nhealth_check: false\nbackends: [{{url: \"{}\", max_connections: 1}}, \"{}\"]\n",
+        stage.url(),
+        dead.url()
+    ));
+    let mut first = balancer.peer();
+    first.send(GET);
+    let mut backend = stage.accept();
+    backend.read_head();
+    let mut second = balancer.peer();
+    second.send(GET);
+    wait_until("the retry in the queue", || {
+        balancer.status().pools[0].waiting == 1
+    });
+    backend.send(OK);
+    first.read_until(b"ok");
+    backend.read_head();
+    backend.send(OK);
+    assert_eq!(second.read_head().status(), 200);
+}
+
+#[test]
+fn retries_earn_no_retries() {
+    let [a, b] = backends();
+    for backend in [&a, &b] {
+        backend.set_behaviour(dummy_servers::Behaviour::Reset);
+    }
+    let balancer = Balancer::start(&format!(
+        "port: 0\nworkers: 1\nhealth_check: false\nejection: off\nlog: error\nretries: {{attempts: 1, budget: 50%, min_per_second: 0}}\nbackends: [\"{}\", \"{}\"]\n",
+        a.url(),
+        b.url()
+    ));
+    for _ in 0..40 {
+        assert_eq!(balancer.get("/").status, 502);
+    }
+    assert_eq!(a.hits() + b.hits(), 60, "half of 40 requests are retried");
+}
