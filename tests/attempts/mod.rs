@@ -3,9 +3,11 @@
 
 mod model;
 
+use std::time::{Duration, Instant};
+
 use lb_core::{config::Lane, status::HealthStatus::Up};
 
-use crate::harness::{Balancer, Recorder, Stage, backends, lane::lane, wait_until};
+use crate::harness::{Balancer, Peer, Recorder, Stage, backends, lane::lane, wait_until};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -95,6 +97,48 @@ fn a_request_without_host_carries_that_of_each_backend() {
         balancer.backend(&dead.url()).failures > 0,
         "the dead one was tried"
     );
+}
+
+#[test]
+fn requests_that_wait_are_served_when_their_pool_was_removed_and_is_there_again() {
+    let stage = Stage::new();
+    let config = |pool: &str| {
+        format!(
+            "port: 0\nworkers: 1\nhealth_check: false\nqueue: {{size: 100, timeout: 20s}}\npools:\n  {pool}: {{backends: [{{url: \"{}\", max_connections: 1}}]}}\n",
+            stage.url()
+        )
+    };
+    let balancer = Balancer::start(&config("blue"));
+    let mut first = balancer.peer();
+    first.send(GET);
+    let mut backend = stage.accept();
+    backend.read_head();
+    let mut waiting: Vec<Peer> = (1..=3)
+        .map(|place| {
+            let mut client = balancer.peer();
+            client.send(GET);
+            wait_until("the request in the queue", || {
+                balancer.status().pools[0].waiting == place
+            });
+            client
+        })
+        .collect();
+    balancer.reload_with(&config("green"));
+    balancer.reload_with(&config("blue"));
+    assert_eq!(
+        balancer.status().pools[0].waiting,
+        3,
+        "they wait in its queue still"
+    );
+    let free = Instant::now();
+    backend.send(OK);
+    first.read_until(b"ok");
+    for client in &mut waiting {
+        backend.read_head();
+        backend.send(OK);
+        assert_eq!(client.read_head().status(), 200);
+    }
+    assert!(free.elapsed() < Duration::from_secs(15), "{:?}", free.elapsed());
 }
 
 #[test]

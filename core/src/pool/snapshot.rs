@@ -3,11 +3,11 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
-use super::{Ask, Backend, Lease, NoBackend, Pool, Route, route};
+use super::{Ask, Backend, Lease, NoBackend, Pool, PoolState, Route, route};
 use crate::{
     config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, StrategyConfig, Weight},
     health::Health,
@@ -79,11 +79,21 @@ pub struct Snapshot {
     pools: Vec<Arc<Pool>>,
     matcher: Arc<Matcher>,
     routes: Vec<Route>,
+    /// What removed pools leave to requests that are still on their way to them.
+    removed: Vec<Removed>,
+}
+
+/// A pool that a reload has removed, for as long as requests hold it.
+#[derive(Debug, Clone)]
+struct Removed {
+    name: Arc<str>,
+    state: Weak<PoolState>,
 }
 
 impl Snapshot {
     /// Puts pools together; `members` gives a pool's backends in the order of the file. What `previous` knows of a
-    /// pool with the same name (its cursor, its budget) goes on.
+    /// pool with the same name (its cursor, its budget, its queue) goes on, also of one that was removed and still has
+    /// requests.
     pub fn build(
         generation: u64,
         config: Arc<Config>,
@@ -96,7 +106,16 @@ impl Snapshot {
             .iter()
             .map(|(name, pool)| {
                 let known = previous.and_then(|previous| previous.pool(name));
-                let state = known.map_or_else(Arc::default, |pool| Arc::clone(pool.state()));
+                let state = known.map(|pool| Arc::clone(pool.state()));
+                let held = || {
+                    previous?
+                        .removed
+                        .iter()
+                        .find(|removed| removed.name == *name)?
+                        .state
+                        .upgrade()
+                };
+                let state = state.or_else(held).unwrap_or_default();
                 state.counts_held.store(bounded.contains(&**name), Relaxed);
                 let settings = match known {
                     Some(known) if **known.config() == *pool => Arc::clone(known.config()),
@@ -111,6 +130,7 @@ impl Snapshot {
             _ => Arc::new(Matcher::new(&config.routes)),
         };
         Self {
+            removed: previous.map_or_else(Vec::new, |previous| previous.removed_without(&config)),
             generation,
             matcher,
             routes,
@@ -169,15 +189,33 @@ impl Snapshot {
         self.pool(DEFAULT_POOL).or_else(|| self.pools.first())
     }
 
-    /// A pool of another snapshot as this one has it; `None` if it is gone.
+    /// A pool of another snapshot as this one has it; `None` if it is gone. Where a route with a strategy of its own is gone,
+    /// the pool whose backends it chose among.
     pub fn newest(&self, pool: &Pool) -> Option<&Arc<Pool>> {
-        if !pool.is_own_of_a_route() {
-            return self.pools.iter().find(|newest| newest.is_same(pool));
+        if pool.is_own_of_a_route() {
+            let destinations = self.routes.iter().flat_map(|route| route.destinations());
+            let mut pools = destinations.map(|destination| destination.pool());
+            if let Some(newest) = pools.find(|newest| newest.is_same(pool)) {
+                return Some(newest);
+            }
         }
-        let destinations = self.routes.iter().flat_map(|route| route.destinations());
-        destinations
-            .map(|destination| destination.pool())
-            .find(|newest| newest.is_same(pool))
+        self.pools.iter().find(|newest| newest.is_beside(pool))
+    }
+
+    /// What is removed when this configuration comes into force, and what was removed before and still has requests.
+    fn removed_without(&self, config: &Config) -> Vec<Removed> {
+        let is_gone =
+            |removed: &Removed| !config.pools.contains_key(&removed.name) && removed.state.strong_count() > 0;
+        let pools = self.pools.iter().map(|pool| Removed {
+            name: Arc::clone(pool.name()),
+            state: Arc::downgrade(pool.state()),
+        });
+        self.removed
+            .iter()
+            .cloned()
+            .chain(pools)
+            .filter(is_gone)
+            .collect()
     }
 
     /// A backend by its identity.

@@ -253,3 +253,24 @@ fn keeps_the_address_that_worked_in_front() {
     backend.set_addresses(&addresses[..1]);
     assert_eq!(backend.addresses(), [addresses[0]]);
 }
+
+#[test]
+fn a_pool_that_was_removed_is_the_same_when_it_comes_back_while_requests_hold_it() {
+    let up = Health::at_start();
+    let first = snapshot(&[("http://a", 1, up), ("http://b", 1, up)], None);
+    let without = |previous: &Snapshot| {
+        let text = "port: 0\npools: {other: {backends: [\"http://c\"]}}\n";
+        let config = Arc::new(config::load(text, "config.yaml", &|_| None).unwrap());
+        Snapshot::build(2, config, |_| Vec::new(), Some(previous))
+    };
+    let held = Arc::clone(first.default_pool().unwrap());
+    let gone = without(&without(&first));
+    assert!(gone.newest(&held).is_none());
+    let back = snapshot(&[("http://a", 1, up), ("http://b", 1, up)], Some(&gone));
+    let newest = back.newest(&held).unwrap();
+    assert!(Arc::ptr_eq(newest.queue(), held.queue()));
+    assert!(!Arc::ptr_eq(newest, &held));
+    drop((held, first, back));
+    let back = snapshot(&[("http://a", 1, up)], Some(&gone));
+    assert_eq!(picks(&back, 1), "a", "nobody holds it, so it begins anew");
+}
