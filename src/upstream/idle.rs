@@ -19,6 +19,7 @@ use lb_core::{
     config::UpstreamTimeouts,
     pool::{Backend, Snapshot},
 };
+use lb_wire::{Asked, BodyTracker, Limits, Lines, Method, Parsed, parse_response};
 use log::warn;
 use tokio::net::TcpStream;
 
@@ -32,6 +33,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A backend that closes a connection that has been idle for less than this, without having said so, is hasty. Longer than
 /// [`FRESH`], because the end of a connection may be found late.
 const HASTY: Duration = Duration::from_millis(2500);
+
+/// Bytes that are looked at of what a backend sends unasked: room for a 408 with a short body.
+const UNASKED: usize = 2048;
 
 /// How long a backend is not trusted.
 const DISTRUST: Duration = Duration::from_secs(60);
@@ -127,10 +131,13 @@ impl Kept {
         if idle.connection.is_quiet() {
             return true;
         }
-        match idle.connection.stream.try_read(&mut [0]) {
-            Ok(1..) => self.talked(backend, now),
+        let mut unasked = [0; UNASKED];
+        match idle.connection.stream.try_read(&mut unasked) {
+            Ok(0) => self.lost(idle.since, now),
+            Ok(count) if says_idle_timeout(&unasked[..count]) => self.lost(idle.since, now),
+            Ok(_) => self.talked(backend, now),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Ok(0) | Err(_) => self.lost(idle.since, now),
+            Err(_) => self.lost(idle.since, now),
         }
         false
     }
@@ -171,6 +178,27 @@ impl Kept {
             Sending::OnlyOnce => FRESH,
         }
     }
+}
+
+/// Whether a backend says no more than that it ends an idle connection (RFC 9110 section 15.5.9): 408, and not that it goes on.
+fn says_idle_timeout(bytes: &[u8]) -> bool {
+    let limits = Limits {
+        head_bytes: UNASKED as u32,
+        header_count: 100,
+        target_bytes: 0,
+    };
+    let asked = Asked {
+        method: Method::Get,
+        offers: b"",
+    };
+    let mut lines = Lines::new();
+    let Ok(Parsed::Complete(head)) = parse_response(bytes, &mut lines, &limits, asked) else {
+        return false;
+    };
+    let mut body = BodyTracker::new(head.framing);
+    let rest = &bytes[head.len..];
+    let ends_cleanly = body.feed(rest).is_ok_and(|fed| fed.consumed == rest.len());
+    head.status == 408 && !head.keep_alive && ends_cleanly
 }
 
 impl IdlePool {

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use lb_core::{config::Lane, status::HealthStatus::Up};
 
-use crate::harness::{Balancer, Peer, Recorder, Stage, backends, lane::lane, wait_until};
+use crate::harness::{Balancer, Peer, Recorder, Stage, backends, eventually, lane::lane, wait_until};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const IDLE_TIMEOUT: &str = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// The requests and the failures that count at the backend.
 fn counted(balancer: &Balancer, stage: &Stage) -> (u64, u64) {
@@ -74,6 +75,95 @@ fn a_backend_that_does_not_ask_for_a_body_that_waits_for_100_has_not_failed() {
     assert_eq!(client.read_head().status(), 504);
     assert_eq!(counted(&balancer, &stage), (1, 0));
     assert_eq!(balancer.backend(&stage.url()).in_flight, 0);
+}
+
+#[test]
+fn a_408_on_an_idle_connection_is_its_end_like_any_other() {
+    let (stage, balancer) = Stage::with_balancer("");
+    let mut client = balancer.peer();
+    client.send(GET);
+    let mut idle = stage.accept();
+    idle.read_head();
+    idle.send(OK);
+    client.read_until(b"ok");
+    idle.send(IDLE_TIMEOUT);
+    drop(idle);
+    client.send(GET);
+    let mut kept = stage.accept();
+    // The next connection is used as often as ever.
+    for _ in 0..3 {
+        kept.read_head();
+        kept.send(OK);
+        client.read_until(b"ok");
+        client.send(GET);
+    }
+    kept.read_head();
+    assert!(!balancer.log().contains("nobody asked for"), "{}", balancer.log());
+}
+
+#[test]
+fn other_bytes_on_an_idle_connection_are_still_distrusted() {
+    // The handler lane closes such connections and distrusts nobody.
+    if lane() == Lane::Handler {
+        return;
+    }
+    for unasked in ["HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", OK] {
+        let (stage, balancer) = Stage::with_balancer("");
+        let mut client = balancer.peer();
+        client.send(GET);
+        let mut idle = stage.accept();
+        idle.read_head();
+        idle.send(OK);
+        client.read_until(b"ok");
+        idle.send(unasked);
+        balancer.wait_for_log("sends bytes that nobody asked for");
+    }
+}
+
+#[test]
+fn a_get_that_meets_a_408_on_a_kept_connection_is_sent_again() {
+    let (stage, balancer) = Stage::with_balancer("retries: 0");
+    let mut client = balancer.peer();
+    client.send(GET);
+    let mut kept = stage.accept();
+    kept.read_head();
+    kept.send(OK);
+    client.read_until(b"ok");
+    client.send(GET);
+    kept.read_head();
+    kept.send(IDLE_TIMEOUT);
+    let mut new = stage.accept();
+    new.read_head();
+    // On a new connection it is a response like any other.
+    new.send(IDLE_TIMEOUT);
+    assert_eq!(client.read_head().status(), 408);
+    assert_eq!(counted(&balancer, &stage), (2, 0));
+}
+
+#[test]
+fn a_post_that_meets_a_408_on_a_kept_connection_gets_it() {
+    let (stage, balancer) = Stage::with_balancer("retries: 0");
+    let mut client = balancer.peer();
+    client.send(GET);
+    let mut kept = stage.accept();
+    kept.read_head();
+    kept.send(OK);
+    client.read_until(b"ok");
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    // Over the kept one, or over a new one where the machine was slow.
+    let mut backend = eventually("the request", || {
+        let mut new = stage.waiting();
+        match new.take() {
+            Some(new) => Some(new),
+            None if !kept.is_silent_for(Duration::from_millis(10)) => {
+                Some(std::mem::replace(&mut kept, Peer::connect(balancer.address())))
+            }
+            None => None,
+        }
+    });
+    backend.read_until(b"body");
+    backend.send(IDLE_TIMEOUT);
+    assert_eq!(client.read_head().status(), 408);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use lb_wire::{Asked, BodyTracker, Limits, Parsed, parse_response, worth_parsing};
+use lb_wire::{Asked, BodyTracker, Limits, Method, Parsed, ResponseHead, parse_response, worth_parsing};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Fault, Guarded, Phase, head};
@@ -42,6 +42,9 @@ impl<Io> Guarded<Io> {
             Parsed::Partial => return Ok(Taken::Part),
             Parsed::Complete(head) if head.tunnel => return Err(Fault::Tunnel),
             Parsed::Complete(head) if head.is_interim() => return Ok(Taken::Interim(head.len)),
+            Parsed::Complete(head) if self.is_idle_timeout(&head) => {
+                return Err(Fault::Stale(io::ErrorKind::UnexpectedEof));
+            }
             Parsed::Complete(head) => head,
         };
         let mut tracker = BodyTracker::new(parsed.framing);
@@ -55,6 +58,13 @@ impl<Io> Guarded<Io> {
             self.end();
         }
         Ok(Taken::Message(length + progress.consumed))
+    }
+
+    /// Whether the backend ends a kept connection by 408 that it took to be idle, while the request was on its way (RFC 9110
+    /// section 15.5.9). A request that is not sent again is told so.
+    fn is_idle_timeout(&self, head: &ResponseHead) -> bool {
+        let is_sent_again = matches!(self.method, Method::Get | Method::Head) && !self.sending.has_upload();
+        head.status == 408 && !head.keep_alive && self.reused && is_sent_again
     }
 
     /// The same for what is held; whether a message was there.
