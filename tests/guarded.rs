@@ -16,11 +16,6 @@ fn saying(answer: &'static str) -> (RawBackend, Balancer) {
 #[test]
 fn every_answer_reaches_its_own_client() {
     for (answer, status, body) in [
-        (
-            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-            200,
-            "ok",
-        ),
         ("HTTP/1.1 200 OK\r\n\r\nuntil the end", 200, "until the end"),
         ("HTTP/1.0 200 OK\r\n\r\nuntil the end", 200, "until the end"),
         (

@@ -190,6 +190,22 @@ fn no_front_knows_a_lane() {
     );
 }
 
+#[test]
+fn of_the_data_plane_only_the_handler_lane_knows_awc() {
+    let knows = |source: &Source| source.mentions("awc::") || source.mentions("use awc");
+    let lane = sources("src/lane/handler");
+    assert!(lane.iter().any(knows), "the rule looks for another name");
+    for folder in [
+        "src/listener",
+        "src/front",
+        "src/proxy",
+        "src/upstream",
+        "src/lane/wire",
+    ] {
+        assert_none("no other worker builds its clients", &sources(folder), knows);
+    }
+}
+
 /// Whether a source names a lane that is not its own.
 fn imports_a_lane_but(source: &Source, own: &str) -> bool {
     source.lines.iter().any(|line| {

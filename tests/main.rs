@@ -16,7 +16,7 @@ mod checks;
 mod choosing;
 /// What is typed, what is said, and which exit code it ends with.
 mod command_line;
-/// HTTP/1.1 by the text of its RFCs, on the wire lane.
+/// HTTP/1.1 by the text of its RFCs.
 mod conformance;
 /// `simple-lb demo`, where nobody watches.
 mod demo;
@@ -36,7 +36,7 @@ mod everyday;
 mod forwarding;
 /// Answers that awc alone would mistake, through the handler lane.
 mod guarded;
-/// Clients that actix-http alone would mistake, through the handler lane.
+/// Clients that a framework's own server would mistake, through the handler lane.
 mod guarded_clients;
 /// This same suite on the handler lane.
 mod handler_lane;
@@ -58,6 +58,8 @@ mod retries;
 mod routes;
 /// `simple-lb simulate`: strategies in a model of the pool.
 mod simulate;
+/// Which sockets a running balancer holds, and a start without enough of them.
+mod sockets;
 /// What a running instance says of itself.
 mod status;
 /// Stopping without cutting anybody off.

@@ -38,7 +38,7 @@ impl Pair {
     fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let balancer = Balancer::start(&format!(
-            "port: 0\nbackends: [\"http://{}\"]\nhealth_check: false\nlane: wire\n",
+            "port: 0\nbackends: [\"http://{}\"]\nhealth_check: false\n",
             listener.local_addr().unwrap()
         ));
         let server = thread::spawn(move || {

@@ -140,7 +140,6 @@ impl Link {
     }
 
     /// Hands a tunnel over. The response must then have the status 101.
-    #[allow(dead_code, reason = "the handler lane will carry tunnels by it")]
     pub(crate) fn switch(&self, switched: Switched) {
         *self.switched.borrow_mut() = Some(Box::new(switched));
     }
@@ -193,6 +192,11 @@ impl Link {
     /// Whether the lane has taken all that came of the body.
     pub(crate) fn is_taken(&self) -> bool {
         self.upload.borrow().piece.is_none()
+    }
+
+    /// The piece that the lane has not taken, for a tunnel.
+    pub(crate) fn take_piece(&self) -> Bytes {
+        self.upload.borrow_mut().piece.take().unwrap_or_default()
     }
 
     pub(crate) fn limits(&self) -> Option<CallLimits> {

@@ -11,10 +11,12 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     io,
+    rc::Rc,
     task::{Context, Waker},
     time::{Duration, Instant},
 };
 
+use lb_actors::RegistryHandle;
 use lb_core::{
     config::UpstreamTimeouts,
     pool::{Backend, Snapshot},
@@ -200,8 +202,36 @@ fn says_idle_timeout(bytes: &[u8]) -> bool {
     let ends_cleanly = body.feed(rest).is_ok_and(|fed| fed.consumed == rest.len());
     head.status == 408 && !head.keep_alive && ends_cleanly
 }
+/// How often idle connections are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
 
 impl IdlePool {
+    /// A pool that closes what is too old, and what belongs to removed backends, as long as somebody holds it. `now` is the
+    /// worker's clock; `None` ends it.
+    pub(crate) fn swept(registry: RegistryHandle, now: impl Fn() -> Option<Instant> + 'static) -> Rc<Self> {
+        let pool = Rc::new(Self::default());
+        let weak = Rc::downgrade(&pool);
+        actix_rt::spawn(async move {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                let (Some(pool), Some(now)) = (weak.upgrade(), now()) else {
+                    return;
+                };
+                pool.sweep(now, &registry.snapshot());
+            }
+        });
+        pool
+    }
+
+    /// Connections that are kept.
+    pub(crate) fn count(&self) -> usize {
+        self.by_backend
+            .borrow()
+            .values()
+            .map(|kept| kept.idle.len())
+            .sum()
+    }
+
     /// The connection to a backend that was used last, if it is still good, and good for this.
     pub(crate) fn take(
         &self,

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use lb_core::config::Lane;
-
 use super::*;
-use crate::harness::{Peer, Stage, lane::lane};
+use crate::harness::{Peer, Stage};
 
 /// Another worker may have the next request, and connects for itself.
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
@@ -89,9 +87,6 @@ fn a_full_queue_refuses_at_once_and_a_long_wait_ends() {
 fn the_cap_on_the_whole_request_holds_in_the_queue_too() {
     let (stage, balancer) = one_place("queue: {timeout: 300s}\ntimeouts: {request: 2s}");
     // A tunnel, which the cap does not end, has the place.
-    if lane() == Lane::Handler {
-        return;
-    }
     let mut first = balancer.peer();
     first.send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n");
     let mut backend = stage.accept();

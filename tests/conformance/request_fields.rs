@@ -156,7 +156,8 @@ fn names_with_underscores_never_pass_for_ours() {
     ));
     let names: Vec<_> = seen.headers.iter().map(|(name, _)| name.as_str()).collect();
     let with_underscore: Vec<_> = names.iter().filter(|name| name.contains('_')).collect();
-    assert_eq!(with_underscore, [&"My_Own"], "{names:?}");
+    assert_eq!(with_underscore.len(), 1, "{names:?}");
+    assert!(with_underscore[0].eq_ignore_ascii_case("My_Own"), "{names:?}");
     assert_eq!((seen.body, seen.trailers), (vec![], vec![]));
 }
 

@@ -1,5 +1,7 @@
+use lb_core::config::Lane;
+
 use super::{assert_taken, in_front_of};
-use crate::harness::{backends, latin1};
+use crate::harness::{backends, lane::lane, latin1};
 
 const AMBIGUOUS: [&str; 22] = [
     "/public/../admin",
@@ -160,6 +162,10 @@ fn what_a_rewrite_fills_in_is_a_path_that_every_backend_can_read() {
         ("/by-host/{x}`^", "/%7Bx%7D%60%5E"),
         ("/by-host//evil.example", "/evil.example"),
     ] {
+        // The types of the handler lane hold no such target: 400 (`targets_pass_as_they_are`).
+        if lane() == Lane::Handler && target.contains('`') {
+            continue;
+        }
         assert_eq!(client.get(target).status, 200, "{target}");
         assert_eq!(a.last_request().unwrap().path, path, "{target}");
     }

@@ -128,6 +128,8 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
                 Step::Idle if fed.is_some() => fed.unwrap_or(0),
                 // It has just asked for more.
                 Step::Idle if self.upload == Upload::Unwanted && self.link.wants_body(cx) => 0,
+                // It has just given interim responses.
+                Step::Idle if self.link.is_full() && !self.blocked => 0,
                 Step::Idle => break,
             };
             turn = turn.saturating_sub(moved);

@@ -16,11 +16,8 @@ use awc::ClientResponse;
 use bytes::Bytes;
 use lb_core::config::Config;
 
-use super::{headers::X_REQUEST_ID, response_body::ResponseBody};
-use crate::{
-    proxy::{ErrorAnswer, ProxyError, RequestId, RouteAnswer},
-    upstream::OMITTED_LENGTH,
-};
+use super::{awc::OMITTED_LENGTH, headers::X_REQUEST_ID, response_body::ResponseBody};
+use crate::proxy::{ErrorAnswer, ProxyError, RequestId, RouteAnswer};
 
 /// Whether an answer has no body whatever its headers say (RFC 9112 section 6.3, item 1).
 pub(super) fn is_bodyless(status: StatusCode, head_request: bool) -> bool {

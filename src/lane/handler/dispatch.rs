@@ -1,6 +1,6 @@
 //! From a request to what becomes of it: refused, answered here, or sent on.
 
-use std::{net::IpAddr, rc::Rc, time::Instant};
+use std::{cell::Cell, net::IpAddr, rc::Rc, time::Instant};
 
 use actix_http::{
     HttpMessage as _, Payload,
@@ -11,7 +11,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use lb_core::{attempts::PickBy, pool::Snapshot, route::Headers};
 use lb_wire::Framing;
 
-use super::{HandlerWorker, answer, forward::Exchange, request::Handed, request_body::RequestBody};
+use super::{
+    HandlerWorker, answer,
+    forward::{Answer, Exchange},
+    request::Handed,
+    request_body::RequestBody,
+};
 use crate::{
     front::CallLimits,
     proxy::{self, Client, Incoming, Passage, ProxyError, Routed},
@@ -54,7 +59,11 @@ pub(super) async fn dispatch(
         Framing::None | Framing::UntilClose => BodySize::None,
     };
     let exchange = Exchange {
-        body: RequestBody::new(payload, Rc::clone(&handed.link), size),
+        body: RequestBody::new(
+            (payload, Rc::clone(&handed.link)),
+            size,
+            handed.method.is_idempotent(),
+        ),
         request,
         handed,
         started,
@@ -67,9 +76,11 @@ pub(super) async fn dispatch(
         worker,
         passage,
         deadline,
+        version: Cell::new(lb_wire::Version::Http11),
     };
     match exchange.run().await {
-        Ok((origin, answer)) => exchange.deliver(origin, answer),
+        Ok((origin, Answer::Response(answer))) => exchange.deliver(origin, answer),
+        Ok((origin, Answer::Switched(at))) => exchange.switch(origin, at),
         Err(error) => refuse(&exchange.worker, &exchange.handed, &error),
     }
 }

@@ -6,10 +6,8 @@ use actix_http::error::ParseError;
 use awc::error::{ConnectError, SendRequestError};
 use lb_core::attempts::Connection;
 
-use crate::{
-    proxy::{Phase, ProxyError, TimeLimit},
-    upstream::Fault,
-};
+use super::awc::Fault;
+use crate::proxy::{Phase, ProxyError, TimeLimit};
 
 /// A failed attempt, and how far it had come.
 pub(super) struct Failure {
@@ -69,7 +67,9 @@ fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
 
 fn describe_fault(error: &io::Error) -> ProxyError {
     match Fault::of(error) {
-        Some(Fault::Head(_) | Fault::Tunnel | Fault::Body(_)) => ProxyError::BadAnswer(error.to_string()),
+        Some(Fault::Head(_) | Fault::Tunnel | Fault::ManyInterim | Fault::Body(_)) => {
+            ProxyError::BadAnswer(error.to_string())
+        }
         // Nothing of it is of use to the client, so it is as good as none.
         Some(Fault::HeadCutShort | Fault::CutShort | Fault::Stale(io::ErrorKind::UnexpectedEof)) => {
             ProxyError::Closed

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_http::{
-    Method,
+    Method, StatusCode, Version,
     body::BoxBody,
     header::{self, HeaderValue},
 };
@@ -27,6 +27,7 @@ use lb_core::{
 
 use super::{
     HandlerWorker, answer,
+    awc::{BackendStream, SwitchedAt, Watch, Wish},
     dispatch::host,
     failure::Failure,
     headers,
@@ -35,8 +36,9 @@ use super::{
     response_body::{Origin, ResponseBody},
 };
 use crate::{
-    proxy::{FailedAttempt, Passage, Phase, ProxyError, TimeLimit, answer_head, sticky_cookie},
-    upstream::Pulse,
+    front::Switched,
+    proxy::{FailedAttempt, LineChanges, Passage, Phase, ProxyError, TimeLimit, answer_head, sticky_cookie},
+    upstream::Sending,
 };
 
 /// How often within the longest silence a backend that takes an upload slowly is asked whether there is room.
@@ -52,6 +54,15 @@ pub(super) struct Exchange {
     pub(super) passage: Passage,
     pub(super) started: Instant,
     pub(super) deadline: Option<(Instant, Duration)>,
+    /// In which the response came.
+    pub(super) version: Cell<lb_wire::Version>,
+}
+
+/// What a backend has answered.
+pub(super) enum Answer {
+    Response(ClientResponse),
+    /// It has switched protocols.
+    Switched(SwitchedAt),
 }
 
 /// How the last attempt ended, as long as another one may follow.
@@ -64,7 +75,7 @@ enum Ended {
 
 impl Exchange {
     /// Carries out the request's steps until a backend has responded.
-    pub(super) async fn run(&self) -> Result<(Origin, ClientResponse), ProxyError> {
+    pub(super) async fn run(&self) -> Result<(Origin, Answer), ProxyError> {
         let mut attempts = Attempts::new(self.by, self.deadline.map(|(deadline, _)| deadline));
         let mut step = attempts.begin(self.pool(), self.started);
         let mut last = None;
@@ -73,11 +84,15 @@ impl Exchange {
             step = match step {
                 Step::Send(lease) | Step::Reconnect(lease) => {
                     is_logged = true;
+                    self.body.rewind();
                     let failed = match self.attempt(&lease, attempts.reuse()).await {
-                        Ok(response) if !self.rejects(&attempts, &response) => {
-                            return Ok((Origin::Holds(lease), response));
+                        Ok(Answer::Response(response)) if !self.rejects(&attempts, &response) => {
+                            return Ok((Origin::Holds(lease), Answer::Response(response)));
                         }
-                        Ok(response) => Ended::Rejected(Arc::clone(lease.backend()), response),
+                        Ok(switched @ Answer::Switched(_)) => return Ok((Origin::Holds(lease), switched)),
+                        Ok(Answer::Response(response)) => {
+                            Ended::Rejected(Arc::clone(lease.backend()), response)
+                        }
                         Err(failure) => Ended::Failed(failure.phase, failure.error, failure.connection),
                     };
                     self.after(&mut attempts, lease, last.insert(failed))
@@ -127,18 +142,13 @@ impl Exchange {
     }
 
     /// Carries out the last step.
-    fn end(
-        &self,
-        step: Step,
-        last: Option<Ended>,
-        is_logged: bool,
-    ) -> Result<(Origin, ClientResponse), ProxyError> {
+    fn end(&self, step: Step, last: Option<Ended>, is_logged: bool) -> Result<(Origin, Answer), ProxyError> {
         let error = match (step, last) {
             (Step::PassOn(Some(lease)), Some(Ended::Rejected(_, response))) => {
-                return Ok((Origin::Holds(lease), response));
+                return Ok((Origin::Holds(lease), Answer::Response(response)));
             }
             (Step::PassOn(None), Some(Ended::Rejected(from, response))) => {
-                return Ok((Origin::Gone(from), response));
+                return Ok((Origin::Gone(from), Answer::Response(response)));
             }
             (Step::GiveUp(GaveUp::NoBackend(none)), _) => none.into(),
             (_, Some(Ended::Failed(_, error, _))) => error,
@@ -180,18 +190,37 @@ impl Exchange {
     }
 
     fn replay(&self) -> Replay {
-        match *self.request.method() {
-            Method::GET | Method::HEAD if self.body.is_empty() => Replay::Always,
-            _ if self.body.is_intact() => Replay::IfUnsent,
-            _ => Replay::Never,
+        let method = self.handed.method;
+        match self.body.is_intact() {
+            false => Replay::Never,
+            true if method.is_safe() && self.body.is_empty() => Replay::Always,
+            true if method.is_idempotent() => Replay::IfUnanswered,
+            true => Replay::IfUnsent,
         }
     }
 
+    /// What the connection has to know, and what it tells.
+    fn watch(&self, reuse: Reuse) -> Watch {
+        let sending = match self.handed.method.is_idempotent() {
+            true => Sending::Repeatable,
+            false => Sending::OnlyOnce,
+        };
+        let wish = Wish {
+            timeouts: self.terms().timeouts,
+            sending: (reuse == Reuse::Allowed).then_some(sending),
+        };
+        let link = &self.handed.link;
+        if link.awaits_continue() {
+            link.leave_asking_to_backend();
+        }
+        Watch::new(Some(wish)).towards(Rc::clone(link), self.handed.offers.clone())
+    }
+
     /// Sends it to one backend, until the head of its response.
-    async fn attempt(&self, lease: &Lease, reuse: Reuse) -> Result<ClientResponse, Failure> {
+    async fn attempt(&self, lease: &Lease, reuse: Reuse) -> Result<Answer, Failure> {
         let timeouts = &self.terms().timeouts;
-        let uri = self.uri(lease, reuse)?;
-        let client = self.worker.upstream.get(timeouts);
+        let uri = self.uri(lease)?;
+        let client = self.worker.upstream.get(timeouts.connect);
         let mut request = client.request(self.request.method().clone(), uri).no_decompress();
         let host = host(&self.request);
         for (name, value) in &self.handed.forwarded {
@@ -218,30 +247,33 @@ impl Exchange {
         if let Some(edits) = &self.passage.edits {
             headers::change(&edits.request, request.headers_mut());
         }
-        if reuse == Reuse::Forbidden {
-            request = request.force_close();
-        }
         let body = BoxBody::new(self.body.clone());
-        let pulse = Pulse::new(Cell::new(Instant::now()));
-        let sending = self.worker.upstream.send(request, body, Rc::clone(&pulse));
-        let answer = match self.within_limits(sending, &pulse).await? {
+        let watch = Rc::new(self.watch(reuse));
+        let sending = self.worker.upstream.send(request, body, Rc::clone(&watch));
+        let answer = match self.within_limits(sending, &watch).await? {
             Ok(answer) => answer,
-            Err(error) => return Err(self.describe(error)),
+            Err(error) => {
+                let Some(switched) = watch.take_switched() else {
+                    return Err(self.describe(error));
+                };
+                lease.answered(
+                    Instant::now(),
+                    answer_head(101, self.pool(), self.body.is_empty()),
+                );
+                return Ok(Answer::Switched(switched));
+            }
         };
+        self.version.set(watch.version());
         let head = answer_head(answer.status().as_u16(), self.pool(), self.body.is_empty());
         lease.answered(Instant::now(), head);
-        Ok(answer)
+        Ok(Answer::Response(answer))
     }
 
     /// Path and query exactly as they came, unless the route rewrites them.
-    fn uri(&self, lease: &Lease, reuse: Reuse) -> Result<Uri, Failure> {
-        let backend = lease.backend();
+    fn uri(&self, lease: &Lease) -> Result<Uri, Failure> {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(uri::Scheme::HTTP);
-        parts.authority = match reuse {
-            Reuse::Allowed => self.worker.upstream.authority(backend),
-            Reuse::Forbidden => self.worker.upstream.authority_for_new(backend),
-        };
+        parts.authority = self.worker.upstream.authority(lease.backend());
         let rewritten = self
             .passage
             .edits
@@ -261,7 +293,7 @@ impl Exchange {
 
     /// Waits for the answer's head as long as the backend may be silent. The time in which the client is to send its
     /// body does not count, and a backend that takes a part of it, or sends a part of a head, is not silent.
-    async fn within_limits<T>(&self, sending: impl Future<Output = T>, pulse: &Pulse) -> Result<T, Failure> {
+    async fn within_limits<T>(&self, sending: impl Future<Output = T>, watch: &Watch) -> Result<T, Failure> {
         let mut sending = std::pin::pin!(sending);
         let idle = self.terms().timeouts.response_idle;
         let mut silent_since = Instant::now();
@@ -282,7 +314,7 @@ impl Exchange {
             }
             let moved = match self.body.progress() {
                 request_body::Progress::WaitsForClient => Instant::now(),
-                request_body::Progress::Moved(at) => at.max(pulse.get()),
+                request_body::Progress::Moved(at) => at.max(watch.moved()),
             };
             if wake == at && (limit == TimeLimit::Request || moved <= silent_since) {
                 return Err(Failure::new(
@@ -301,6 +333,34 @@ impl Exchange {
         }
     }
 
+    /// Hands the connections of a tunnel over to the front.
+    pub(super) fn switch(self, origin: Origin, at: SwitchedAt) -> HttpResponse {
+        let (Origin::Holds(lease), Ok(stream)) = (origin, at.stream.downcast::<BackendStream>()) else {
+            return HttpResponse::BadGateway().finish();
+        };
+        let mut connection = stream.0;
+        connection.input = at.rest;
+        let cookie = sticky_cookie(self.pool(), lease.backend(), self.by.sticky);
+        let mut changes = LineChanges::default();
+        if let Some(edits) = &self.passage.edits {
+            changes.dropped = Arc::clone(&edits.response.dropped);
+            changes.added.clone_from(&edits.response.added);
+        }
+        if let Some(cookie) = cookie {
+            changes.added.push(("Set-Cookie".into(), cookie.into_bytes()));
+        }
+        self.handed.link.switch(Switched {
+            connection,
+            head: at.head,
+            offers: self.handed.offers.clone(),
+            changes,
+            unsent: at.unsent,
+            lease,
+            idle: self.terms().timeouts.tunnel_idle,
+        });
+        HttpResponse::new(StatusCode::SWITCHING_PROTOCOLS)
+    }
+
     pub(super) fn deliver(self, origin: Origin, from: ClientResponse) -> HttpResponse {
         let bodyless = answer::is_bodyless(from.status(), *self.request.method() == Method::HEAD);
         let mut response = HttpResponse::new(from.status());
@@ -313,7 +373,10 @@ impl Exchange {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         let length = answer::content_length(&from);
-        response.head_mut().version = from.version();
+        response.head_mut().version = match self.version.get() {
+            lb_wire::Version::Http10 => Version::HTTP_10,
+            lb_wire::Version::Http11 => Version::HTTP_11,
+        };
         if bodyless {
             origin.complete(&self.worker);
             return answer::bodyless(response, length);

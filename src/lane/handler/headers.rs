@@ -11,7 +11,8 @@ use actix_http::{
 
 use lb_wire::{Name, rules::Action};
 
-use crate::{proxy::LineChanges, upstream::OMITTED_LENGTH};
+use super::awc::{OFFERED_UPGRADE, OMITTED_LENGTH};
+use crate::proxy::LineChanges;
 
 /// What speaks of one connection only, beside what [`rules`](lb_wire::rules) drops in either direction.
 const HOP_BY_HOP: [HeaderName; 5] = [
@@ -64,7 +65,9 @@ pub(super) fn copy_response(status: StatusCode, from: &HeaderMap, to: &mut Heade
         // A 407 must have it (RFC 9110 section 15.5.8); in others it would speak of this hop.
         let misplaced =
             *name == header::PROXY_AUTHENTICATE && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-        if is_end_to_end(name, &named) && !dropped && !misplaced && *name != OMITTED_LENGTH {
+        if *name == OFFERED_UPGRADE && status == StatusCode::UPGRADE_REQUIRED {
+            to.append(header::UPGRADE, value.clone());
+        } else if is_end_to_end(name, &named) && !dropped && !misplaced && *name != OMITTED_LENGTH {
             to.append(name.clone(), value.clone());
         }
     }

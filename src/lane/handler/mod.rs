@@ -3,6 +3,7 @@
 //! Its form is the framework's. What that costs is written down in docs/handler-lane.md.
 
 mod answer;
+mod awc;
 mod dispatch;
 mod failure;
 mod forward;
@@ -19,12 +20,12 @@ use std::{cell::RefCell, ops::Deref, rc::Rc};
 use actix_web::{HttpRequest, HttpResponse, web};
 use lb_wire::Lines;
 
-use crate::{front::FrontWorker, proxy::Worker, upstream::UpstreamClients};
+use crate::{front::FrontWorker, proxy::Worker};
 
 /// What one worker thread has for the handler lane.
 pub struct HandlerWorker {
     front: Rc<FrontWorker>,
-    upstream: UpstreamClients,
+    upstream: awc::UpstreamClients,
     lines: RefCell<Lines>,
 }
 
@@ -32,8 +33,8 @@ impl HandlerWorker {
     /// For the requests of this worker.
     pub fn new(front: Rc<FrontWorker>) -> Rc<Self> {
         Rc::new(Self {
+            upstream: awc::UpstreamClients::new(Rc::clone(&front)),
             front,
-            upstream: UpstreamClients::default(),
             lines: RefCell::default(),
         })
     }

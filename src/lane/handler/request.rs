@@ -43,8 +43,11 @@ pub(super) struct Handed {
     pub(super) json: bool,
     /// What the client's connection speaks.
     pub(super) scheme: Scheme,
+    pub(super) method: lb_wire::Method,
     /// How long its body is.
     pub(super) framing: Framing,
+    /// The protocols that it offers to switch to; empty without.
+    pub(super) offers: Vec<u8>,
     /// Its lines as they go to a backend: what ends here is left out, and what tells of its origin is written.
     pub(super) forwarded: HeaderMap,
 }
@@ -78,7 +81,13 @@ pub(super) fn of_call(call: Call<'_>, worker: &HandlerWorker) -> Result<Request,
         id: call.id,
         json: call.json,
         scheme: call.connection.scheme,
+        method: view.head.method,
         framing: view.head.framing,
+        // What is taken out of its chunks cannot go on as bytes.
+        offers: match view.head.framing {
+            Framing::Chunked => Vec::new(),
+            _ => view.offers(),
+        },
         forwarded,
     };
     request.extensions_mut().insert(Rc::new(handed));

@@ -1,5 +1,5 @@
-//! The client's body on its way to a backend: streamed, never held, and still there for another backend as long as
-//! nobody has begun to read it. A client that is silent in it is the front's to notice.
+//! The client's body on its way to a backend: streamed, and still there for another backend as long as nobody has begun to read
+//! it, or as it is small and may be sent twice. A client that is silent in it is the front's to notice.
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,9 +32,46 @@ struct Shared {
     /// To the front that reads it.
     link: Rc<Link>,
     size: BodySize,
-    touched: Cell<bool>,
+    /// What was taken of it, as long as that is all.
+    kept: RefCell<Kept>,
     progress: Cell<Progress>,
     failure: RefCell<Option<ProxyError>>,
+}
+
+/// Bytes of a body that are kept for a second sending.
+const REPLAY_BODY: usize = 64 * 1024;
+
+/// The pieces that were taken.
+struct Kept {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    /// So many bytes at most.
+    most: usize,
+    /// Of the pieces, for this attempt.
+    next: usize,
+    /// All that was taken is there.
+    whole: bool,
+}
+
+impl Kept {
+    /// A piece that an attempt before has taken.
+    fn again(&mut self) -> Option<Bytes> {
+        let piece = self.pieces.get(self.next).cloned()?;
+        self.next += 1;
+        Some(piece)
+    }
+
+    fn keep(&mut self, piece: &Bytes) {
+        self.bytes += piece.len();
+        self.whole &= self.bytes <= self.most;
+        if self.whole {
+            self.pieces.push(piece.clone());
+            self.next = self.pieces.len();
+        } else {
+            self.pieces = Vec::new();
+            self.next = 0;
+        }
+    }
 }
 
 /// What the upload is doing, for the timer that watches the backend.
@@ -47,14 +84,20 @@ pub(super) enum Progress {
 }
 
 impl RequestBody {
-    /// `size` is what the backend is told.
-    pub(super) fn new(payload: Payload, link: Rc<Link>, size: BodySize) -> Self {
+    /// `size` is what the backend is told; `keeps`: a small one is kept, so that it can be sent twice.
+    pub(super) fn new((payload, link): (Payload, Rc<Link>), size: BodySize, keeps: bool) -> Self {
         Self {
             shared: Rc::new(Shared {
                 payload: RefCell::new(payload),
                 link,
                 size,
-                touched: Cell::new(false),
+                kept: RefCell::new(Kept {
+                    pieces: Vec::new(),
+                    bytes: 0,
+                    most: if keeps { REPLAY_BODY } else { 0 },
+                    next: 0,
+                    whole: true,
+                }),
                 progress: Cell::new(Progress::Moved(Instant::now())),
                 failure: RefCell::new(None),
             }),
@@ -68,7 +111,12 @@ impl RequestBody {
 
     /// Whether it can still be sent from its first byte.
     pub(super) fn is_intact(&self) -> bool {
-        self.is_empty() || !self.shared.touched.get()
+        self.is_empty() || self.shared.kept.borrow().whole
+    }
+
+    /// Begins anew, for another attempt.
+    pub(super) fn rewind(&self) {
+        self.shared.kept.borrow_mut().next = 0;
     }
 
     /// Whether all of it has come from the client.
@@ -126,10 +174,15 @@ impl MessageBody for RequestBody {
             return Poll::Ready(None);
         }
         let shared = &self.shared;
+        if let Some(piece) = shared.kept.borrow_mut().again() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
         let polled = Pin::new(&mut *shared.payload.borrow_mut()).poll_next(cx);
         match polled {
             Poll::Ready(item) => {
-                shared.touched.set(true);
+                if let Some(Ok(piece)) = &item {
+                    shared.kept.borrow_mut().keep(piece);
+                }
                 shared.progress.set(Progress::Moved(Instant::now()));
                 Poll::Ready(item.map(|piece| piece.map_err(|error| self.fail(body_failure(error)))))
             }

@@ -20,11 +20,8 @@ use lb_core::{
 };
 use tokio::time::Sleep;
 
-use super::{HandlerWorker, request::Handed, request_body::RequestBody};
-use crate::{
-    proxy::{ProxyError, TimeLimit, Worker},
-    upstream::Fault,
-};
+use super::{HandlerWorker, awc::Fault, request::Handed, request_body::RequestBody};
+use crate::proxy::{ProxyError, TimeLimit, Worker};
 
 /// Whose answer it is.
 pub(super) enum Origin {

@@ -1,10 +1,6 @@
 //! What one worker thread has for the wire lane: what its front has, and the idle connections to backends.
 
-use std::{
-    ops::Deref,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{ops::Deref, rc::Rc, time::Instant};
 
 use lb_wire::Limits;
 
@@ -17,13 +13,10 @@ const RESPONSE_LIMITS: Limits = Limits {
     target_bytes: 0,
 };
 
-/// How often idle connections are looked at.
-const SWEEP: Duration = Duration::from_secs(1);
-
 /// A worker of the wire lane.
 pub(super) struct WireWorker {
     front: Rc<FrontWorker>,
-    pub(super) idle: IdlePool,
+    pub(super) idle: Rc<IdlePool>,
     pub(super) limits: Limits,
 }
 
@@ -36,25 +29,15 @@ impl Deref for WireWorker {
 }
 
 impl WireWorker {
-    /// A worker whose sweep runs until it is dropped.
+    /// For the requests of this worker.
     pub(super) fn start(front: Rc<FrontWorker>) -> Rc<Self> {
-        let worker = Rc::new(Self {
+        let clock = Rc::downgrade(&front);
+        let now = move || clock.upgrade().map(|front| front.timers.now());
+        Rc::new(Self {
+            idle: IdlePool::swept(front.shared.registry.clone(), now),
             front,
-            idle: IdlePool::default(),
             limits: RESPONSE_LIMITS,
-        });
-        let weak = Rc::downgrade(&worker);
-        actix_rt::spawn(async move {
-            loop {
-                tokio::time::sleep(SWEEP).await;
-                let Some(worker) = weak.upgrade() else { return };
-                // Closes connections that are too old, or whose backend was removed.
-                worker
-                    .idle
-                    .sweep(worker.timers.now(), &worker.shared.registry.snapshot());
-            }
-        });
-        worker
+        })
     }
 
     /// Now, for latencies.

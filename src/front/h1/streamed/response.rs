@@ -132,6 +132,8 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
     fn begin_response(&mut self, response: R) -> Step {
         let now = self.now();
         (self.moved, self.client_pulse.since) = (now, now);
+        // What came in one piece with it goes first.
+        self.write_interim();
         if response.status() == 101
             && let Some(switched) = self.link.take_switched()
         {
@@ -180,6 +182,11 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
         if self.blocked || !self.link.is_full() {
             return Ok(());
         }
+        self.write_interim();
+        self.poll_flush(cx)
+    }
+
+    fn write_interim(&mut self) {
         let heads = self.link.take_interim();
         let mut rest = &heads[..];
         let worker = Rc::clone(&self.client.worker);
@@ -212,7 +219,6 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             }
             rest = &rest[head.len..];
         }
-        self.poll_flush(cx)
     }
 
     /// Writes the head of a switch of protocols; what waits for the client goes ahead of the tunnel's bytes.
@@ -255,7 +261,7 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
         };
         End::Tunnel(Box::new(OpenTunnel {
             backend: switched.connection,
-            unsent: switched.unsent,
+            unsent: [&switched.unsent[..], &self.link.take_piece()].concat(),
             lease: switched.lease,
             counted,
             idle: switched.idle,

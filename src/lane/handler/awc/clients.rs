@@ -1,93 +1,102 @@
-//! The awc clients of one worker. awc fixes its timeouts when a client is built, so there is one for each set of timeouts
-//! that pools and routes have, and a reload that changes them makes a new one at the next request; connections of the old
-//! one end with the requests they carry.
+//! The awc clients of one worker. awc fixes how long connecting may take when a client is built, so there is one for each such
+//! time that pools and routes have. Connections between two requests are the worker's, not awc's: awc never asks about those to
+//! a backend that gets no request any more, and fixes their ages.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::body::BoxBody;
 use awc::{Client, ClientRequest, ClientResponse, Connector, error::SendRequestError, http::uri::Authority};
-use lb_core::{config::UpstreamTimeouts, pool::Backend};
+use lb_core::pool::Backend;
 
-use super::{backends::Backends, connect::Connect, guarded::Shared, uploads::Pulse};
+use super::{backends::Backends, connector::Connect, guarded::Shared, watch::Watch};
+use crate::{front::FrontWorker, upstream::IdlePool};
 
 /// Clients that are kept. A configuration with more different timeouts would build clients again and again, each without
 /// kept connections.
 const MOST_CLIENTS: usize = 64;
 
-/// The clients of one worker, by the timeouts they were built for, the one used last in front.
-#[derive(Default)]
-pub struct UpstreamClients {
+/// Shells of connections that awc may hold beyond those that are kept: those of backends that get no request any more are dropped
+/// with their client.
+const MOST_SHELLS: usize = 1024;
+
+/// Longer than any connection is kept: awc has no say in it.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The clients of one worker, by how long connecting may take, the one used last in front.
+pub(in crate::lane::handler) struct UpstreamClients {
     backends: Backends,
     shared: Rc<Shared>,
-    clients: RefCell<Vec<(BuiltFor, Client)>>,
-}
-
-/// What a client is built for: all that awc fixes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct BuiltFor {
-    connect: Duration,
-    idle: Duration,
-    age: Duration,
+    idle: Rc<IdlePool>,
+    front: Rc<FrontWorker>,
+    clients: RefCell<Vec<(Duration, Client)>>,
 }
 
 impl UpstreamClients {
-    /// The client for these timeouts.
-    pub fn get(&self, timeouts: &UpstreamTimeouts) -> Client {
-        let wanted = BuiltFor {
-            connect: timeouts.connect,
-            idle: timeouts.upstream_idle,
-            age: timeouts.upstream_age,
-        };
+    /// For the requests of this worker.
+    pub(in crate::lane::handler) fn new(front: Rc<FrontWorker>) -> Self {
+        let clock = Rc::downgrade(&front);
+        let now = move || clock.upgrade().map(|front| front.timers.now());
+        Self {
+            backends: Backends::default(),
+            shared: Rc::default(),
+            idle: IdlePool::swept(front.shared.registry.clone(), now),
+            front,
+            clients: RefCell::default(),
+        }
+    }
+
+    /// The client for this connect timeout.
+    pub(in crate::lane::handler) fn get(&self, connect: Duration) -> Client {
         let mut clients = self.clients.borrow_mut();
-        match clients.iter().position(|(built_for, _)| *built_for == wanted) {
+        if self.shared.shells.get() > MOST_SHELLS && self.shared.shells.get() > 4 * self.idle.count() {
+            // Requests that are on their way hold theirs.
+            clients.clear();
+        }
+        match clients.iter().position(|(built_for, _)| *built_for == connect) {
             Some(0) => {}
             Some(at) => clients[..=at].rotate_right(1),
             None => {
                 clients.truncate(MOST_CLIENTS - 1);
-                clients.insert(0, (wanted, self.build(wanted)));
+                clients.insert(0, (connect, self.build(connect)));
             }
         }
         clients[0].1.clone()
     }
 
     /// What a URI for a backend has as its authority. Not for any header: it is known within this worker only.
-    pub fn authority(&self, backend: &Arc<Backend>) -> Option<Authority> {
+    pub(in crate::lane::handler) fn authority(&self, backend: &Arc<Backend>) -> Option<Authority> {
         self.backends.name(backend)
     }
 
-    /// The same for a connection of its own, which awc has none of and keeps none of, if the request says that it closes: awc
-    /// pools by the whole authority, and the connector finds the backend by its name alone.
-    pub fn authority_for_new(&self, backend: &Arc<Backend>) -> Option<Authority> {
-        format!("{}:1", self.backends.name(backend)?).parse().ok()
-    }
-
-    /// Sends a request whose headers are complete, and its body as it comes; `pulse` shows when the backend moves.
+    /// Sends a request whose headers are complete, and its body as it comes; `watch` is the attempt's.
     ///
     /// # Errors
     /// As awc; what the connection's guard refused is a [`Fault`](super::Fault) inside of it.
-    pub fn send(
+    pub(in crate::lane::handler) fn send(
         &self,
         request: ClientRequest,
         body: BoxBody,
-        pulse: Pulse,
+        watch: Rc<Watch>,
     ) -> impl Future<Output = Result<ClientResponse, SendRequestError>> + use<> {
-        self.shared.uploads.send(request, body, pulse)
+        self.shared.uploads.send(request, body, watch)
     }
 
-    fn build(&self, wanted: BuiltFor) -> Client {
+    fn build(&self, timeout: Duration) -> Client {
         let connect = Connect {
             backends: self.backends.clone(),
-            timeout: wanted.connect,
+            timeout,
             shared: Rc::clone(&self.shared),
+            idle: Rc::clone(&self.idle),
+            front: Rc::clone(&self.front),
         };
         // awc's limits stand aside for ours: it would allow 100 connections in all, follow redirects, and count an
         // upload into 5 s. Its own connect timeout only backs up ours.
         let connector = Connector::new()
             .connector(connect)
             .limit(0)
-            .timeout(wanted.connect * 2)
-            .conn_keep_alive(wanted.idle)
-            .conn_lifetime(wanted.age);
+            .timeout(timeout * 2)
+            .conn_keep_alive(FOREVER)
+            .conn_lifetime(FOREVER);
         Client::builder()
             .connector(connector)
             .disable_redirects()

@@ -9,8 +9,9 @@
 //!   (RFC 9112 section 8).
 //! - awc writes all before it reads. Here the body takes another way, [`Uploads`](super::uploads::Uploads), and both
 //!   directions move together.
-//! - awc pools whatever it thinks to be reusable. Here a connection in doubt closes its socket at once; what awc pools then
-//!   is an empty shell, which it drops at its next look.
+//! - awc pools whatever it thinks to be reusable, and asks about it only when it next looks for a connection to that backend.
+//!   Here a connection in doubt is closed at once, and one that is good goes to a [`Keeper`]; what awc pools is an empty shell,
+//!   which asks the keeper for a connection when awc looks at it.
 //!
 //! It buffers one head that came in parts, and a bounded part of the upload. Whatever it cannot make sense of is an
 //! error and the end of the connection. It is generic over the stream inside, so that TLS fits below it.
@@ -22,11 +23,11 @@ mod sending;
 #[cfg(test)]
 mod tests;
 
-pub use fault::Fault;
-pub use head::OMITTED_LENGTH;
+pub(in crate::lane::handler) use fault::Fault;
+pub(in crate::lane::handler) use head::{OFFERED_UPGRADE, OMITTED_LENGTH};
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt, io,
     pin::Pin,
     rc::Rc,
@@ -37,11 +38,8 @@ use actix_rt::net::{ActixStream, Ready};
 use lb_wire::{BodyTracker, Lines, Method};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use self::{
-    head::Request,
-    sending::{Ask, Sending},
-};
-use super::uploads::Uploads;
+use self::{head::Request, sending::Sending};
+use super::{uploads::Uploads, watch::Watch};
 
 /// Bytes of a request head. The server in front takes heads of 128 KiB; some headers are added.
 const REQUEST_HEAD: usize = 256 * 1024;
@@ -51,22 +49,47 @@ const REQUEST_HEAD: usize = 256 * 1024;
 pub(super) struct Shared {
     pub(super) uploads: Uploads,
     lines: RefCell<Lines>,
+    /// Guarded connections, those that are empty shells among them.
+    pub(super) shells: Cell<usize>,
+}
+
+/// Where connections to a backend are between two requests.
+pub(super) trait Keeper<Io> {
+    /// One that may carry the request of this watch.
+    fn take(&self, watch: &Watch) -> Option<Io>;
+
+    /// Keeps one whose message has ended cleanly.
+    fn keep(&self, io: Io);
+
+    /// Notes that one that was kept broke under a request.
+    fn lost(&self, io: &Io);
+
+    /// Notes that the backend said more than it was asked.
+    fn sent_unsolicited(&self);
+
+    /// Writes what there is room for, whatever the runtime believes.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is no room at all.
+    fn write_now(&self, io: &mut Io, bytes: &[u8]) -> io::Result<usize>;
 }
 
 /// A guarded connection.
 pub(super) struct Guarded<Io> {
-    /// `None` once it is closed.
+    /// `None` once it is closed, or kept elsewhere.
     inner: Option<Io>,
     shared: Rc<Shared>,
     phase: Phase,
     method: Method,
     /// The backend takes another request behind this answer.
     keep_alive: bool,
+    /// An interim answer said that the connection ends.
+    interim_closes: bool,
     /// It has carried an answer to its end.
     reused: bool,
     sending: Sending,
-    /// Offers bytes to the kernel, whatever the runtime believes.
-    ask: Option<Ask<Io>>,
+    /// Has it between two requests; without one it stays here.
+    keeper: Option<Box<dyn Keeper<Io>>>,
     /// While the head is awaited, what there is of it; then what awc has not taken yet.
     held: Vec<u8>,
 }
@@ -81,27 +104,28 @@ enum Phase {
     Body(BodyTracker),
 }
 
-impl<Io> Guarded<Io> {
+impl<Io: 'static> Guarded<Io> {
     pub(super) fn new(inner: Io, shared: Rc<Shared>) -> Self {
+        shared.shells.set(shared.shells.get() + 1);
         Self {
             inner: Some(inner),
             shared,
             phase: Phase::Idle,
             method: Method::Other,
             keep_alive: false,
+            interim_closes: false,
             reused: false,
             sending: Sending::default(),
-            ask: None,
+            keeper: None,
             held: Vec::new(),
         }
     }
 
-    /// With a way to ask a socket whether there is room, for peers that take bytes so slowly that the kernel does not say it.
-    pub(super) fn asking(self, ask: Ask<Io>) -> Self {
-        Self {
-            ask: Some(ask),
-            ..self
-        }
+    /// With a place for it between two requests. One that was there already has carried a response.
+    pub(super) fn kept_by(mut self, keeper: Box<dyn Keeper<Io>>, reused: bool) -> Self {
+        self.keeper = Some(keeper);
+        self.reused = reused;
+        self
     }
 
     fn close(&mut self) {
@@ -116,6 +140,11 @@ impl<Io> Guarded<Io> {
             self.phase = Phase::Idle;
             self.reused = true;
             self.sending.reset();
+            if let Some(keeper) = &self.keeper
+                && let Some(inner) = self.inner.take()
+            {
+                keeper.keep(inner);
+            }
         } else {
             self.close();
         }
@@ -123,9 +152,19 @@ impl<Io> Guarded<Io> {
 
     /// What ended the connection before any byte of an answer.
     fn broken(&self, failure: io::Error) -> io::Error {
-        match self.reused {
-            true => Fault::Stale(failure.kind()).into(),
-            false => failure,
+        if !self.reused {
+            return failure;
+        }
+        if let (Some(keeper), Some(inner)) = (&self.keeper, &self.inner) {
+            keeper.lost(inner);
+        }
+        Fault::Stale(failure.kind()).into()
+    }
+
+    /// Bytes came that nobody asked for.
+    fn note_unsolicited(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.sent_unsolicited();
         }
     }
 
@@ -141,20 +180,21 @@ impl<Io> Guarded<Io> {
             return Err(Fault::Order);
         }
         if end.is_some() {
-            let Request { method, offer } = head::prepare_request(out);
+            let watch = self.shared.uploads.watch();
+            let Request { method, offer } = head::prepare_request(out, watch.as_deref());
             if let Some(number) = offer {
                 let body = self.shared.uploads.take(number).ok_or(Fault::Order)?;
                 self.sending.attach(body)?;
             }
             self.method = method;
             self.phase = Phase::Head;
-            self.sending.pulse = self.shared.uploads.pulse();
+            self.sending.watch = watch;
         }
         Ok(())
     }
 }
 
-impl<Io: AsyncWrite + Unpin> Guarded<Io> {
+impl<Io: AsyncWrite + Unpin + 'static> Guarded<Io> {
     /// Sends a head that is complete, unless a body will go along with it.
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         if self.phase == Phase::Head && !self.sending.has_upload() {
@@ -168,7 +208,11 @@ impl<Io: AsyncWrite + Unpin> Guarded<Io> {
         let Some(inner) = &mut self.inner else {
             return Ok(());
         };
-        match self.sending.poll((inner, self.ask), cx) {
+        let ask = |inner: &mut Io, bytes: &[u8]| match &self.keeper {
+            Some(keeper) => keeper.write_now(inner, bytes),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        match self.sending.poll((inner, &ask), cx) {
             Err(_) if matches!(self.phase, Phase::Body(_)) => {
                 self.sending.give_up();
                 Ok(())
@@ -178,7 +222,7 @@ impl<Io: AsyncWrite + Unpin> Guarded<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> AsyncRead for Guarded<Io> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if buf.remaining() == 0 {
@@ -197,7 +241,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> AsyncWrite for Guarded<Io> {
     /// Takes a request's head, in as many parts as awc likes, and nothing else: see [`Uploads`](super::uploads::Uploads).
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
@@ -235,7 +279,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<Io> {
     }
 }
 
-impl<Io: ActixStream> ActixStream for Guarded<Io> {
+impl<Io: ActixStream + 'static> ActixStream for Guarded<Io> {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         match &self.inner {
             Some(inner) => inner.poll_read_ready(cx),
@@ -248,6 +292,12 @@ impl<Io: ActixStream> ActixStream for Guarded<Io> {
             Some(inner) => inner.poll_write_ready(cx),
             None => Poll::Ready(Ok(Ready::WRITE_CLOSED)),
         }
+    }
+}
+
+impl<Io> Drop for Guarded<Io> {
+    fn drop(&mut self) {
+        self.shared.shells.set(self.shared.shells.get().saturating_sub(1));
     }
 }
 

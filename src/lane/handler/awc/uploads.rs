@@ -14,7 +14,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::Instant,
 };
 
 use actix_http::{
@@ -24,12 +23,10 @@ use actix_http::{
 use awc::{ClientRequest, ClientResponse, error::SendRequestError};
 use bytes::Bytes;
 
+use super::watch::Watch;
+
 /// Where the client sent no `Date`, awc would add one. The guarded connection takes out one of this value.
 pub(super) const NO_DATE: &str = "";
-
-/// When a backend last moved in a request: took a part of the upload, or sent a part of a head or an interim one. awc tells
-/// nobody.
-pub type Pulse = Rc<Cell<Instant>>;
 
 /// The bodies of one worker that wait for a connection.
 #[derive(Clone, Default)]
@@ -42,11 +39,11 @@ struct Table {
     next: Cell<u64>,
     waiting: RefCell<HashMap<u64, BoxBody>>,
     /// Of the request that awc works on at this moment.
-    pulse: RefCell<Option<Pulse>>,
+    watch: RefCell<Option<Rc<Watch>>>,
 }
 
 impl Uploads {
-    /// Sends a request whose headers are complete, and notes in `pulse` when the backend moves.
+    /// Sends a request whose headers are complete, and hands `watch` to the connection that carries it.
     ///
     /// # Errors
     /// As awc; what the guarded connection refused is a [`Fault`](super::Fault) inside of it.
@@ -54,7 +51,7 @@ impl Uploads {
         &self,
         mut request: ClientRequest,
         body: BoxBody,
-        pulse: Pulse,
+        watch: Rc<Watch>,
     ) -> impl Future<Output = Result<ClientResponse, SendRequestError>> + use<> {
         let headers = request.headers_mut();
         if !headers.contains_key(header::DATE) {
@@ -77,19 +74,19 @@ impl Uploads {
             let _offered = offer;
             let mut sending = std::pin::pin!(sending);
             poll_fn(|cx| {
-                // awc writes the head within this poll, and the connection takes the pulse along.
-                table.pulse.replace(Some(Rc::clone(&pulse)));
+                // awc chooses a connection and writes the head within this poll; the connection takes the watch along.
+                table.watch.replace(Some(Rc::clone(&watch)));
                 let polled = sending.as_mut().poll(cx);
-                table.pulse.take();
+                table.watch.take();
                 polled
             })
             .await
         }
     }
 
-    /// The pulse of the request whose head is being written.
-    pub(super) fn pulse(&self) -> Option<Pulse> {
-        self.table.pulse.borrow().clone()
+    /// The watch of the request that awc works on at this moment.
+    pub(super) fn watch(&self) -> Option<Rc<Watch>> {
+        self.table.watch.borrow().clone()
     }
 
     /// Offers a body to whichever connection its request will use.

@@ -11,6 +11,7 @@ use lb_wire::{Asked, BodyTracker, Limits, Method, Parsed, ResponseHead, parse_re
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Fault, Guarded, Phase, head};
+use crate::lane::handler::awc::watch::SwitchedAt;
 
 /// awc's parser takes 96 header lines.
 const LIMITS: Limits = Limits {
@@ -29,28 +30,44 @@ enum Taken {
     Message(usize),
 }
 
-impl<Io> Guarded<Io> {
+impl<Io: 'static> Guarded<Io> {
     /// Reads the bytes of an answer from its first one on, and edits them for awc.
     fn take(&mut self, bytes: &mut [u8]) -> Result<Taken, Fault> {
         let shared = Rc::clone(&self.shared);
         let lines = &mut *shared.lines.borrow_mut();
+        let watch = self.sending.watch.clone();
         let asked = Asked {
             method: self.method,
-            offers: b"",
+            offers: watch.as_ref().map_or(b"", |watch| watch.offers()),
         };
         let parsed = match parse_response(bytes, lines, &LIMITS, asked)? {
             Parsed::Partial => return Ok(Taken::Part),
-            Parsed::Complete(head) if head.tunnel => return Err(Fault::Tunnel),
-            Parsed::Complete(head) if head.is_interim() => return Ok(Taken::Interim(head.len)),
+            Parsed::Complete(head) if head.tunnel => {
+                self.switch(&bytes[..head.len], &bytes[head.len..]);
+                return Err(Fault::Tunnel);
+            }
+            Parsed::Complete(head) if head.is_interim() => {
+                self.interim_closes |= !head.keep_alive;
+                return match watch.is_none_or(|watch| watch.interim(&bytes[..head.len])) {
+                    true => Ok(Taken::Interim(head.len)),
+                    false => Err(Fault::ManyInterim),
+                };
+            }
             Parsed::Complete(head) if self.is_idle_timeout(&head) => {
                 return Err(Fault::Stale(io::ErrorKind::UnexpectedEof));
             }
             Parsed::Complete(head) => head,
         };
+        if let Some(watch) = watch {
+            watch.came_in(parsed.version);
+        }
         let mut tracker = BodyTracker::new(parsed.framing);
         let progress = tracker.feed(&bytes[parsed.len..])?;
         let end = parsed.len + progress.consumed;
-        self.keep_alive = parsed.keep_alive && end == bytes.len();
+        if end < bytes.len() {
+            self.note_unsolicited();
+        }
+        self.keep_alive = parsed.keep_alive && end == bytes.len() && !mem::take(&mut self.interim_closes);
         let length = head::prepare_response(&mut bytes[..parsed.len], &parsed, lines, self.method);
         bytes.copy_within(parsed.len..end, length);
         self.phase = Phase::Body(tracker);
@@ -89,6 +106,20 @@ impl<Io> Guarded<Io> {
         }
     }
 
+    /// Hands the connection over to the sender of the request, if it has asked for a tunnel.
+    fn switch(&mut self, head: &[u8], rest: &[u8]) {
+        if let Some(watch) = self.sending.watch.clone()
+            && let Some(inner) = self.inner.take()
+        {
+            watch.switch(SwitchedAt {
+                stream: Box::new(inner),
+                head: head.to_vec(),
+                rest: rest.to_vec(),
+                unsent: self.sending.take_unsent(),
+            });
+        }
+    }
+
     /// Gives awc what is held.
     pub(super) fn deliver(&mut self, buf: &mut ReadBuf<'_>) {
         let length = buf.remaining().min(self.held.len());
@@ -100,7 +131,7 @@ impl<Io> Guarded<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Guarded<Io> {
     pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
@@ -118,6 +149,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
 
     /// awc asks whether a pooled connection is of use: not if it has ended, and not if it says something unasked.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.inner.is_none()
+            && let (Some(keeper), Some(watch)) = (&self.keeper, self.shared.uploads.watch())
+            && let Some(kept) = keeper.take(&watch)
+        {
+            self.inner = Some(kept);
+            return Poll::Pending;
+        }
         if let Some(inner) = &mut self.inner {
             let mut byte = [0];
             let _unasked = ready!(Pin::new(inner).poll_read(cx, &mut ReadBuf::new(&mut byte)));
@@ -128,6 +166,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
 
     fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
+            // The front takes what is there first, and lets awc go on behind it.
+            if self.sending.watch.as_ref().is_some_and(|watch| watch.is_full()) {
+                return Poll::Pending;
+            }
             let before = buf.filled().len();
             let Some(inner) = &mut self.inner else {
                 return Poll::Ready(Ok(()));
@@ -137,19 +179,24 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
             if read.is_err() || fresh == 0 {
                 return Poll::Ready(self.end_without_head(read));
             }
+            let mut interim = 0;
             if self.held.is_empty() {
-                let taken = self.take(&mut buf.filled_mut()[before..])?;
-                if let Taken::Message(length) = taken {
-                    buf.set_filled(before + length);
-                    return Poll::Ready(Ok(()));
+                match self.take(&mut buf.filled_mut()[before..])? {
+                    Taken::Message(length) => {
+                        buf.set_filled(before + length);
+                        return Poll::Ready(Ok(()));
+                    }
+                    Taken::Interim(length) => interim = length,
+                    Taken::Part => {}
                 }
             }
             self.sending.note();
-            let bytes = &buf.filled()[before..];
+            let bytes = &buf.filled()[before + interim..];
             self.held.extend_from_slice(bytes);
-            let worthwhile = worth_parsing(bytes) || self.held.len() >= LIMITS.head_bytes as usize;
+            let worthwhile =
+                interim > 0 || worth_parsing(bytes) || self.held.len() >= LIMITS.head_bytes as usize;
             buf.set_filled(before);
-            if worthwhile && self.take_held()? {
+            if worthwhile && !self.held.is_empty() && self.take_held()? {
                 self.deliver(buf);
                 return Poll::Ready(Ok(()));
             }
@@ -193,7 +240,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guarded<Io> {
             return Poll::Ready(Ok(()));
         }
         let progress = tracker.feed(bytes).map_err(Fault::Body)?;
-        self.keep_alive &= progress.consumed == bytes.len();
+        let (consumed, all) = (progress.consumed, bytes.len());
+        if consumed < all {
+            self.note_unsolicited();
+        }
+        self.keep_alive &= consumed == all;
         buf.set_filled(before + progress.consumed);
         self.phase = Phase::Body(tracker);
         if progress.done {

@@ -6,13 +6,16 @@ use lb_wire::{BodyError, ResponseError};
 
 /// What the guard refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub(in crate::lane::handler) enum Fault {
     /// The answer's head.
     #[error(transparent)]
     Head(#[from] ResponseError),
-    /// A tunnel, which this lane does not carry.
+    /// A tunnel. Where the client had offered it, the attempt's watch has the connection.
     #[error("answer opens a tunnel")]
     Tunnel,
+    /// Interim responses without end.
+    #[error("too many interim answers")]
+    ManyInterim,
     /// The answer's body.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -36,13 +39,13 @@ pub enum Fault {
 
 impl Fault {
     /// The guard's fault in an error that awc returned.
-    pub fn of(error: &io::Error) -> Option<Self> {
+    pub(in crate::lane::handler) fn of(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
 
     fn kind(self) -> io::ErrorKind {
         match self {
-            Self::Head(_) | Self::Tunnel | Self::Body(_) => io::ErrorKind::InvalidData,
+            Self::Head(_) | Self::Tunnel | Self::ManyInterim | Self::Body(_) => io::ErrorKind::InvalidData,
             Self::HeadCutShort | Self::CutShort => io::ErrorKind::UnexpectedEof,
             Self::Upload | Self::Order => io::ErrorKind::InvalidInput,
             Self::Stale(kind) => kind,

@@ -3,9 +3,18 @@
 
 use lb_wire::{Framing, Lines, Method, Name, ResponseHead};
 
+use crate::lane::handler::awc::watch::Watch;
+
 /// In a 304, awc takes `Content-Length` for the length of a body that never comes. The guard calls it by this name, of
 /// the same length, for the handler to call it by its own again.
-pub const OMITTED_LENGTH: &str = "omitted-length";
+pub(in crate::lane::handler) const OMITTED_LENGTH: &str = "omitted-length";
+
+/// awc takes `Upgrade: websocket` in any answer for one without a body; in a 426 it says what is wanted. The guard calls it by
+/// this name, of the same length, for the handler to call it by its own again.
+pub(in crate::lane::handler) const OFFERED_UPGRADE: &str = "upgrad~";
+
+/// What is put in the place of the number where the backend is to ask for the body.
+const EXPECT_CONTINUE: &[u8] = b"expect: 100-continue\r\n";
 
 /// `Date` where the client sent none.
 const NO_DATE: &[u8] = b"date: \r\n";
@@ -20,9 +29,9 @@ pub(super) struct Request {
     pub(super) offer: Option<u64>,
 }
 
-/// Reads a whole head of awc's and takes out what is meant for the guard. awc spells names in lower case and has no line
+/// Reads a whole head of awc's, takes out what is meant for the guard, and puts in what awc would act on itself. awc spells names in lower case and has no line
 /// folding, so there is nothing to parse.
-pub(super) fn prepare_request(head: &mut Vec<u8>) -> Request {
+pub(super) fn prepare_request(head: &mut Vec<u8>, watch: Option<&Watch>) -> Request {
     let method = head.split(|byte| *byte == b' ').next().unwrap_or_default();
     let method = Method::from_bytes(method);
     let mut offer = None;
@@ -36,6 +45,19 @@ pub(super) fn prepare_request(head: &mut Vec<u8>) -> Request {
             continue;
         }
         head.drain(at..=at + length);
+    }
+    if let Some(watch) = watch {
+        // Ahead of the empty line.
+        head.truncate(head.len().saturating_sub(2));
+        if offer.is_some() && watch.expects() {
+            head.extend_from_slice(EXPECT_CONTINUE);
+        }
+        if !watch.offers().is_empty() {
+            for part in [b"connection: upgrade\r\nupgrade: ", watch.offers(), b"\r\n"] {
+                head.extend_from_slice(part);
+            }
+        }
+        head.extend_from_slice(b"\r\n");
     }
     Request { method, offer }
 }
@@ -85,7 +107,9 @@ pub(super) fn prepare_response(
                     .filter(|option| upgrades(option))
                     .for_each(|option| option.fill(b' '));
             }
-            // awc takes `Upgrade: websocket` in any answer for one without a body.
+            Name::Upgrade if parsed.status == 426 => {
+                head[start..line.name.end as usize].copy_from_slice(OFFERED_UPGRADE.as_bytes());
+            }
             Name::Upgrade => length = remove(head, start, end, length),
             _ => {}
         }
@@ -113,7 +137,7 @@ mod tests {
     #[test]
     fn what_is_meant_for_the_guard_does_not_reach_the_backend() {
         let mut head = b"POST /date HTTP/1.1\r\ndate: \r\nexpect: 17\r\nx-date: \r\nhost: a\r\n\r\n".to_vec();
-        let request = prepare_request(&mut head);
+        let request = prepare_request(&mut head, None);
         let expected = Request {
             method: Method::Post,
             offer: Some(17),
@@ -126,7 +150,7 @@ mod tests {
     fn a_date_of_the_clients_own_stays() {
         let whole = b"GET / HTTP/1.1\r\nhost: a\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
         let mut head = whole.to_vec();
-        let request = prepare_request(&mut head);
+        let request = prepare_request(&mut head, None);
         assert_eq!((request.method, request.offer), (Method::Get, None));
         assert_eq!(head, whole);
     }

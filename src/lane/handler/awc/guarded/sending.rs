@@ -3,6 +3,7 @@
 use std::{
     io, mem,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use lb_wire::{LAST_CHUNK, write_chunk};
 use tokio::io::AsyncWrite;
 
 use super::fault::Fault;
-use crate::upstream::uploads::Pulse;
+use crate::lane::handler::awc::watch::Watch;
 
 /// Bytes gathered for one write. More would not make it cheaper; less would cost a system call for each of the small
 /// pieces in which a body often comes.
@@ -24,8 +25,8 @@ const KEPT: usize = 2 * 1024;
 /// Between two times that a backend which takes no bytes is asked whether there is room.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Sends as many bytes as the kernel has room for.
-pub(super) type Ask<Io> = fn(&mut Io, &[u8]) -> io::Result<usize>;
+/// Sends as many bytes as the kernel has room for, whatever the runtime believes.
+type Ask<'a, Io> = &'a dyn Fn(&mut Io, &[u8]) -> io::Result<usize>;
 
 /// What is to be sent. Holds at most [`FULL`] bytes and one piece of the client's.
 #[derive(Default)]
@@ -42,7 +43,7 @@ pub(super) struct Sending {
     broken: bool,
     failure: Option<io::Error>,
     /// Shows the handler when the backend moves.
-    pub(super) pulse: Option<Pulse>,
+    pub(super) watch: Option<Rc<Watch>>,
     asked: Option<Instant>,
 }
 
@@ -85,6 +86,12 @@ impl Sending {
         self.failure.take()
     }
 
+    /// What is there and not written, which is then somebody else's to send.
+    pub(super) fn take_unsent(&mut self) -> Vec<u8> {
+        let mut out = mem::take(&mut self.out);
+        out.split_off(mem::take(&mut self.written))
+    }
+
     /// Sends no more.
     pub(super) fn give_up(&mut self) {
         self.upload = None;
@@ -113,7 +120,7 @@ impl Sending {
     /// [`Fault::Upload`]: the client's body failed.
     pub(super) fn poll<Io: AsyncWrite + Unpin>(
         &mut self,
-        (io, ask): (&mut Io, Option<Ask<Io>>),
+        (io, ask): (&mut Io, Ask<'_, Io>),
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
         while !self.broken {
@@ -163,15 +170,14 @@ impl Sending {
 
     /// The backend has moved.
     pub(super) fn note(&self) {
-        if let Some(pulse) = &self.pulse {
-            pulse.set(Instant::now());
+        if let Some(watch) = &self.watch {
+            watch.note();
         }
     }
 
     /// Asks whether there is room for a part, now and then: the kernel calls a socket writable only when a third of its
     /// buffer is free, which a slow backend may take longer for than it may be silent.
-    fn ask<Io>(&mut self, io: &mut Io, ask: Option<Ask<Io>>) -> Option<io::Result<usize>> {
-        let ask = ask?;
+    fn ask<Io>(&mut self, io: &mut Io, ask: Ask<'_, Io>) -> Option<io::Result<usize>> {
         let now = Instant::now();
         let asked = *self.asked.get_or_insert(now);
         if now.duration_since(asked) < PAUSE {

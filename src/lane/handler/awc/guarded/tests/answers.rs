@@ -137,7 +137,7 @@ fn interim_answers_are_absorbed_and_the_next_request_gets_its_own_answer() {
             "HTTP/1.1 100 Continue\r\n\r\n",
             "HTTP/1.1 102 Processing\r\n\r\n",
             "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
-            "HTTP/1.1 199 Odd\r\nContent-Length: 9\r\n\r\n",
+            "HTTP/1.1 199 Odd\r\nX: y\r\n\r\n",
         ];
         let play = async {
             let mut peer = backend.accept().await;

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::harness::{Backend, run};
-use crate::upstream::guarded::Guarded;
+use crate::lane::handler::awc::guarded::Guarded;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 

@@ -28,7 +28,10 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::upstream::guarded::{Fault, Guarded, Shared};
+use crate::lane::handler::awc::{
+    guarded::{Fault, Guarded, OMITTED_LENGTH, Shared},
+    watch::Watch,
+};
 
 /// Whatever takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -147,7 +150,7 @@ impl Client {
         match self
             .shared
             .uploads
-            .send(request, body, Rc::new(Cell::new(std::time::Instant::now())))
+            .send(request, body, Rc::new(Watch::new(None)))
             .await
         {
             Ok(answer) => self.tell(answer).await,
@@ -157,7 +160,7 @@ impl Client {
 
     async fn tell(&self, mut answer: awc::ClientResponse) -> String {
         let mut told = format!("{} ", answer.status().as_u16()).into_bytes();
-        if let Some(length) = answer.headers().get(crate::upstream::OMITTED_LENGTH) {
+        if let Some(length) = answer.headers().get(OMITTED_LENGTH) {
             told.extend_from_slice(format!("omitted {length:?} ").as_bytes());
         }
         let mut fault = String::new();
