@@ -48,6 +48,8 @@ mod instances;
 mod layering;
 /// Draining, maintenance and weights by command, beside the file.
 mod live;
+/// A log that nobody reads.
+mod log;
 /// The short form of `bench/soak`.
 mod memory;
 /// Changing the configuration under load.

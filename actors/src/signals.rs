@@ -37,6 +37,8 @@ impl SignalListener {
                     }
                     _ if stopping => {
                         log::error!("second signal to stop: exiting now");
+                        // Waits for the log's reader, but only for a moment.
+                        log::logger().flush();
                         signal_hook::low_level::exit(FORCED);
                     }
                     _ => {

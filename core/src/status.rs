@@ -39,6 +39,9 @@ pub struct StatusReport {
     pub panics: u64,
     /// Actors that ended unexpectedly and were started again.
     pub actor_restarts: u64,
+    /// Lines of the log that were dropped since the start, because nobody read it or it could not be written.
+    #[serde(default)]
+    pub log_lines_dropped: u64,
     /// Every pool with its backends, in the order of the file.
     pub pools: Vec<PoolStatus>,
     /// Every route, in the order of the file; none where the file has none and everything goes to one pool.

@@ -11,7 +11,7 @@ use super::{
     output::{error_line, flush, line},
 };
 use crate::{
-    app::{self, Balancer, Running},
+    app::{self, Balancer},
     control::{Claim, ClaimError},
     telemetry::start_logging,
 };
@@ -31,7 +31,10 @@ pub(super) fn run(path: &Path) -> u8 {
             return exit::INVALID_CONFIG;
         }
     };
-    start_logging(config.log);
+    if let Err(error) = start_logging(config.log) {
+        error_line(format_args!("cannot start the log: {error}"));
+        return exit::FAILED;
+    }
     warnings.iter().for_each(|warning| warn!("{warning}"));
     let claim = match Claim::new(path) {
         Ok(claim) => Some(claim),
@@ -60,7 +63,7 @@ pub(super) fn run(path: &Path) -> u8 {
                 return exit::FAILED;
             }
         };
-        announce(&running);
+        announce(running.status());
         running.stop_requested().await;
         if running.stop().await.cut > 0 {
             exit::FAILED
@@ -68,15 +71,18 @@ pub(super) fn run(path: &Path) -> u8 {
             exit::DONE
         }
     });
-    flush();
-    // A file that is still being read, from a server that does not answer, would be waited for without end.
+    log::logger().flush();
+    // A file that is still being read, from a server that does not answer, would be waited for without end, and so would
+    // a terminal that takes no output.
     std::process::exit(code.into())
 }
 
-fn announce(running: &Running) {
-    let status = running.status();
-    ready_lines(&status).iter().for_each(line);
-    flush();
+/// Says on stdout what serves now. Nobody waits for it: a terminal that Ctrl-S has stopped takes it later or never.
+fn announce(status: StatusReport) {
+    drop(tokio::task::spawn_blocking(move || {
+        ready_lines(&status).iter().for_each(line);
+        flush();
+    }));
 }
 
 fn ready_lines(status: &StatusReport) -> Vec<String> {

@@ -47,6 +47,7 @@ pub(super) fn report<const POOLS: usize>(pools: [(&str, Vec<BackendStatus>); POO
         requests: 0,
         panics: 0,
         actor_restarts: 0,
+        log_lines_dropped: 0,
         pools: pools.map(pool).into(),
         routes: Vec::new(),
     }

@@ -13,10 +13,17 @@ pub(super) struct Window<'a> {
     pub(super) elapsed: Duration,
 }
 
-/// Two lines about the instance.
+/// Two lines about the instance, and one about lines of its log that were dropped, if any were.
 pub(super) fn summary(report: &StatusReport) -> Vec<String> {
     let state = if report.stopping { "stopping" } else { "serving" };
-    vec![
+    let dropped = match report.log_lines_dropped {
+        0 => None,
+        1 => Some("1 line of the log was dropped: nobody read it, or it could not be written".to_owned()),
+        some => Some(format!(
+            "{some} lines of the log were dropped: nobody read it, or it could not be written"
+        )),
+    };
+    let mut lines = vec![
         format!(
             "simple-lb {} {state} {}, pid {}, generation {}, up {}",
             report.version,
@@ -33,7 +40,9 @@ pub(super) fn summary(report: &StatusReport) -> Vec<String> {
             report.requests,
             report.in_flight
         ),
-    ]
+    ];
+    lines.extend(dropped);
+    lines
 }
 
 /// Columns that a narrow terminal can do without, the least telling first.

@@ -23,7 +23,7 @@ use lb_core::{
 };
 use tokio::sync::watch;
 
-use crate::telemetry::{Traffic, count_panics};
+use crate::telemetry::{Traffic, count_panics, dropped_log_lines};
 
 /// For answers that are under way when the process ends.
 const STOP_TIMEOUT_SECONDS: u64 = 3;
@@ -74,6 +74,7 @@ impl ControlState {
             requests: self.traffic.started(),
             panics: count_panics(),
             actor_restarts: self.registry.actor_restarts(),
+            log_lines_dropped: dropped_log_lines(),
             pools: snapshot.status(Instant::now()),
             routes: snapshot.route_status(),
         }

@@ -7,6 +7,7 @@ use std::{
         Once,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    thread,
 };
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
@@ -18,6 +19,10 @@ pub fn count_panics() -> u64 {
         panic::set_hook(Box::new(|info| {
             PANICS.fetch_add(1, Relaxed);
             log::error!("panic, this is a defect of simple-lb, please report it: {info}");
+            // The process may end with its first thread; the lines of the others have time.
+            if thread::current().name() == Some("main") {
+                log::logger().flush();
+            }
         }));
     });
     PANICS.load(Relaxed)

@@ -113,6 +113,7 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
         requests: 2400,
         panics: 0,
         actor_restarts: 0,
+        log_lines_dropped: 0,
         pools: vec![pool],
         routes: Vec::new(),
     }
