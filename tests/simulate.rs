@@ -209,6 +209,33 @@ fn a_plot_replaces_no_file_but_a_picture() {
     place.write("old.svg", "<svg><!-- an older one --></svg>");
     assert_eq!(plot("old.svg").code, 0);
     assert_eq!(read("old.svg"), read("new.svg"));
+    place.write("old.txt", &read("old.svg"));
+    for name in ["out.png", "out", "old.txt"] {
+        let refused = plot(name);
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{name}");
+        let said = format!("error: --plot: the picture is an SVG, so {name} must end with .svg");
+        assert!(refused.stderr.starts_with(&said), "{refused:?}");
+    }
+    assert!(!place.folder().join("out.png").exists());
+}
+
+#[test]
+fn it_says_that_it_leaves_out_sticky_cookies() {
+    let place = Place::new();
+    let run = "simulate --requests 500 --strategy random";
+    place.write("config.yaml", POOL);
+    let left_out = |json: serde_json::Value| json["left_out"].clone();
+    assert!(!place.run(run).stdout.contains("left out"));
+    assert_eq!(
+        left_out(place.run(&format!("{run} --json")).json()),
+        serde_json::json!([])
+    );
+    place.write("config.yaml", &format!("{POOL}sticky: true\n"));
+    assert!(place.run(run).stdout.contains("\nleft out: sticky, "));
+    assert_eq!(
+        left_out(place.run(&format!("{run} --json")).json()),
+        serde_json::json!(["sticky"])
+    );
 }
 
 #[test]

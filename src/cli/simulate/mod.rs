@@ -54,7 +54,10 @@ pub(super) fn simulate(args: &SimulateArgs, config: Option<&Path>, json: bool) -
     match fs::write(path, plot::plot(&scene, &reports)) {
         Ok(()) => exit::DONE,
         Err(error) => {
-            error_line(format_args!("--plot: cannot write {}: {error}", path.display()));
+            error_line(format_args!(
+                "--plot: cannot write {}: {error}",
+                lb_core::config::shown_path(path)
+            ));
             exit::FAILED
         }
     }
@@ -96,6 +99,7 @@ fn as_json(scene: &Scene, reports: &[Report]) -> serde_json::Value {
         .iter()
         .map(|(concerned, trouble)| json!({ "backends": concerned, "what": trouble.in_words() }));
     let troubles: Vec<_> = troubles.collect();
+    let left_out: Vec<_> = scenario.pool.sticky.iter().map(|_| "sticky").collect();
     let best = verdict::best(reports, scene.configured.as_deref()).map(|best| &best.strategy);
     json!({
         "seed": scenario.seed,
@@ -107,6 +111,7 @@ fn as_json(scene: &Scene, reports: &[Report]) -> serde_json::Value {
         "mean_service_seconds": scenario.service.mean_seconds(),
         "backends": backends,
         "troubles": troubles,
+        "left_out": left_out,
         "strategies": reports,
         "best": best,
     })

@@ -56,7 +56,7 @@ impl Scene {
             Some(path) => {
                 let config = load_file(path).map_err(NoScene::Config)?.config;
                 let (name, pool) = choose_pool(&config, args.pool.as_deref()).map_err(NoScene::Usage)?;
-                let title = format!("pool {name} of {}", path.display());
+                let title = format!("pool {name} of {}", config::shown_path(path));
                 (name, pool, title)
             }
             None if args.pool.is_some() => {

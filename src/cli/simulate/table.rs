@@ -66,6 +66,9 @@ pub(super) fn heading(scene: &Scene, reports: &[Report]) -> Vec<String> {
             scenario.seed
         ),
     ];
+    if scenario.pool.sticky.is_some() {
+        lines.push("left out: sticky, for the model's clients keep no cookies".to_owned());
+    }
     lines.extend(
         scenario
             .load

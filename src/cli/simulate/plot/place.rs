@@ -6,27 +6,38 @@ use std::{
     path::Path,
 };
 
+use lb_core::config::shown_path;
+
 /// An SVG begins within that, whatever comments and declarations its program writes before it.
 const BEGIN: u64 = 4096;
 
-/// Whether a picture may be written there: where nothing is, or a picture. What is no file, such as /dev/stdout, takes what
-/// it gets.
+/// Whether a picture may be written there: where nothing is, or a picture, and the name says that it is one. What is no file,
+/// such as /dev/stdout, takes what it gets.
 ///
 /// # Errors
 /// What stands in the way, and what to do.
 pub(in crate::cli::simulate) fn may_write(path: &Path) -> Result<(), String> {
-    let shown = path.display();
+    let shown = shown_path(path);
+    let is_named = path
+        .extension()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("svg"));
+    let named = is_named
+        .then_some(())
+        .ok_or_else(|| format!("--plot: the picture is an SVG, so {shown} must end with .svg"));
     let Ok(there) = fs::metadata(path) else {
-        return Ok(());
+        return named;
     };
     if there.is_dir() {
         return Err(format!("--plot: {shown} is a folder; name a file in it"));
     }
-    if !there.is_file() || there.len() == 0 {
+    if !there.is_file() {
         return Ok(());
     }
+    if there.len() == 0 {
+        return named;
+    }
     match begin(path) {
-        Ok(begin) if is_svg(&begin) => Ok(()),
+        Ok(begin) if is_svg(&begin) => named,
         Ok(_) => Err(format!(
             "--plot: {shown} is there and is no SVG, so it is not overwritten; name another file, or remove it"
         )),
