@@ -36,7 +36,11 @@ pub mod exit {
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
-    let code = match Args::parse().action() {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return tell(&error),
+    };
+    let code = match args.action() {
         Action::Run { config } => run::run(&config),
         Action::Reload { mode, config, json } => commands::reload(mode, config.as_deref(), json),
         Action::Stop { config, json } => commands::stop(config.as_deref(), json),
@@ -47,6 +51,23 @@ pub fn main() -> ExitCode {
         Action::Simulate { args, config, json } => simulate::simulate(&args, config.as_deref(), json),
     };
     // Not a return: a name server that hangs must not keep the process from ending.
-    output::flush();
-    std::process::exit(code.into())
+    std::process::exit(output::exit_code(code).into())
+}
+
+/// Wrong usage, or the help and the version that were asked for.
+fn tell(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        error.exit();
+    }
+    // As clap colours it, where stdout is a terminal.
+    let code = match error.print() {
+        Ok(()) => exit::DONE,
+        Err(failure) => {
+            if failure.kind() != std::io::ErrorKind::BrokenPipe {
+                output::error_line(format_args!("cannot write the output: {failure}"));
+            }
+            exit::FAILED
+        }
+    };
+    output::exit_code(code).into()
 }
