@@ -2,7 +2,6 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
     rc::Rc,
     sync::{
         Arc,
@@ -13,7 +12,7 @@ use std::{
 
 use actix_rt::System;
 use lb_actors::{
-    config_watcher::WatcherHandle,
+    config_watcher::{ConfigFile, WatcherHandle},
     control_plane::{self, ControlPlane},
     probe::NetworkProber,
 };
@@ -63,7 +62,7 @@ pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
 /// A balancer that is about to run.
 pub struct Balancer {
     config: Config,
-    path: PathBuf,
+    file: ConfigFile,
     sockets: Vec<TcpListener>,
     claim: Option<Claim>,
 }
@@ -72,7 +71,8 @@ pub struct Balancer {
 pub struct Running {
     /// Its state, which the control socket tells too.
     pub state: Arc<ControlState>,
-    server: Server,
+    /// None where a stop was asked for during the start.
+    server: Option<Server>,
     control_plane: ControlPlane,
     control: Option<(ControlServer, Claim)>,
     stop: watch::Receiver<Option<String>>,
@@ -84,18 +84,18 @@ impl Balancer {
     ///
     /// # Errors
     /// When a listener cannot be bound.
-    pub fn bind(config: Config, path: PathBuf, claim: Option<Claim>) -> Result<Self, listener::BindError> {
+    pub fn bind(config: Config, file: ConfigFile, claim: Option<Claim>) -> Result<Self, listener::BindError> {
         let sockets = listener::bind(&config.listeners)?;
         Ok(Self {
             config,
-            path,
+            file,
             sockets,
             claim,
         })
     }
 
     /// Starts everything, on a thread that runs an actix `System`. Returns when requests are served: after the first
-    /// probes, or after 5 s if a backend lets them wait.
+    /// probes, or after 5 s if a backend lets them wait; or at once when a stop is asked for, and then serves nothing.
     ///
     /// # Errors
     /// When the system refuses threads or signal handlers.
@@ -106,10 +106,9 @@ impl Balancer {
         let lane = self.config.lane;
         let longest = self.config.pools.values().map(PoolConfig::longest_probe).max();
         let first_probes = (longest.unwrap_or_default() + PROBE_GRACE).min(FIRST_PROBES);
+        let config = self.file.shown.display().to_string();
         let registry = control_plane::first_snapshot(self.config, workers);
-        let watcher = WatcherHandle::new(self.path.clone(), registry.clone(), |config| {
-            set_log_level(config.log)
-        });
+        let watcher = WatcherHandle::new(self.file, registry.clone(), |config| set_log_level(config.log));
         let stop = watcher.stop_requested();
         let control_plane =
             ControlPlane::start(registry.clone(), watcher.clone(), Rc::new(NetworkProber::new()));
@@ -124,7 +123,7 @@ impl Balancer {
             registry: registry.clone(),
             watcher,
             traffic: Arc::clone(&traffic),
-            config: self.path.display().to_string(),
+            config,
             listeners: addresses.map(|address: SocketAddr| address.to_string()).collect(),
             started: Instant::now(),
             open_files_limit,
@@ -134,7 +133,11 @@ impl Balancer {
 
         // Connections wait in the listeners' queues meanwhile; so not even the first request meets a dead backend.
         let probed = registry.wait_until(all_decided);
-        let _in_time = tokio::time::timeout(first_probes, probed).await;
+        let mut asked = stop.clone();
+        let stops = tokio::select! {
+            _in_time = tokio::time::timeout(first_probes, probed) => false,
+            _asked = asked.wait_for(Option::is_some) => true,
+        };
 
         let connections = connections_per_worker(workers, open_files_limit);
         let next_worker = AtomicUsize::new(0);
@@ -142,10 +145,13 @@ impl Balancer {
             let index = next_worker.fetch_add(1, Relaxed);
             Worker::new(index, registry.clone(), Arc::clone(&traffic))
         };
-        let server = Server::start(self.sockets, (workers, connections), move |_| {
-            lane_service(lane, worker())
-        })
-        .await?;
+        let server = match stops {
+            true => None,
+            false => {
+                let service = move |_| lane_service(lane, worker());
+                Some(Server::start(self.sockets, (workers, connections), service).await?)
+            }
+        };
         Ok(Running {
             state,
             server,
@@ -162,6 +168,11 @@ impl Running {
         self.state.status()
     }
 
+    /// Whether somebody has asked for a stop already.
+    pub fn is_to_stop(&self) -> bool {
+        self.stop.borrow().is_some()
+    }
+
     /// Runs until somebody asks for a stop.
     pub async fn stop_requested(&mut self) {
         // An error would mean that the watcher's handle is gone, which this struct holds.
@@ -174,8 +185,13 @@ impl Running {
         traffic.drain();
         let finished_before = traffic.finished();
         let timeout = self.state.registry.snapshot().config().shutdown_timeout;
-        self.server.close_listeners().await;
-        let drained = tokio::time::timeout(timeout, self.server.until_idle()).await;
+        let drained = match &mut self.server {
+            Some(server) => {
+                server.close_listeners().await;
+                tokio::time::timeout(timeout, server.until_idle()).await
+            }
+            None => Ok(()),
+        };
         let report = StopReport {
             finished: traffic.finished().saturating_sub(finished_before),
             cut: if drained.is_err() { traffic.in_flight() } else { 0 },
@@ -187,7 +203,9 @@ impl Running {
             "stopped: {} requests finished since the stop began, {} cut",
             report.finished, report.cut
         );
-        self.server.stop().await;
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
         self.control_plane.stop().await;
         self.state.stopped.send_replace(Some(report.clone()));
         if let Some((control, claim)) = self.control {

@@ -246,3 +246,110 @@ fn a_pipe_that_nobody_reads_ends_no_command_badly() {
     assert_eq!(process.wait(), 0);
     assert!(!process.stderr().contains("panicked"), "{}", process.stderr());
 }
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let [a] = backends();
+    let balancer = Balancer::start(&format!("port: 0\nbackends: [\"{}\"]\n", a.url()));
+    let commands = [
+        "check",
+        "check --json",
+        "status",
+        "status --json",
+        "reload",
+        "reload --dry-run",
+        "simulate --requests 500 --strategy random",
+        "--help",
+        "--version",
+    ];
+    for arguments in commands {
+        let full = balancer
+            .place
+            .shell(&format!("simple-lb {arguments} > /dev/full"));
+        assert_eq!(full.code, 1, "{arguments}");
+        assert!(
+            full.stderr
+                .contains("cannot write the output: No space left on device"),
+            "{arguments}: {full:?}"
+        );
+        // A pipe whose reader has left before anything is written.
+        let mut command = balancer.place.command(env!("CARGO_BIN_EXE_simple-lb"));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let command = command.args(arguments.split_whitespace()).stdout(writer);
+        let closed = command.output().unwrap();
+        assert_eq!(closed.status.code(), Some(1), "{arguments}");
+        assert_eq!(String::from_utf8_lossy(&closed.stderr), "", "{arguments}");
+    }
+    // What was refused anyway keeps its own code.
+    assert_eq!(
+        balancer
+            .place
+            .shell("simple-lb check --config none.yaml > /dev/full")
+            .code,
+        64
+    );
+}
+
+#[test]
+fn a_configuration_that_is_no_file_is_refused_at_once() {
+    let place = Place::new();
+    let path = |name: &str| place.folder().join(name);
+    rustix::fs::mkfifoat(rustix::fs::CWD, path("fifo"), rustix::fs::Mode::RWXU).unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    std::os::unix::fs::symlink("two", path("one")).unwrap();
+    std::os::unix::fs::symlink("one", path("two")).unwrap();
+    for (name, said) in [
+        (
+            "fifo",
+            "fifo: is a pipe, not a regular file; write what it gives into a file",
+        ),
+        (
+            "folder",
+            "folder: is a folder, not a regular file; name a file in it",
+        ),
+        ("one", "one: cannot be read: its symbolic links lead in a circle"),
+    ] {
+        for command in ["run", "check"] {
+            let refused = place.run(&format!("{command} --config {name}"));
+            assert_eq!(refused.code, 64, "{name}");
+            assert!(refused.stderr.starts_with(said), "{refused:?}");
+        }
+    }
+    place.write(
+        "config.yaml",
+        "port: 0\nbackends: [\"http://127.0.0.1:1\"]\nerror_pages: {502: fifo}\n",
+    );
+    let page = place.run("check");
+    assert_eq!(page.code, 64);
+    assert!(
+        page.stderr.contains("fifo is a pipe, not a regular file"),
+        "{page:?}"
+    );
+}
+
+#[test]
+fn control_characters_in_names_never_reach_the_terminal() {
+    let place = Place::new();
+    let name = "a\u{1b}[31m\nb.yaml";
+    let run = |arguments: &[&str]| crate::harness::Finished::of(place.start(arguments));
+    let quiet = |finished: &crate::harness::Finished| {
+        let text = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        assert!(text.contains("a\\u{1b}[31m\\nb.yaml"), "{text:?}");
+    };
+    for command in ["check", "status", "reload", "run"] {
+        quiet(&run(&[command, "--config", name]));
+    }
+    place.write(
+        name,
+        "port: 0\nbackends: [\"http://127.0.0.1:1\"]\nhealth_check: false\n",
+    );
+    quiet(&run(&["check", "--config", name]));
+    let mut process = place.start(&["run", "--config", name]);
+    process.wait_for_line("listening on http://");
+    for command in ["status", "reload", "run"] {
+        quiet(&run(&[command, "--config", name]));
+    }
+    assert!(!process.stdout().contains('\u{1b}') && !process.stderr().contains('\u{1b}'));
+}

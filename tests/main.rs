@@ -68,6 +68,8 @@ mod status;
 mod stop;
 /// Whose time is up, and what the client is told.
 mod timeouts;
+/// Instances of other users, and what root believes of them.
+mod users;
 /// The four commands of the README, typed as they stand there.
 mod verbatim;
 /// `run`, `reload` and `stop` as verbs, and a plan that only shows.

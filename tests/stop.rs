@@ -1,11 +1,11 @@
 //! Stopping without cutting anybody off.
 
-use std::{os::unix::fs::OpenOptionsExt, time::Duration};
+use std::time::Duration;
 
 use dummy_servers::{Behaviour, DummyServer, body_byte};
-use rustix::{fs::OFlags, process::Signal};
+use rustix::process::Signal;
 
-use crate::harness::{Balancer, Client, Process, backends, pause, wait_until};
+use crate::harness::{Balancer, Client, Place, Process, backends, lane::with_lane, pause, wait_until};
 
 /// A balancer that is in the middle of a download of three seconds.
 fn downloading(backend: &DummyServer, more: &str) -> (Balancer, Client) {
@@ -160,24 +160,45 @@ fn who_has_connected_when_a_stop_begins_is_answered() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_to_its_end_keeps_nobody_from_ending() {
+fn a_pipe_in_the_place_of_the_file_keeps_nobody_from_ending() {
     let [backend] = backends();
     let mut balancer = Balancer::start(&format!("port: 0\nbackends: [\"{}\"]\n", backend.url()));
     let file = balancer.place.folder().join("config.yaml");
     std::fs::remove_file(&file).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
-    assert!(made.success());
-    balancer.signal(Signal::HUP);
-    // Opens once the balancer reads, and never writes: as if the file lay on a server that does not answer.
-    let mut open = std::fs::OpenOptions::new();
-    let open = open
-        .write(true)
-        .custom_flags(OFlags::NONBLOCK.bits().try_into().unwrap());
-    let mut held = None;
-    wait_until("the balancer to read", || {
-        held = open.open(&file).ok();
-        held.is_some()
-    });
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RWXU).unwrap();
+    // Nobody ever writes into it: to wait for its content would be to wait for ever.
+    let reload = balancer.reload();
+    assert_eq!(reload.code, 1);
+    assert!(
+        reload.stderr.contains("is a pipe, not a regular file"),
+        "{reload:?}"
+    );
     balancer.signal(Signal::TERM);
     assert_eq!(balancer.process.wait(), 0);
+}
+
+#[test]
+fn a_stop_during_the_start_ends_it_at_once_and_says_nothing_of_listening() {
+    let [backend] = backends();
+    backend.set_behaviour(Behaviour::Hang);
+    let config = format!(
+        "port: 0\nbackends: [\"{}\"]\nhealth_check: {{timeout: 300s}}\n",
+        backend.url()
+    );
+    let place = Place::new();
+    place.write("config.yaml", &with_lane(&config));
+    for by_command in [false, true] {
+        let hits = backend.hits_total();
+        let mut process = place.start(&["run"]);
+        wait_until("the first probe", || backend.hits_total() > hits);
+        if by_command {
+            let stop = place.run("stop");
+            assert_eq!(stop.code, 0, "{stop:?}");
+        } else {
+            process.signal(Signal::TERM);
+        }
+        assert_eq!(process.wait(), 0);
+        assert_eq!(process.stdout(), "");
+        assert!(process.stderr().contains("stopping: "), "{}", process.stderr());
+    }
 }

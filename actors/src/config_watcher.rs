@@ -6,21 +6,20 @@
 mod file;
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, dev::ToEnvelope};
 use lb_core::{
-    config::{BackendChange, Config, PoolConfig, ReloadPlan},
+    config::{BackendChange, Config, PoolConfig, ReloadPlan, shown_path},
     live::reload_notes,
     status::{HealthStatus, ReloadReport},
 };
 use log::{error, info, warn};
 use tokio::{sync::watch, time::timeout};
 
-pub use self::file::{Loaded, load_file};
+pub use self::file::{ConfigFile, Loaded, load_file};
 
 use crate::{RegistryHandle, guard::EndGuard, messages::*, sticky_key::KeepKey};
 
@@ -40,7 +39,7 @@ pub struct ConfigWatcher {
 }
 
 struct Shared {
-    path: PathBuf,
+    file: ConfigFile,
     registry: RegistryHandle,
     on_applied: Box<dyn Fn(&Config) + Send + Sync>,
     stop: watch::Sender<Option<String>>,
@@ -57,7 +56,7 @@ pub struct WatcherHandle {
 impl WatcherHandle {
     /// `on_applied` gets every configuration after it was applied, for settings that are not the registry's.
     pub fn new(
-        path: PathBuf,
+        file: ConfigFile,
         registry: RegistryHandle,
         on_applied: impl Fn(&Config) + Send + Sync + 'static,
     ) -> Self {
@@ -65,7 +64,7 @@ impl WatcherHandle {
         let (stop, watcher) = (watch::Sender::new(None), Mutex::new(None));
         Self {
             shared: Arc::new(Shared {
-                path,
+                file,
                 registry,
                 on_applied,
                 stop,
@@ -166,6 +165,7 @@ impl Shared {
             changes: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
+            file: None,
         }
     }
 
@@ -179,17 +179,23 @@ impl Shared {
             ReloadMode::Apply => KeepKey::MakeIfMissing,
             ReloadMode::DryRun => KeepKey::OnlyRead,
         };
-        let Loaded { config, warnings } = match self.read(keep).await {
+        let Loaded {
+            config,
+            warnings,
+            file,
+        } = match self.read(keep).await {
             Ok(loaded) => loaded,
             Err(problems) => return Err(ReloadReport { problems, ..report }),
         };
+        report.file = Some(file.display().to_string());
         report.notes = warnings.iter().map(ToString::to_string).collect();
         let snapshot = self.registry.snapshot();
         let plan = ReloadPlan::between(snapshot.config(), &config);
         report.changes = plan.lines();
         let restart = plan.restart_required();
         if !restart.is_empty() {
-            let refusal = |line: &String| format!("{}: {line}: needs a restart", self.path.display());
+            let refusal =
+                |line: &String| format!("{}: {line}: needs a restart", shown_path(&self.file.shown));
             report.problems = restart.iter().map(refusal).collect();
             return Err(report);
         }
@@ -231,10 +237,10 @@ impl Shared {
     }
 
     async fn read(&self, keep: KeepKey) -> Result<Loaded, Vec<String>> {
-        let path = self.path.clone();
+        let file = self.file.clone();
         let read = tokio::task::spawn_blocking(move || {
-            load_file(&path).map(|mut loaded| {
-                loaded.complete_with(&path, keep);
+            file.load().map(|mut loaded| {
+                loaded.complete_with(&file.shown, keep);
                 loaded
             })
         });
@@ -242,11 +248,11 @@ impl Shared {
             Ok(Ok(result)) => result.map_err(|problems| problems.iter().map(ToString::to_string).collect()),
             Ok(Err(error)) => Err(vec![format!(
                 "{}: the check failed: {error}",
-                self.path.display()
+                shown_path(&self.file.shown)
             )]),
             Err(_) => Err(vec![format!(
                 "{}: reading took more than 10 s",
-                self.path.display()
+                shown_path(&self.file.shown)
             )]),
         }
     }

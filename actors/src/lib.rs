@@ -8,6 +8,7 @@
 
 pub mod config_watcher;
 pub mod control_plane;
+mod files;
 mod gate;
 mod guard;
 mod handle;

@@ -2,17 +2,27 @@
 //! after a restart. A folder that cannot be written costs just that: the key is then the process's own.
 
 use std::{
-    fs,
+    ffi::OsString,
+    fs::{self, File},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use lb_core::{config::Config, sticky::StickyKey};
+use lb_core::{
+    config::{Config, shown_path},
+    sticky::StickyKey,
+};
+use rustix::fs::{AtFlags, OFlags, linkat, unlinkat};
 
-/// Overrides the usual folder; for containers and tests.
+use crate::files::{private_file, private_folder};
+
+/// Overrides the usual folder; for containers and tests. Documented beside `state_dir`.
 const STATE_DIR_VARIABLE: &str = "SIMPLE_LB_STATE_DIR";
+
+/// What systemd's `StateDirectory=` has made for the service, several separated by colons.
+const SYSTEMD_VARIABLE: &str = "STATE_DIRECTORY";
 
 /// The file in `state_dir`: hexadecimal digits, readable for its owner only.
 const FILE: &str = "sticky.key";
@@ -41,10 +51,9 @@ pub(crate) fn fill_sticky_keys(config: &mut Config, keep: KeepKey) -> Option<Str
     if !without(config) {
         return None;
     }
-    let folder = state_dir(config.state_dir.as_deref());
-    let kept = match keep {
-        KeepKey::MakeIfMissing => kept_key(&folder),
-        KeepKey::OnlyRead => read(&folder.join(FILE)),
+    let (kept, place) = match state_dir(config.state_dir.as_deref()) {
+        StateDir::Folder(folder) => (kept_key(&folder, keep), format!(" in {}", shown_path(&folder))),
+        StateDir::Nowhere(reason) => (Err(io::Error::other(reason)), String::new()),
     };
     let (key, warning) = match kept {
         Ok(key) => (key, None),
@@ -53,9 +62,8 @@ pub(crate) fn fill_sticky_keys(config: &mut Config, keep: KeepKey) -> Option<Str
         }
         Err(error) => {
             let warning = format!(
-                "no key for sticky cookies can be kept in {}: {error}; they lose their meaning with this process. \
-                 Set `state_dir` or `sticky.key`",
-                folder.display()
+                "no key for sticky cookies can be kept{place}: {error}; they lose their meaning with this process. \
+                 Set `state_dir` or `sticky.key`"
             );
             (own_key(), Some(warning))
         }
@@ -66,56 +74,82 @@ pub(crate) fn fill_sticky_keys(config: &mut Config, keep: KeepKey) -> Option<Str
     warning
 }
 
-/// The configured folder, or the usual one.
-fn state_dir(configured: Option<&str>) -> PathBuf {
+/// Where the key is kept.
+enum StateDir {
+    Folder(PathBuf),
+    /// None that can be used, and why.
+    Nowhere(String),
+}
+
+/// The configured folder, or the usual one. Never one that others could make before us, as in the temporary folder.
+fn state_dir(configured: Option<&str>) -> StateDir {
     if let Some(folder) = configured {
-        return folder.into();
+        return StateDir::Folder(folder.into());
     }
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(folder) = variable(STATE_DIR_VARIABLE) {
-        return folder.into();
+    if let Some(folder) = variable(STATE_DIR_VARIABLE).map(PathBuf::from) {
+        return match folder.is_absolute() {
+            true => StateDir::Folder(folder),
+            false => StateDir::Nowhere(format!(
+                "{STATE_DIR_VARIABLE} must be an absolute path, got \"{}\"",
+                shown_path(&folder)
+            )),
+        };
     }
-    if rustix::process::getuid().is_root() {
-        return "/var/lib/simple-lb".into();
+    let first = |folders: OsString| std::env::split_paths(&folders).next();
+    let by_systemd = variable(SYSTEMD_VARIABLE).and_then(first);
+    if let Some(folder) = by_systemd.filter(|folder| folder.is_absolute()) {
+        return StateDir::Folder(folder);
+    }
+    if rustix::process::geteuid().is_root() {
+        return StateDir::Folder("/var/lib/simple-lb".into());
     }
     let home = variable("XDG_STATE_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/state")));
-    home.unwrap_or_else(std::env::temp_dir).join("simple-lb")
+    match home.filter(|home| home.is_absolute()) {
+        Some(home) => StateDir::Folder(home.join("simple-lb")),
+        None => StateDir::Nowhere("there is no home folder".to_owned()),
+    }
 }
 
-/// The key in this folder; makes it if there is none.
-fn kept_key(folder: &Path) -> io::Result<StickyKey> {
-    let path = folder.join(FILE);
-    match read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+/// The key in this folder; makes it if there is none and `keep` says so.
+fn kept_key(folder: &Path, keep: KeepKey) -> io::Result<StickyKey> {
+    if keep == KeepKey::MakeIfMissing {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let folder = private_folder(folder)?;
+    match read(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && keep == KeepKey::MakeIfMissing => {}
         known => return known,
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // Linked when complete: another instance sees all of it or nothing, and the first one wins.
-    let unfinished = folder.join(format!("{FILE}.{}", std::process::id()));
-    let _leftover = fs::remove_file(&unfinished);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)?;
+    let unfinished = format!("{FILE}.{}", std::process::id());
+    let _leftover = unlinkat(&folder, &*unfinished, AtFlags::empty());
+    let mut file = private_file(
+        &folder,
+        &unfinished,
+        OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
+    )?;
+    let link = || linkat(&folder, &*unfinished, &folder, FILE, AtFlags::empty());
     let written = file
         .write_all(hexadecimal(&random()?).as_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&unfinished, &path));
-    let _removed = fs::remove_file(&unfinished);
+        .and_then(|()| Ok(link()?));
+    let _removed = unlinkat(&folder, &*unfinished, AtFlags::empty());
     match written {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => read(&path),
+        _ => read(&folder),
     }
 }
 
-fn read(path: &Path) -> io::Result<StickyKey> {
+fn read(folder: &File) -> io::Result<StickyKey> {
     let mut text = String::new();
-    fs::File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
-    let secret = text.trim();
-    if secret.len() < 2 * RANDOM_BYTES {
-        let reason = format!("{} is not a key; remove it, and one will be made", path.display());
+    let file = private_file(folder, FILE, OFlags::RDONLY)?;
+    let read = file.take(LARGEST).read_to_string(&mut text);
+    let secret = text.trim_end();
+    let digits = secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if read.is_err() || !digits || secret.len() != 2 * RANDOM_BYTES {
+        let reason = format!("{FILE} is not a key; remove it, and one will be made");
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
     Ok(StickyKey::from_secret(secret.as_bytes()))
@@ -148,32 +182,59 @@ fn hexadecimal(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
+
+    const MAKE: KeepKey = KeepKey::MakeIfMissing;
 
     #[test]
     fn a_key_is_made_once_and_kept_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("a/b");
-        let key = kept_key(&deep).unwrap();
-        assert_eq!(kept_key(&deep).unwrap(), key);
+        assert!(kept_key(&deep, KeepKey::OnlyRead).is_err());
+        assert!(!deep.exists());
+        let key = kept_key(&deep, MAKE).unwrap();
+        assert_eq!(kept_key(&deep, MAKE).unwrap(), key);
+        assert_eq!(kept_key(&deep, KeepKey::OnlyRead).unwrap(), key);
         assert_eq!(fs::metadata(deep.join(FILE)).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&deep).unwrap().count(), 1);
-        assert_ne!(kept_key(folder.path()).unwrap(), key);
+        assert_ne!(kept_key(folder.path(), MAKE).unwrap(), key);
     }
 
     #[test]
     fn what_is_no_key_is_said_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(FILE), "hello").unwrap();
-        assert!(
-            kept_key(folder.path())
-                .unwrap_err()
-                .to_string()
-                .contains("is not a key")
-        );
-        assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap(), "hello");
+        let path = folder.path().join(FILE);
+        for text in ["hello", &"\0".repeat(64), &"g".repeat(64), &"a".repeat(65)] {
+            fs::write(&path, text).unwrap();
+            let error = kept_key(folder.path(), MAKE).unwrap_err().to_string();
+            assert!(error.contains("is not a key"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_key_that_others_may_have_put_there_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let refused = || kept_key(folder.path(), MAKE).unwrap_err().to_string();
+        kept_key(folder.path(), MAKE).unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        symlink(&elsewhere, &path).unwrap();
+        assert!(refused().contains("is a symbolic link"), "{}", refused());
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        assert!(refused().contains("must be a regular file"), "{}", refused());
+        fs::remove_file(&path).unwrap();
+        fs::rename(&elsewhere, &path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
+        assert!(refused().contains("nobody else can write"), "{}", refused());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        kept_key(folder.path(), MAKE).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(refused().contains("`chmod go-w "), "{}", refused());
     }
 
     #[test]
@@ -188,7 +249,7 @@ mod tests {
         let own = config.pools["own"].sticky.clone();
         assert_eq!(fill_sticky_keys(&mut config, KeepKey::MakeIfMissing), None);
         assert_eq!(config.pools["own"].sticky, own);
-        let kept = kept_key(folder.path()).unwrap();
+        let kept = kept_key(folder.path(), MAKE).unwrap();
         assert_eq!(config.pools["default"].sticky.as_ref().unwrap().key, Some(kept));
     }
 

@@ -198,6 +198,9 @@ pub struct ReloadReport {
     pub problems: Vec<String>,
     /// Backends that were added and their first probe's result, or other remarks.
     pub notes: Vec<String>,
+    /// The file that was read, with all links resolved; none where it could not be read.
+    #[serde(default)]
+    pub file: Option<String>,
 }
 
 /// How a stop went.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lb_actors::config_watcher::{Loaded, load_file};
-use lb_core::config::Problem;
+use lb_core::config::{Problem, shown_path};
 use serde_json::json;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 
 pub(super) fn check(path: &Path, json: bool) -> u8 {
     match load_file(path) {
-        Ok(Loaded { config, warnings }) => {
+        Ok(Loaded { config, warnings, .. }) => {
             let settings = effective::settings(&config);
             if json {
                 let settings: serde_json::Map<_, _> = settings
@@ -32,7 +32,7 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
                 for warning in warnings {
                     line(format_args!("warning: {warning}"));
                 }
-                line(format_args!("{}: valid", path.display()));
+                line(format_args!("{}: valid", shown_path(path)));
             }
             exit::DONE
         }
@@ -44,7 +44,7 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
                 problems.iter().for_each(error_line);
                 let count = problems.len();
                 let noun = if count == 1 { "problem" } else { "problems" };
-                error_line(format_args!("{}: {count} {noun}", path.display()));
+                error_line(format_args!("{}: {count} {noun}", shown_path(path)));
             }
             exit::INVALID_CONFIG
         }

@@ -9,7 +9,10 @@ use std::{
 
 use awc::http::Method;
 use lb_actors::messages::ReloadMode;
-use lb_core::status::{ReloadReport, StopReport};
+use lb_core::{
+    config::shown_path,
+    status::{ReloadReport, StopReport},
+};
 
 use super::{
     exit,
@@ -17,7 +20,7 @@ use super::{
 };
 use crate::{
     app,
-    control::{ControlClient, ControlError, Found, InstanceInfo, find, running},
+    control::{ControlClient, ControlError, Found, InstanceInfo, Purpose, Unclear, find, is_running},
 };
 
 /// Longer than any sensible probe timeout, which a reload may wait for.
@@ -30,32 +33,74 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Finds the instance that a command means, or says why not; `Err` is the exit code.
-pub(super) fn instance(config: Option<&Path>) -> Result<InstanceInfo, u8> {
-    match find(config) {
-        Found::Meant(info) => Ok(info),
-        Found::OnlyOne(info) => {
+pub(super) fn instance(config: Option<&Path>, purpose: Purpose) -> Result<InstanceInfo, u8> {
+    match find(config, purpose) {
+        Ok(Found::Meant(info)) => {
+            if !info.is_own() {
+                error_line(format_args!("an instance of another user: {}", described(&info)));
+            }
+            Ok(info)
+        }
+        Ok(Found::OnlyOne(info)) => {
             error_line(format_args!(
                 "the only running instance: pid {}, {}",
                 info.pid,
-                info.config.display()
+                shown_path(&info.config)
             ));
             Ok(info)
         }
-        Found::Several(all) => {
-            error_line("several instances run; say which with --config FILE:");
-            for info in all {
-                error_line(format_args!("  {}  (pid {})", info.config.display(), info.pid));
-            }
+        Ok(Found::Unclear(unclear)) => {
+            explain(&unclear);
             Err(exit::NO_INSTANCE)
         }
-        Found::None => {
-            match config {
-                Some(config) => error_line(format_args!("no running instance of {}", config.display())),
-                None => error_line("no running instance"),
-            }
-            error_line("start one with `simple-lb --config config.yaml`");
-            Err(exit::NO_INSTANCE)
+        Err(relative) => {
+            error_line(relative);
+            Err(exit::USAGE)
         }
+    }
+}
+
+/// Why no instance is certainly meant, what runs, and what to type.
+fn explain(unclear: &Unclear) {
+    let Unclear {
+        meant,
+        running,
+        obstacles,
+    } = unclear;
+    if !obstacles.is_empty() {
+        error_line("not every runtime folder could be looked into:");
+        for obstacle in obstacles {
+            error_line(format_args!("  {obstacle}"));
+        }
+    }
+    match (meant, running.as_slice()) {
+        (Some(meant), []) if obstacles.is_empty() => {
+            error_line(format_args!("no running instance of {}", shown_path(meant)));
+        }
+        (None, []) if obstacles.is_empty() => error_line("no running instance"),
+        (_, []) => {}
+        (Some(meant), _) => error_line(format_args!(
+            "no instance of {} was found; say with --config FILE if another one is meant:",
+            shown_path(meant)
+        )),
+        (None, [_]) => error_line("an instance of another user runs; say with --config FILE if it is meant:"),
+        (None, _) => error_line("several instances run; say which with --config FILE:"),
+    }
+    for info in running {
+        error_line(format_args!("  {}", described(info)));
+    }
+    if running.is_empty() && obstacles.is_empty() {
+        error_line("start one with `simple-lb --config config.yaml`");
+    }
+}
+
+/// `/etc/simple-lb/config.yaml  (pid 12, uid 998)`
+fn described(info: &InstanceInfo) -> String {
+    let config = shown_path(&info.config);
+    if info.is_own() {
+        format!("{config}  (pid {})", info.pid)
+    } else {
+        format!("{config}  (pid {}, uid {})", info.pid, info.owner)
     }
 }
 
@@ -64,7 +109,7 @@ pub(super) fn ask<T, F>(info: &InstanceInfo, question: impl FnOnce(ControlClient
 where
     F: Future<Output = Result<T, ControlError>>,
 {
-    let answer = app::system().block_on(async { question(ControlClient::new(&info.socket)).await });
+    let answer = app::system().block_on(async { question(ControlClient::new(info)).await });
     answer.map_err(|error| {
         error_line(error);
         exit::FAILED
@@ -73,7 +118,11 @@ where
 
 pub(super) fn reload(mode: ReloadMode, config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
-        let info = instance(config)?;
+        let purpose = match mode {
+            ReloadMode::Apply => Purpose::Change,
+            ReloadMode::DryRun => Purpose::Read,
+        };
+        let info = instance(config, purpose)?;
         let (method, path) = match mode {
             ReloadMode::Apply => (Method::POST, "/reload"),
             ReloadMode::DryRun => (Method::GET, "/plan"),
@@ -93,7 +142,7 @@ pub(super) fn reload(mode: ReloadMode, config: Option<&Path>, json: bool) -> u8 
 }
 
 fn print_reload(info: &InstanceInfo, report: &ReloadReport) {
-    let (config, generation) = (info.config.display(), report.generation);
+    let generation = report.generation;
     if !report.problems.is_empty() {
         report.problems.iter().for_each(error_line);
         error_line(if report.dry_run {
@@ -103,6 +152,7 @@ fn print_reload(info: &InstanceInfo, report: &ReloadReport) {
         });
         return;
     }
+    let config = file_read(info, report);
     report.changes.iter().for_each(line);
     report
         .notes
@@ -117,9 +167,24 @@ fn print_reload(info: &InstanceInfo, report: &ReloadReport) {
     });
 }
 
+/// The file that was read, and the name that led to it where that is another.
+fn file_read(info: &InstanceInfo, report: &ReloadReport) -> String {
+    match report.file.as_deref().map(Path::new) {
+        Some(file) if file != info.config => {
+            // An older version has not noted the name.
+            let name = match info.named.as_os_str().is_empty() {
+                true => &info.config,
+                false => &info.named,
+            };
+            format!("{}, read from {}", shown_path(name), shown_path(file))
+        }
+        _ => shown_path(&info.config),
+    }
+}
+
 pub(super) fn stop(config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
-        let info = instance(config)?;
+        let info = instance(config, Purpose::Change)?;
         let report: StopReport = ask(&info, |client| async move {
             client.ask(Method::POST, "/stop", STOP_TIMEOUT).await
         })?;
@@ -158,17 +223,10 @@ fn describe(report: &StopReport) -> String {
     }
 }
 
+/// By its lock, never by its process number: that may be another's by now, or that of another user's process.
 fn wait_for_end(info: &InstanceInfo) -> bool {
     let deadline = Instant::now() + EXIT_TIMEOUT;
-    let alive = || {
-        let pid = i32::try_from(info.pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
-        let exists = pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
-        // A process that its parent has not reaped yet still has its number, but no longer its lock.
-        exists && running().contains(info)
-    };
-    while alive() {
+    while is_running(info) {
         if Instant::now() > deadline {
             return false;
         }

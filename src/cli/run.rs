@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use lb_actors::config_watcher::{Loaded, load_file};
-use lb_core::status::{HealthStatus, StatusReport};
+use lb_actors::config_watcher::{ConfigFile, Loaded};
+use lb_core::{
+    config::shown_path,
+    status::{HealthStatus, StatusReport},
+};
 use log::warn;
 
 use super::{
@@ -12,16 +15,20 @@ use super::{
 };
 use crate::{
     app::{self, Balancer},
-    control::{Claim, ClaimError},
+    control::{Claim, ClaimError, absolute},
     telemetry::start_logging,
 };
 
 pub(super) fn run(path: &Path) -> u8 {
-    let loaded = load_file(path).map(|mut loaded| {
+    let file = ConfigFile {
+        path: absolute(path),
+        shown: path.to_path_buf(),
+    };
+    let loaded = file.load().map(|mut loaded| {
         loaded.complete(path);
         loaded
     });
-    let Loaded { config, warnings } = match loaded {
+    let Loaded { config, warnings, .. } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
             problems.iter().for_each(error_line);
@@ -42,12 +49,16 @@ pub(super) fn run(path: &Path) -> u8 {
             error_line(error);
             return exit::FAILED;
         }
+        Err(error @ ClaimError::Relative(_)) => {
+            error_line(error);
+            return exit::USAGE;
+        }
         Err(error @ ClaimError::NoFolder(_)) => {
             warn!("{error}");
             None
         }
     };
-    let balancer = match Balancer::bind(config, path.to_path_buf(), claim) {
+    let balancer = match Balancer::bind(config, file, claim) {
         Ok(balancer) => balancer,
         Err(error) => {
             error_line(error);
@@ -63,7 +74,9 @@ pub(super) fn run(path: &Path) -> u8 {
                 return exit::FAILED;
             }
         };
-        announce(running.status());
+        if !running.is_to_stop() {
+            announce(running.status());
+        }
         running.stop_requested().await;
         if running.stop().await.cut > 0 {
             exit::FAILED
@@ -88,7 +101,9 @@ fn announce(status: StatusReport) {
 fn ready_lines(status: &StatusReport) -> Vec<String> {
     let mut lines = vec![format!(
         "simple-lb {}, pid {}, {}",
-        status.version, status.pid, status.config
+        status.version,
+        status.pid,
+        shown_path(Path::new(&status.config))
     )];
     let backends = || status.pools.iter().flat_map(|pool| &pool.backends);
     for pool in &status.pools {

@@ -11,13 +11,14 @@ use super::{
     output::{json as print_json, line},
     table,
 };
+use crate::control::Purpose;
 
 /// An instance that takes longer has another problem.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn status(config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
-        let info = instance(config)?;
+        let info = instance(config, Purpose::Read)?;
         let report: StatusReport = ask(&info, |client| async move {
             client.ask(Method::GET, "/status", TIMEOUT).await
         })?;

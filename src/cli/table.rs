@@ -1,8 +1,8 @@
 //! The table of backends, for `status`, `demo` and whatever shows a running instance live.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use lb_core::config::format_seconds;
+use lb_core::config::{format_seconds, shown_path};
 use lb_core::status::{BackendStatus, HealthStatus, PoolStatus, RouteStatus, StatusReport};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
@@ -27,7 +27,7 @@ pub(super) fn summary(report: &StatusReport) -> Vec<String> {
         format!(
             "simple-lb {} {state} {}, pid {}, generation {}, up {}",
             report.version,
-            report.config,
+            shown_path(Path::new(&report.config)),
             report.pid,
             report.generation,
             seconds(report.uptime_seconds)

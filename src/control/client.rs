@@ -1,6 +1,7 @@
 //! The other end of the control socket, for `--reload`, `--stop`, `status`, `drain` and the like.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,8 +12,11 @@ use awc::{
     Client, Connector, SendClientRequest,
     http::{Method, Uri},
 };
+use lb_core::config::shown_path;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
+
+use super::claim::InstanceInfo;
 
 /// A status report of ten thousand backends is some 4 MB.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -21,7 +25,7 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No answer.
-    #[error("the instance does not answer on {}: {reason}", .socket.display())]
+    #[error("the instance does not answer on {}: {reason}", shown_path(.socket))]
     NoAnswer {
         /// Its socket.
         socket: PathBuf,
@@ -33,6 +37,17 @@ pub enum ControlError {
     NotUnderstood(String),
 }
 
+/// The socket's path is only a name: who listens there is told by the kernel.
+async fn connect(path: &Path, owner: u32) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(path).await?;
+    let peer = stream.peer_cred()?.uid();
+    if peer != owner {
+        let reason = format!("uid {peer} listens there, but the folder belongs to uid {owner}");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    }
+    Ok(stream)
+}
+
 /// Talks to one instance.
 pub struct ControlClient {
     client: Client,
@@ -40,13 +55,13 @@ pub struct ControlClient {
 }
 
 impl ControlClient {
-    /// A client for the instance that listens on `socket`.
-    pub fn new(socket: &Path) -> Self {
-        let path = socket.to_path_buf();
+    /// A client for that instance. It talks to nobody but a process of the user that the instance's folder belongs to.
+    pub fn new(instance: &InstanceInfo) -> Self {
+        let (path, owner) = (instance.socket.clone(), instance.owner);
         let connect = fn_service(move |info: ConnectInfo<Uri>| {
             let path = path.clone();
             async move {
-                let stream = UnixStream::connect(path).await.map_err(ConnectError::Io)?;
+                let stream = connect(&path, owner).await.map_err(ConnectError::Io)?;
                 Ok::<_, ConnectError>(Connection::new(info.request().clone(), stream))
             }
         });
@@ -56,7 +71,7 @@ impl ControlClient {
             .finish();
         Self {
             client,
-            socket: socket.to_path_buf(),
+            socket: instance.socket.clone(),
         }
     }
 

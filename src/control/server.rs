@@ -4,8 +4,8 @@
 //! has a path of its own, so that an instance of a version that does not know it refuses, and does not reload. Who may connect is decided by the runtime folder's mode, 0700.
 
 use std::{
-    io,
-    os::unix::net::UnixListener,
+    fs, io,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -92,12 +92,14 @@ impl ControlServer {
     /// # Errors
     /// When the socket cannot be made.
     pub fn start(socket: &Path, state: Arc<ControlState>) -> io::Result<Self> {
-        if let Err(error) = std::fs::remove_file(socket)
+        if let Err(error) = fs::remove_file(socket)
             && error.kind() != io::ErrorKind::NotFound
         {
             return Err(error);
         }
         let listener = UnixListener::bind(socket)?;
+        // For the folder's owner and root, whatever becomes of the folder's mode.
+        fs::set_permissions(socket, fs::Permissions::from_mode(0o600))?;
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&state)))

@@ -1,10 +1,16 @@
 //! Reading a configuration file and the files that it names.
 
-use std::{io::Read, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use lb_core::config::{self, Config, Problem};
+use lb_core::config::{self, Config, Problem, shown_path};
 
-use crate::sticky_key::{KeepKey, fill_sticky_keys};
+use crate::{
+    files,
+    sticky_key::{KeepKey, fill_sticky_keys},
+};
 
 /// Far above any file that a person or a generator would write.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -19,6 +25,8 @@ pub struct Loaded {
     pub config: Config,
     /// What of it is probably not meant.
     pub warnings: Vec<Problem>,
+    /// The file that was read, with all links resolved.
+    pub file: PathBuf,
 }
 
 impl Loaded {
@@ -34,56 +42,85 @@ impl Loaded {
     }
 }
 
+/// A configuration file: where it is, and what messages call it.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    /// Where it is read, from whatever folder the process runs in.
+    pub path: PathBuf,
+    /// As it was typed.
+    pub shown: PathBuf,
+}
+
+impl<P: Into<PathBuf>> From<P> for ConfigFile {
+    fn from(path: P) -> Self {
+        let path = path.into();
+        Self {
+            shown: path.clone(),
+            path,
+        }
+    }
+}
+
 /// Reads and checks a configuration file.
 ///
 /// # Errors
 /// All problems; never none.
 pub fn load_file(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    let unreadable = |error: std::io::Error| vec![Problem::of_file(path, format!("cannot be read: {error}"))];
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(vec![Problem::of_file(path, "is larger than 16 MiB")]);
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let problem = Problem::of_file(path, format!("is not UTF-8 text (byte {valid})"));
-        vec![problem.hint("save it as UTF-8")]
-    })?;
-    let name = path.display().to_string();
-    let loaded = config::load_with_warnings(&text, &name, &|name| std::env::var(name).ok());
-    let (mut config, warnings) = loaded.map_err(|error| error.problems)?;
-    read_error_pages(&mut config, path)?;
-    Ok(Loaded { config, warnings })
+    ConfigFile::from(path).load()
 }
 
-/// Reads the files that replace error messages; one that cannot be read is a problem like any other.
-fn read_error_pages(config: &mut Config, config_path: &Path) -> Result<(), Vec<Problem>> {
-    let folder = config_path.parent().unwrap_or(Path::new("."));
-    let mut problems = Vec::new();
-    for (status, page) in &mut config.error_pages {
-        let path = folder.join(&*page.path);
-        let mut content = Vec::new();
-        let read = std::fs::File::open(&path)
-            .and_then(|file| file.take(LARGEST_ERROR_PAGE + 1).read_to_end(&mut content));
-        let mut add = |rule: String| {
-            let problem = Problem::of_file(config_path, rule);
-            problems.push(problem.field(format!("error_pages.{status}")));
-        };
-        match read {
-            Ok(_) if content.len() as u64 > LARGEST_ERROR_PAGE => {
-                add(format!("{} is larger than 1 MiB", path.display()));
-            }
-            Ok(_) => page.content = content.into(),
-            Err(error) => add(format!("{} cannot be read: {error}", path.display())),
-        }
+impl ConfigFile {
+    /// Reads and checks it.
+    ///
+    /// # Errors
+    /// All problems; never none.
+    pub fn load(&self) -> Result<Loaded, Vec<Problem>> {
+        // What is read is what is named later, though a link on the way is moved meanwhile. A path that leads nowhere is
+        // tried as it stands, for the error's sake.
+        let file = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let bytes = files::read(&file, LARGEST_FILE).map_err(|error| {
+            let hint = error.hint();
+            let problem = Problem::of_file(&self.shown, error.to_string());
+            vec![match hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }]
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let problem = Problem::of_file(&self.shown, format!("is not UTF-8 text (byte {valid})"));
+            vec![problem.hint("save it as UTF-8")]
+        })?;
+        let name = shown_path(&self.shown);
+        let loaded = config::load_with_warnings(&text, &name, &|name| std::env::var(name).ok());
+        let (mut config, warnings) = loaded.map_err(|error| error.problems)?;
+        self.read_error_pages(&mut config)?;
+        Ok(Loaded {
+            config,
+            warnings,
+            file,
+        })
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
+
+    /// Reads the files that replace error messages; one that cannot be read is a problem like any other.
+    fn read_error_pages(&self, config: &mut Config) -> Result<(), Vec<Problem>> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut problems = Vec::new();
+        for (status, page) in &mut config.error_pages {
+            let path = folder.join(&*page.path);
+            match files::read(&path, LARGEST_ERROR_PAGE) {
+                Ok(content) => page.content = content.into(),
+                Err(error) => {
+                    let rule = format!("{} {error}", shown_path(&path));
+                    let problem = Problem::of_file(&self.shown, rule);
+                    problems.push(problem.field(format!("error_pages.{status}")));
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
     }
 }

@@ -25,7 +25,7 @@ mod tests;
 pub use model::*;
 pub use plan::{BackendChange, ReloadPlan};
 pub(crate) use problem::shown;
-pub use problem::{ConfigError, Position, Problem, Refusal};
+pub use problem::{ConfigError, Position, Problem, Refusal, shown_path};
 pub use size::{ByteSize, MAX_SIZE, parse_size};
 pub(crate) use suggest::closest;
 pub use units::{MAX_DURATION, format_duration, format_seconds, parse_duration};

@@ -49,7 +49,7 @@ impl Problem {
     /// A problem of a file as a whole.
     pub fn of_file(file: &std::path::Path, rule: impl Into<String>) -> Self {
         Self {
-            file: file.display().to_string(),
+            file: shown_path(file),
             position: None,
             field: String::new(),
             rule: rule.into(),
@@ -216,6 +216,11 @@ impl Problems {
 /// What a message repeats of a text from the file: short, on one line, without passwords.
 pub(crate) fn shown(text: &str) -> String {
     safe(&without_userinfo(text), SHOWN_CHARS)
+}
+
+/// A file's name, none of whose characters could disturb a terminal or a log.
+pub fn shown_path(path: &std::path::Path) -> String {
+    safe(&path.to_string_lossy(), usize::MAX)
 }
 
 /// At most so many characters of a text, none of which could disturb a terminal or a log.

@@ -22,6 +22,7 @@ use super::{
     exit,
     output::{error_line, json as print_json, line},
 };
+use crate::control::Purpose;
 
 /// Longer than the instance itself waits for its registry.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -31,7 +32,7 @@ const PATH: &str = "/live";
 
 pub(super) fn change(order: &Order, config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
-        let info = instance(config)?;
+        let info = instance(config, Purpose::Change)?;
         let request = &order.request;
         let report: LiveReport = ask(&info, |client| async move {
             client.tell(PATH, request, TIMEOUT).await
