@@ -4,6 +4,7 @@
 //! fronts of any version; [`h1::Lane`] takes a connection that speaks HTTP/1.1, for a lane that passes its bytes on.
 
 mod call;
+mod downstream;
 pub mod h1;
 mod link;
 mod pulse;
@@ -16,6 +17,7 @@ pub use self::{
     worker::FrontWorker,
 };
 pub(crate) use self::{
+    downstream::Downstream,
     link::Switched,
     pulse::Pulse,
     timer::{TICK, Timer},

@@ -11,6 +11,7 @@ use crate::proxy::{self, ClientBody, ProxyError, Refusal, Transport};
 ///
 /// # Errors
 /// What the request is answered with instead.
+#[inline]
 pub(crate) fn admit<S: Transport, T>(
     client: &Client<S>,
     head: &RequestHead,

@@ -6,6 +6,7 @@
 mod admit;
 mod backlog;
 mod client;
+mod downstream;
 mod leaving;
 pub(crate) mod own_response;
 mod seam;

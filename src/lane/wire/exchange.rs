@@ -1,4 +1,5 @@
-//! One request at one backend: sends it, and passes the answer on, both at once.
+//! One request at one backend: sends it, and passes the answer on, both at once. What it came from is a [`Downstream`]: a client's
+//! connection, whose bytes are read and written in place, or whatever else gives a body and takes a response.
 //!
 //! Everything happens in [`Exchange::poll`], which goes as far as the sockets allow and then waits for any of them. It
 //! never waits with bytes in the worker's shared buffer: what a socket does not take is copied to its backlog, and no
@@ -6,6 +7,8 @@
 
 mod answer;
 mod pulse;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
@@ -26,8 +29,8 @@ use lb_wire::{AddedLines, RequestHead};
 use self::answer::Answer;
 use super::{outgoing::Outgoing, worker::WireWorker};
 use crate::{
-    front::{KeptConfig, Pulse, READ_SIZE, TICK, h1::Client},
-    proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit, Transport},
+    front::{Downstream, KeptConfig, Pulse, READ_SIZE, TICK},
+    proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit},
     upstream::UpstreamConnection,
 };
 
@@ -126,8 +129,8 @@ pub(super) struct AnswerEdits {
 }
 
 /// One attempt.
-pub(super) struct Exchange<'a, S> {
-    client: &'a mut Client<S>,
+pub(super) struct Exchange<'a, D> {
+    client: &'a mut D,
     backend: &'a mut UpstreamConnection,
     to: &'a Backend,
     /// Missing where the answer has been noted already.
@@ -159,10 +162,10 @@ enum Upload {
     WaitsForBackend,
 }
 
-impl<'a, S: Transport> Exchange<'a, S> {
+impl<'a, D: Downstream> Exchange<'a, D> {
     /// Before anything is sent.
     pub(super) fn new(
-        (worker, client): (&Rc<WireWorker>, &'a mut Client<S>),
+        (worker, client): (&Rc<WireWorker>, &'a mut D),
         (lease, backend): (&'a Lease, &'a mut UpstreamConnection),
         (message, attempts): (&'a mut Message, &'a Attempts),
     ) -> Self {
@@ -175,11 +178,11 @@ impl<'a, S: Transport> Exchange<'a, S> {
 
     /// For an answer that was [rejected](End::Rejected), and is passed on after all.
     pub(super) fn resume(
-        (worker, client): (&Rc<WireWorker>, &'a mut Client<S>),
+        (worker, client): (&Rc<WireWorker>, &'a mut D),
         (to, backend): (&'a Backend, &'a mut UpstreamConnection),
         message: &'a mut Message,
     ) -> Self {
-        let now = client.timer.clock().now();
+        let now = client.now();
         client.give_up_as_late_as(message.destination.terms().timeouts.body_stall);
         Self {
             worker: Rc::clone(worker),
@@ -239,7 +242,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
     }
 
     fn now(&self) -> Instant {
-        self.client.timer.clock().now()
+        self.client.now()
     }
 
     /// Ends the exchange because of `error`.
@@ -259,7 +262,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
         let timeouts = &self.message.destination.terms().timeouts;
         let begun = self.answer.is_some();
         let upload_is_due = upload == Upload::WaitsForClient && !begun && !self.awaits_continue();
-        let (since, limit, after) = if !self.client.out.is_empty() || upload_is_due {
+        let (since, limit, after) = if self.client.waiting() > 0 || upload_is_due {
             (self.client_pulse.since, TimeLimit::BodyStall, timeouts.body_stall)
         } else {
             (
@@ -283,7 +286,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             wake = wake.min(self.client.looks_again());
         }
         // What is sent to a client that has left comes back as a reset, so only silence has to be asked about.
-        let flows = !self.client.out.is_empty();
+        let flows = self.client.waiting() > 0;
         if let Some(half_closed) = self.half_closed.filter(|_| !flows) {
             let silent = if begun {
                 half_closed.max(self.backend_pulse.since)
@@ -296,7 +299,7 @@ impl<'a, S: Transport> Exchange<'a, S> {
             }
             wake = wake.min(gone);
         }
-        self.client.timer.arm(cx, Some(wake), false);
+        self.client.wake_at(cx, Some(wake));
         Poll::Pending
     }
 

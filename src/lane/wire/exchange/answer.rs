@@ -11,14 +11,15 @@ use std::{
 use lb_core::attempts::Replay;
 use lb_wire::{
     AnswerContext, Asked, BodyError, BodyFilter, BodyPlan, CHUNK_END, Framing, LAST_CHUNK, LineEdits, Lines,
-    Parsed, ResponseHead, Version, parse_response, write_chunk_head, write_response_head,
+    Parsed, ResponseHead, Version, parse_response, write_chunk_head,
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{A_TURN, AnswerEdits, End, Exchange, Message, Upload};
 use crate::{
+    front::Downstream,
     lane::wire::worker::WireWorker,
-    proxy::{Phase, ProxyError, Transport, answer_head, sticky_cookie},
+    proxy::{Phase, ProxyError, answer_head, sticky_cookie},
 };
 
 /// A backend that sends more interim answers than this to one request is defective.
@@ -47,7 +48,7 @@ impl Answer {
     }
 }
 
-impl<S: Transport> Exchange<'_, S> {
+impl<D: Downstream> Exchange<'_, D> {
     fn poll_backend(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut scratch = self.worker.scratch();
         let mut buffer = ReadBuf::new(&mut scratch[..]);
@@ -148,10 +149,10 @@ impl<S: Transport> Exchange<'_, S> {
         if head.status == 100 {
             // From now on the body is due.
             asked.continued = true;
-            self.client_pulse.since = self.client.timer.clock().now();
+            self.client_pulse.since = self.client.now();
         }
         let context = context(self.message, BodyPlan::Copy, true, None);
-        write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
+        self.client.begin(&head.view(bytes, lines), &context);
         match self.flush_client(cx) {
             Poll::Ready(flushed) => flushed,
             Poll::Pending => Ok(()),
@@ -160,12 +161,12 @@ impl<S: Transport> Exchange<'_, S> {
 
     /// Sends what waits for the client. Slow is not stalled: a part that is taken counts.
     pub(super) fn flush_client(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        let waiting = self.client.out.len();
+        let waiting = self.client.waiting();
         if waiting == 0 {
             return Poll::Ready(Ok(()));
         }
-        let polled = self.client.out.poll_flush(cx, &mut self.client.stream);
-        if self.client.out.len() < waiting {
+        let polled = self.client.poll_flush(cx);
+        if self.client.waiting() < waiting {
             self.client_pulse.since = self.now();
         }
         polled.map_err(|_| End::ClientGone)
@@ -199,7 +200,7 @@ impl<S: Transport> Exchange<'_, S> {
             return Err(End::Rejected(head.status));
         }
         let asked = &*self.message;
-        let plan = BodyPlan::choose(head.framing, asked.head.version);
+        let plan = self.client.plan(head.framing, asked.head.version);
         let uploaded = asked.body.is_done() && asked.outgoing.is_flushed();
         let wanted = asked.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
         let date = self.worker.date();
@@ -210,7 +211,7 @@ impl<S: Transport> Exchange<'_, S> {
         if let Some(edits) = &with_cookie {
             context.edits = Some(edits.as_lines());
         }
-        let goes_on = write_response_head(&head.view(bytes, lines), &context, self.client.out.buffer());
+        let goes_on = self.client.begin(&head.view(bytes, lines), &context);
         let body = &bytes[head.len..];
         if head.tunnel {
             self.backend.input.extend_from_slice(body);
@@ -249,32 +250,37 @@ impl<S: Transport> Exchange<'_, S> {
     fn pass(&mut self, cx: &mut Context<'_>, answer: &mut Answer, mut bytes: &[u8]) -> Result<(), Passing> {
         let bad = |error: BodyError| Passing::Backend(ProxyError::BadAnswer(error.to_string()));
         answer.received += bytes.len() as u64;
-        let (out, stream) = (&mut self.client.out, &mut self.client.stream);
+        let client = &mut *self.client;
         match answer.plan {
             BodyPlan::Copy => {
                 let mut instead = Vec::new();
                 let passed = answer.body.pass(bytes, &mut instead).map_err(bad)?;
                 let (body, rest) = bytes.split_at(passed.consumed);
-                out.send(cx, stream, if passed.changed { &instead } else { body })?;
+                client.send(cx, if passed.changed { &instead } else { body })?;
                 bytes = rest;
             }
             BodyPlan::Chunk => {
                 if !bytes.is_empty() {
-                    write_chunk_head(bytes.len(), out.buffer());
-                    out.send(cx, stream, bytes)?;
-                    out.buffer().extend_from_slice(CHUNK_END);
+                    let mut size = Vec::with_capacity(16);
+                    write_chunk_head(bytes.len(), &mut size);
+                    client.append(&size);
+                    client.send(cx, bytes)?;
+                    client.append(CHUNK_END);
                 }
                 bytes = &[];
             }
             BodyPlan::Unchunk => {
                 while !bytes.is_empty() && !answer.body.is_done() {
                     let piece = answer.body.step(bytes).map_err(bad)?;
-                    out.buffer().extend_from_slice(&bytes[piece.data]);
+                    client.append(&bytes[piece.data]);
                     bytes = &bytes[piece.consumed..];
                 }
             }
         }
         answer.ended = answer.body.is_done();
+        if answer.ended {
+            client.end_body();
+        }
         // Bytes behind the end belong to nothing; they go no further, and neither does the connection.
         if !bytes.is_empty() {
             self.dirty = true;
@@ -340,8 +346,9 @@ impl<S: Transport> Exchange<'_, S> {
             }));
         }
         if answer.plan == BodyPlan::Chunk {
-            self.client.out.buffer().extend_from_slice(LAST_CHUNK);
+            self.client.append(LAST_CHUNK);
         }
+        self.client.end_body();
         answer.ended = true;
         answer.backend_goes_on = false;
         Ok(())

@@ -3,24 +3,24 @@
 use std::{task::Context, time::Instant};
 
 use super::{End, Exchange};
-use crate::proxy::Transport;
+use crate::front::Downstream;
 
-impl<S: Transport> Exchange<'_, S> {
+impl<D: Downstream> Exchange<'_, D> {
     /// Asks the sides for which bytes wait, and says when to do so again.
     pub(super) fn ask_for_progress(&mut self, cx: &Context<'_>) -> Result<Option<Instant>, End> {
         let now = self.now();
         let timeouts = &self.message.destination.terms().timeouts;
         let (client, outgoing) = (&mut *self.client, &mut self.message.outgoing);
         let mut next = None;
-        if !client.out.is_empty() {
+        if client.waiting() > 0 {
             let ask = || {
                 client.give_up_after(timeouts.body_stall);
-                client.out.nudge(&mut client.stream)
+                client.nudge()
             };
             if self.client_pulse.ask(timeouts.body_stall, now, ask).is_err() {
                 return Err(End::ClientGone);
             }
-            if client.out.is_empty() {
+            if client.waiting() == 0 {
                 // There is no socket to wait for.
                 cx.waker().wake_by_ref();
             }
@@ -30,7 +30,7 @@ impl<S: Transport> Exchange<'_, S> {
             let ask = || outgoing.nudge(&mut self.backend.stream);
             match self.backend_pulse.ask(timeouts.response_idle, now, ask) {
                 // The client's body is not due as long as the backend takes none.
-                Ok(true) if client.out.is_empty() => self.client_pulse.since = now,
+                Ok(true) if client.waiting() == 0 => self.client_pulse.since = now,
                 Ok(_) => {}
                 Err(error) => self.upload_failure = Some(error),
             }
