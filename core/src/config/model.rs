@@ -7,7 +7,6 @@ mod client;
 mod ejection;
 mod health_check;
 mod keeping;
-mod overrides;
 mod route;
 mod sole_pool;
 mod strategy;
@@ -24,9 +23,9 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    client::*, ejection::*, health_check::*, keeping::*, overrides::*, route::*, strategy::*, values::*,
-};
+use super::settings::Settings;
+
+pub use self::{client::*, ejection::*, health_check::*, keeping::*, route::*, strategy::*, values::*};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
@@ -63,6 +62,36 @@ pub struct Config {
     pub limits: Limits,
     /// Files to answer with instead of this proxy's own error messages, by status code (400-599).
     pub error_pages: BTreeMap<u16, ErrorPage>,
+}
+
+impl Config {
+    /// Every setting with its value as it could be written, pools' settings with their name before them.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        self.lines("")
+    }
+}
+
+impl Default for Config {
+    /// Without listeners, pools and routes, of which a file has at least one.
+    fn default() -> Self {
+        Self {
+            listeners: Vec::new(),
+            pools: BTreeMap::new(),
+            routes: Vec::new(),
+            trusted_proxies: Vec::new(),
+            workers: None,
+            // As long as systemd and Kubernetes commonly give, or less.
+            shutdown_timeout: Duration::from_secs(30),
+            state_dir: None,
+            log: LogLevel::Info,
+            client_timeouts: ClientTimeouts::default(),
+            lane: Lane::default(),
+            via: None,
+            allow_trace: false,
+            limits: Limits::default(),
+            error_pages: BTreeMap::new(),
+        }
+    }
 }
 
 /// An address to accept connections on.
@@ -112,6 +141,25 @@ pub struct PoolConfig {
     pub timeouts: UpstreamTimeouts,
     /// When a failed request is sent to another backend.
     pub retries: Retries,
+}
+
+impl Default for PoolConfig {
+    /// Without backends.
+    fn default() -> Self {
+        Self {
+            strategy: StrategyConfig::RoundRobin,
+            failover: Failover::default(),
+            slow_start: DEFAULT_SLOW_START,
+            queue: QueueConfig::default(),
+            sticky: None,
+            backends: Vec::new(),
+            health_check: HealthCheck::default(),
+            ejection: Some(EjectionRules::default()),
+            all_down: AllDown::default(),
+            timeouts: UpstreamTimeouts::default(),
+            retries: Retries::default(),
+        }
+    }
 }
 
 impl PoolConfig {

@@ -12,6 +12,23 @@ pub(super) struct Node {
     pub(super) written: String,
 }
 
+impl Node {
+    /// Whether it is a mapping.
+    pub(super) fn is_mapping(&self) -> bool {
+        matches!(self.value, Value::Mapping(_))
+    }
+
+    /// Whether it is a mapping with a value for this key.
+    pub(super) fn is_mapping_with(&self, key: &str) -> bool {
+        let has = |entries: &[Entry]| {
+            entries
+                .iter()
+                .any(|entry| entry.key == key && entry.value.value != Value::Null)
+        };
+        matches!(&self.value, Value::Mapping(entries) if has(entries))
+    }
+}
+
 /// What YAML knows, without its tags, anchors and aliases.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {

@@ -4,23 +4,17 @@
 //! of the second configuration, so that what is shown is what is done: applying the plan of two configurations to the
 //! first gives the second, which a property test holds it to. After quickwit's indexing plan, which is tested so.
 
-mod health_setting;
 mod routes;
-mod setting;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use self::{
-    health_setting::differences,
-    setting::{PoolSetting, Setting},
+use super::{
+    model::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, PoolConfig, RouteConfig},
+    settings::{Change, Settings},
 };
-use super::model::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, PoolConfig};
 
 /// What must change to turn one configuration into another.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ReloadPlan {
     /// What happens to single backends, with the name of their pool. A backend's identity is its pool and URL.
     pub backends: Vec<(Arc<str>, BackendChange)>,
@@ -29,9 +23,13 @@ pub struct ReloadPlan {
     /// Pools that vanish; their backends are in `backends`.
     removed_pools: Vec<Arc<str>>,
     orders: Vec<(Arc<str>, Order)>,
-    settings: Vec<Change<Setting>>,
-    pool_settings: Vec<(Arc<str>, Change<PoolSetting>)>,
+    settings: Vec<Change<Config>>,
+    pool_settings: Vec<(Arc<str>, Change<PoolConfig>)>,
+    /// The routes before and after, where they differ.
+    routes: Option<(Routes, Routes)>,
 }
+
+type Routes = Vec<Arc<RouteConfig>>;
 
 /// What happens to one backend.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,13 +45,6 @@ pub enum BackendChange {
         /// As it will be, with the same URL.
         to: BackendConfig,
     },
-}
-
-/// A setting's value before and after.
-#[derive(Debug, Clone, PartialEq)]
-struct Change<S> {
-    from: S,
-    to: S,
 }
 
 /// The backends of a pool in the order that they shall have, where it is not "those that stay, then the new ones".
@@ -72,15 +63,10 @@ impl ReloadPlan {
             added_pools: Vec::new(),
             removed_pools: Vec::new(),
             orders: Vec::new(),
-            settings: changes(Setting::all(running), Setting::all(next)),
+            settings: Config::changes(running, next, ""),
             pool_settings: Vec::new(),
+            routes: (running.routes != next.routes).then(|| (running.routes.clone(), next.routes.clone())),
         };
-        let statuses = running.error_pages.keys().chain(next.error_pages.keys());
-        let statuses: BTreeSet<u16> = statuses.copied().collect();
-        plan.settings.extend(changes(
-            Setting::error_pages(running, &statuses),
-            Setting::error_pages(next, &statuses),
-        ));
         for (name, pool) in &running.pools {
             match next.pools.get(name) {
                 Some(next) => plan.compare_pools(name, pool, next),
@@ -158,7 +144,7 @@ impl ReloadPlan {
             let moved = !staying.iter().copied().eq(staying_after);
             self.orders.push((name.clone(), Order { urls, moved }));
         }
-        let settings = changes(PoolSetting::all(running), PoolSetting::all(next));
+        let settings = PoolConfig::changes(running, next, "");
         self.pool_settings
             .extend(settings.into_iter().map(|change| (name.clone(), change)));
     }
@@ -192,11 +178,14 @@ impl ReloadPlan {
                 .sort_by_key(|backend| places.get(&backend.url).copied().unwrap_or(usize::MAX));
         }
         for change in &self.settings {
-            change.to.clone().put(&mut config);
+            (change.make)(&mut config);
+        }
+        if let Some((_, routes)) = &self.routes {
+            config.routes.clone_from(routes);
         }
         for (name, change) in &self.pool_settings {
             if let Some(pool) = config.pools.get_mut(name) {
-                change.to.clone().put(pool);
+                (change.make)(pool);
             }
         }
         config
@@ -211,6 +200,7 @@ impl ReloadPlan {
             orders,
             settings,
             pool_settings,
+            routes,
         } = self;
         backends.is_empty()
             && added_pools.is_empty()
@@ -218,6 +208,7 @@ impl ReloadPlan {
             && orders.is_empty()
             && settings.is_empty()
             && pool_settings.is_empty()
+            && routes.is_none()
     }
 
     /// The plan for a person, one line a change: `+ http://localhost:9004`, `~ http://localhost:9001 weight 1 -> 3`,
@@ -237,25 +228,18 @@ impl ReloadPlan {
         let moved = self.orders.iter().filter(|(_, order)| order.moved);
         lines.extend(moved.map(|(pool, _)| format!("~ {}backends order", prefix(pool, " "))));
         let pool_settings = self.pool_settings.iter();
-        lines.extend(pool_settings.flat_map(|(pool, Change { from, to })| {
-            let lines = from.lines(to).into_iter();
-            lines.map(move |line| format!("~ {}{line}", prefix(pool, ".")))
-        }));
-        for Change { from, to } in &self.settings {
-            match (from, to) {
-                (Setting::Routes(from), Setting::Routes(to)) => lines.extend(routes::lines(from, to)),
-                _ => lines.push(format!("~ {} {from} -> {to}", from.key())),
-            }
+        lines.extend(pool_settings.map(|(pool, change)| format!("~ {}{change}", prefix(pool, "."))));
+        if let Some((from, to)) = &self.routes {
+            lines.extend(routes::lines(from, to));
         }
+        lines.extend(self.settings.iter().map(|change| format!("~ {change}")));
         lines
     }
 
     /// What cannot change while running, as `port :8000 -> :8001`; a reload with any of these is refused.
     pub fn restart_required(&self) -> Vec<String> {
-        let fixed = self.settings.iter().filter(|change| !change.from.changes_live());
-        fixed
-            .map(|Change { from, to }| format!("{} {from} -> {to}", from.key()))
-            .collect()
+        let fixed = self.settings.iter().filter(|change| change.restart);
+        fixed.map(ToString::to_string).collect()
     }
 }
 
@@ -265,59 +249,12 @@ impl BackendChange {
             Self::Added(new) => vec![format!("+ {pool}{}", new.url)],
             Self::Removed(old) => vec![format!("- {pool}{}", old.url)],
             Self::Changed { from, to } => {
-                // Taken apart, so that a new field does not compile until it has its line.
-                let BackendConfig {
-                    url,
-                    weight,
-                    priority,
-                    max_connections,
-                    probed,
-                    own_check: _,
-                    drain,
-                    maintenance,
-                } = from;
-                let most = |most: &Option<u32>| most.map_or("none".to_owned(), |most| most.to_string());
-                let pairs = [
-                    ("weight", weight.get().to_string(), to.weight.get().to_string()),
-                    ("priority", priority.to_string(), to.priority.to_string()),
-                    (
-                        "max_connections",
-                        most(max_connections),
-                        most(&to.max_connections),
-                    ),
-                    ("health_check", probed.to_string(), to.probed.to_string()),
-                    ("drain", drain.to_string(), to.drain.to_string()),
-                    ("maintenance", maintenance.to_string(), to.maintenance.to_string()),
-                ];
-                pairs
-                    .into_iter()
-                    .filter(|(_, from, to)| from != to)
-                    .map(|(key, from, to)| format!("{key} {from} -> {to}"))
-                    .chain(check_lines(from, to))
-                    .map(|line| format!("~ {pool}{url} {line}"))
-                    .collect()
+                let changes = BackendConfig::changes(from, to, "");
+                let line = |change| format!("~ {pool}{} {change}", from.url);
+                changes.iter().map(line).collect()
             }
         }
     }
-}
-
-/// What is different in the checks that two backends have of their own.
-fn check_lines(from: &BackendConfig, to: &BackendConfig) -> Vec<String> {
-    match (&from.own_check, &to.own_check) {
-        (None, Some(_)) => vec!["health_check as the pool's -> its own".to_owned()],
-        (Some(_), None) => vec!["health_check its own -> as the pool's".to_owned()],
-        (Some(from), Some(to)) => differences("health_check", &from.parts(), &to.parts()),
-        (None, None) => Vec::new(),
-    }
-}
-
-/// Both lists have the same settings in the same order.
-fn changes<S: PartialEq>(running: Vec<S>, next: Vec<S>) -> Vec<Change<S>> {
-    let pairs = running.into_iter().zip(next);
-    pairs
-        .filter(|(from, to)| from != to)
-        .map(|(from, to)| Change { from, to })
-        .collect()
 }
 
 fn prefix(pool: &str, separator: &str) -> String {

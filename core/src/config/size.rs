@@ -12,7 +12,7 @@ pub struct ByteSize(u64);
 pub const MAX_SIZE: ByteSize = ByteSize(1 << 40);
 
 /// The units with their bytes. Those of 1024 come first, largest first: sizes are shown in these.
-const UNITS: [(&str, u64); 9] = [
+pub(super) const SIZE_UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -59,7 +59,7 @@ impl ByteSize {
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, unit): &&(&str, u64)| self.0 != 0 && self.0.is_multiple_of(*unit);
-        let (name, unit) = UNITS[..SHOWN_UNITS].iter().find(fits).unwrap_or(&("B", 1));
+        let (name, unit) = SIZE_UNITS[..SHOWN_UNITS].iter().find(fits).unwrap_or(&("B", 1));
         write!(f, "{}{name}", self.0 / unit)
     }
 }
@@ -89,7 +89,7 @@ pub fn parse_size(text: &str) -> Result<ByteSize, Refusal> {
 /// What a number that is too large for a `u64` becomes is too large as well.
 fn size(text: &str) -> Option<ByteSize> {
     let (number, unit) = split(text);
-    let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let (_, unit) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
     let number: u64 = (!number.is_empty()).then(|| number.parse().unwrap_or(u64::MAX))?;
     Some(ByteSize(number.saturating_mul(*unit)))
 }
@@ -112,7 +112,7 @@ fn likely_size(text: &str) -> Option<String> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let (number, written) = split(&text);
     let other = OTHER_NAMES.iter().map(|(other, unit)| (*other, *unit));
-    let (_, unit) = UNITS
+    let (_, unit) = SIZE_UNITS
         .iter()
         .map(|(name, _)| (*name, *name))
         .chain(other)

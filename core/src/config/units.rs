@@ -8,7 +8,7 @@ use super::{model::Share, problem::Refusal};
 pub const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The units with their milliseconds, largest first.
-const UNITS: [(&str, u64); 5] = [
+pub(super) const DURATION_UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
     ("h", 3_600_000),
     ("m", 60_000),
@@ -60,7 +60,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Refusal> {
 
 /// What a number that is too large for a `u64` becomes is too long as well.
 fn duration(text: &str) -> Option<Duration> {
-    let (mut rest, mut total, mut larger_units) = (text, 0_u64, UNITS.as_slice());
+    let (mut rest, mut total, mut larger_units) = (text, 0_u64, DURATION_UNITS.as_slice());
     while !rest.is_empty() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         if digits == 0 {
@@ -107,7 +107,7 @@ pub fn format_duration(duration: Duration) -> String {
         return "0s".to_owned();
     }
     let fits = |(_, unit): &&(&str, u64)| millis.is_multiple_of(u128::from(*unit));
-    let (name, unit) = UNITS.iter().find(fits).unwrap_or(&("ms", 1));
+    let (name, unit) = DURATION_UNITS.iter().find(fits).unwrap_or(&("ms", 1));
     format!("{}{name}", millis / u128::from(*unit))
 }
 

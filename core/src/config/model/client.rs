@@ -72,7 +72,7 @@ pub struct ErrorPage {
     pub content: Arc<[u8]>,
 }
 
-/// The timeouts of the client's side. A change of these needs a restart.
+/// The timeouts of the client's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientTimeouts {
     /// From the connection (or the first byte of a later request) to the end of the request's head.
@@ -88,11 +88,6 @@ impl Default for ClientTimeouts {
             client_idle: Duration::from_secs(75),
         }
     }
-}
-
-/// A switch as it is written in the file.
-pub fn on_or_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
 }
 
 /// [`Config::via`](super::Config::via) as it is written in the file.

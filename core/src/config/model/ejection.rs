@@ -2,8 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Part, Share, StatusRanges};
-use crate::config::format_duration;
+use super::{Share, StatusRanges};
 
 /// When a backend is ejected for what requests meet there.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,59 +130,4 @@ pub enum AllDown {
     Try,
     /// They are refused at once.
     Fail,
-}
-
-impl fmt::Display for AllDown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Try => "try",
-            Self::Fail => "fail",
-        })
-    }
-}
-
-impl EjectionRules {
-    /// Its settings, each with its name in the file and its value.
-    pub fn parts(&self) -> Vec<Part> {
-        let Self {
-            consecutive,
-            statuses,
-            base,
-            max,
-            max_share,
-            interval,
-            success_rate,
-            latency,
-        } = self;
-        let mut parts = vec![
-            (
-                "consecutive",
-                consecutive.map_or("none".to_owned(), |number| number.to_string()),
-            ),
-            ("statuses", statuses.to_string()),
-            ("base", format_duration(*base)),
-            ("max", format_duration(*max)),
-            ("max_share", max_share.to_string()),
-            ("interval", format_duration(*interval)),
-        ];
-        match success_rate {
-            None => parts.push(("success_rate", "off".to_owned())),
-            Some(rule) => parts.extend([
-                ("success_rate.factor", rule.factor.to_string()),
-                ("success_rate.min_hosts", rule.min_hosts.to_string()),
-                ("success_rate.min_volume", rule.min_volume.to_string()),
-                ("success_rate.min_gap", rule.min_gap.to_string()),
-            ]),
-        }
-        match latency {
-            None => parts.push(("latency", "off".to_owned())),
-            Some(rule) => parts.extend([
-                ("latency.factor", rule.factor.to_string()),
-                ("latency.min_hosts", rule.min_hosts.to_string()),
-                ("latency.min_volume", rule.min_volume.to_string()),
-                ("latency.floor", format_duration(rule.floor)),
-            ]),
-        }
-        parts
-    }
 }

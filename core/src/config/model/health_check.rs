@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Share, StatusRanges};
-use crate::config::{ByteSize, format_duration};
+use crate::config::ByteSize;
 
 /// How a backend is probed.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,15 +72,6 @@ pub enum CheckKind {
     Http,
     /// A connection, nothing more.
     Tcp,
-}
-
-impl fmt::Display for CheckKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http => "http",
-            Self::Tcp => "tcp",
-        })
-    }
 }
 
 /// The method of a probe.
@@ -172,54 +163,8 @@ impl fmt::Display for BodyMatch {
     }
 }
 
-/// A setting of a mapping: its name in the file, and its value as a person reads it.
-pub type Part = (&'static str, String);
-
-impl HealthCheck {
-    /// Its settings in the order of the file.
-    pub fn parts(&self) -> Vec<Part> {
-        let Self {
-            kind,
-            port,
-            method,
-            path,
-            host,
-            headers,
-            interval,
-            fast_interval,
-            timeout,
-            rise,
-            fall,
-            status,
-            body,
-            max_body,
-            jitter,
-        } = self;
-        vec![
-            ("type", kind.to_string()),
-            ("port", shown(port.as_ref(), "the backend's")),
-            ("method", method.to_string()),
-            ("path", path.to_string()),
-            ("host", shown(host.as_ref(), "the backend's")),
-            ("headers", shown_headers(headers)),
-            ("interval", format_duration(*interval)),
-            ("fast_interval", format_duration(*fast_interval)),
-            ("timeout", format_duration(*timeout)),
-            ("rise", rise.to_string()),
-            ("fall", fall.to_string()),
-            ("status", status.to_string()),
-            ("body", shown(body.as_ref(), "any")),
-            ("max_body", max_body.to_string()),
-            ("jitter", jitter.to_string()),
-        ]
-    }
-}
-
-fn shown<T: fmt::Display>(value: Option<&T>, none: &str) -> String {
-    value.map_or(none.to_owned(), ToString::to_string)
-}
-
-fn shown_headers(headers: &[(Arc<str>, Arc<str>)]) -> String {
+/// Header lines for a person.
+pub(in crate::config) fn shown_headers(headers: &[(Arc<str>, Arc<str>)]) -> String {
     if headers.is_empty() {
         return "none".to_owned();
     }

@@ -24,15 +24,6 @@ impl Default for QueueConfig {
     }
 }
 
-impl fmt::Display for QueueConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.size {
-            0 => f.write_str("off"),
-            size => write!(f, "{{size: {size}, timeout: {}}}", format_duration(self.timeout)),
-        }
-    }
-}
-
 /// A cookie that brings a client back to its backend. Displays without its key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StickyConfig {
@@ -48,6 +39,19 @@ pub struct StickyConfig {
     pub ttl: Option<Duration>,
     /// What its values are made with; `None`: the key in `state_dir`.
     pub key: Option<StickyKey>,
+}
+
+impl Default for StickyConfig {
+    fn default() -> Self {
+        Self {
+            cookie: Self::DEFAULT_COOKIE.into(),
+            secure: false,
+            http_only: true,
+            same_site: SameSite::Lax,
+            ttl: None,
+            key: None,
+        }
+    }
 }
 
 impl StickyConfig {

@@ -4,9 +4,9 @@ use std::{fmt, sync::Arc};
 
 use ipnet::IpNet;
 
-use super::{RetryOverrides, StrategyConfig, TimeoutOverrides};
+use super::{Retries, StrategyConfig, UpstreamTimeouts};
 use crate::{
-    config::units::format_duration,
+    config::settings::Overrides,
     route::{
         Pattern, Template, ambiguity::Allowed, headers::HeaderChanges, rewrite::Rewrite, split::SplitBy,
     },
@@ -15,6 +15,8 @@ use crate::{
 /// One route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteConfig {
+    /// What logs and plans call it, instead of its conditions.
+    pub name: Option<Arc<str>>,
     /// Which requests it means. Its text is the route's identity: a route with the same conditions stays itself.
     pub when: Conditions,
     /// What becomes of them.
@@ -29,11 +31,19 @@ impl RouteConfig {
     /// The route of everything to one pool, which is there where none is written.
     pub fn everything_to(pool: Arc<str>) -> Self {
         Self {
+            name: None,
             when: Conditions::default(),
             then: RouteAction::Forward(Box::new(Forward::to(pool))),
             response_headers: HeaderChanges::default(),
             allowed: Allowed::default(),
         }
+    }
+
+    /// What it is called in logs and plans: its name, else its conditions.
+    pub fn label(&self) -> String {
+        self.name
+            .as_deref()
+            .map_or_else(|| self.when.to_string(), str::to_owned)
     }
 
     /// Where it forwards to, if it does.
@@ -53,16 +63,17 @@ impl RouteConfig {
     }
 
     /// What is set, by key, for a person: the action first, then what is not as it is by default.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
+    pub fn settings(&self) -> Vec<(String, String)> {
         let mut all = self.then.settings();
+        all.extend(self.name.iter().map(|name| ("name".to_owned(), name.to_string())));
         if !self.response_headers.is_empty() {
-            all.push(("response_headers", self.response_headers.describe()));
+            all.push(("response_headers".to_owned(), self.response_headers.describe()));
         }
         if self.allowed.dot_segments {
-            all.push(("allow_dot_segments", "true".to_owned()));
+            all.push(("allow_dot_segments".to_owned(), "on".to_owned()));
         }
         if self.allowed.encoded_slashes {
-            all.push(("allow_encoded_slashes", "true".to_owned()));
+            all.push(("allow_encoded_slashes".to_owned(), "on".to_owned()));
         }
         all
     }
@@ -163,9 +174,9 @@ pub struct Forward {
     /// How the next backend is chosen, if not as the pool has it: a choice of the route's own, over the same backends.
     pub strategy: Option<StrategyConfig>,
     /// Timeouts that differ from the pool's.
-    pub timeouts: TimeoutOverrides,
+    pub timeouts: Overrides<UpstreamTimeouts>,
     /// Retries that differ from the pool's.
-    pub retries: RetryOverrides,
+    pub retries: Overrides<Retries>,
     /// Changes of the request.
     pub request_headers: HeaderChanges,
     /// What the backend is told as the host.
@@ -181,8 +192,8 @@ impl Forward {
             split: vec![(pool, 1)],
             split_by: SplitBy::default(),
             strategy: None,
-            timeouts: TimeoutOverrides::default(),
-            retries: RetryOverrides::default(),
+            timeouts: Overrides::default(),
+            retries: Overrides::default(),
             request_headers: HeaderChanges::default(),
             send_host: SendHost::Preserve,
             rewrite: None,
@@ -195,7 +206,7 @@ impl Forward {
 
     /// Whether a request to a pool is under other terms than the pool's.
     pub fn has_own_terms(&self) -> bool {
-        self.timeouts != TimeoutOverrides::default() || self.retries != RetryOverrides::default()
+        !self.timeouts.is_empty() || !self.retries.is_empty()
     }
 }
 
@@ -231,17 +242,19 @@ pub struct Respond {
 }
 
 impl RouteAction {
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<(String, String)> {
         match self {
             Self::Forward(forward) => forward.settings(),
-            Self::Redirect(Redirect { status, to }) => vec![("redirect", format!("{status} {to}"))],
+            Self::Redirect(Redirect { status, to }) => {
+                vec![("redirect".to_owned(), format!("{status} {to}"))]
+            }
             Self::Respond(Respond {
                 status,
                 body,
                 content_type,
             }) if body.is_empty() => {
                 let _ = content_type;
-                vec![("respond", status.to_string())]
+                vec![("respond".to_owned(), status.to_string())]
             }
             Self::Respond(Respond {
                 status,
@@ -249,7 +262,7 @@ impl RouteAction {
                 content_type,
             }) => {
                 vec![(
-                    "respond",
+                    "respond".to_owned(),
                     format!("{status} {content_type}, {} bytes", body.len()),
                 )]
             }
@@ -258,7 +271,7 @@ impl RouteAction {
 }
 
 impl Forward {
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<(String, String)> {
         let Self {
             split,
             split_by,
@@ -270,45 +283,25 @@ impl Forward {
             rewrite,
         } = self;
         let mut all = match split.as_slice() {
-            [(pool, _)] => vec![("pool", pool.to_string())],
+            [(pool, _)] => vec![("pool".to_owned(), pool.to_string())],
             several => {
                 let shares: Vec<_> = several
                     .iter()
                     .map(|(pool, weight)| format!("{pool} {weight}"))
                     .collect();
-                vec![("split", shares.join(", ")), ("split_by", split_by.to_string())]
+                vec![
+                    ("split".to_owned(), shares.join(", ")),
+                    ("split_by".to_owned(), split_by.to_string()),
+                ]
             }
         };
-        let mut add = |key, value: Option<String>| all.extend(value.map(|value| (key, value)));
-        let TimeoutOverrides {
-            connect,
-            response_idle,
-            body_stall,
-            tunnel_idle,
-            request,
-        } = *timeouts;
+        let mut add =
+            |key: &str, value: Option<String>| all.extend(value.map(|value| (key.to_owned(), value)));
         add("strategy", strategy.as_ref().map(ToString::to_string));
-        add("timeouts.connect", connect.map(format_duration));
-        add("timeouts.response_idle", response_idle.map(format_duration));
-        add("timeouts.body_stall", body_stall.map(format_duration));
-        add("timeouts.tunnel_idle", tunnel_idle.map(format_duration));
-        add(
-            "timeouts.request",
-            request.map(|cap| cap.map_or("none".to_owned(), format_duration)),
-        );
-        add(
-            "retries.attempts",
-            retries.attempts.map(|attempts| attempts.to_string()),
-        );
-        let statuses = |statuses: &Vec<u16>| {
-            let texts: Vec<_> = statuses.iter().map(u16::to_string).collect();
-            if texts.is_empty() {
-                "none".to_owned()
-            } else {
-                texts.join(", ")
-            }
-        };
-        add("retries.statuses", retries.statuses.as_ref().map(statuses));
+        all.extend(timeouts.lines("timeouts."));
+        all.extend(retries.lines("retries."));
+        let mut add =
+            |key: &str, value: Option<String>| all.extend(value.map(|value| (key.to_owned(), value)));
         add(
             "request_headers",
             (!request_headers.is_empty()).then(|| request_headers.describe()),

@@ -15,15 +15,16 @@ pub(super) fn lines(running: &[Arc<RouteConfig>], next: &[Arc<RouteConfig>]) -> 
     let known: HashMap<&Key, &RouteConfig> = before.iter().map(|(key, route)| (key, *route)).collect();
     let stays: HashMap<&Key, &RouteConfig> = after.iter().map(|(key, route)| (key, *route)).collect();
     let mut lines = Vec::new();
-    for ((when, _), route) in before.iter().filter(|(key, _)| !stays.contains_key(key)) {
-        lines.push(format!("- route {when} -> {}", route.then));
+    for (_, route) in before.iter().filter(|(key, _)| !stays.contains_key(key)) {
+        lines.push(format!("- route {} -> {}", route.label(), route.then));
     }
     for (key, route) in &after {
         match known.get(key) {
-            None => lines.push(format!("+ route {} -> {}", key.0, route.then)),
+            None => lines.push(format!("+ route {} -> {}", route.label(), route.then)),
             Some(before) if before == route => {}
             Some(before) => {
-                lines.extend(changes(before, route).map(|change| format!("~ route {}: {change}", key.0)))
+                let label = route.label();
+                lines.extend(changes(before, route).map(|change| format!("~ route {label}: {change}")));
             }
         }
     }

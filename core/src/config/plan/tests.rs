@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use proptest::{
-    collection::{btree_map, vec},
+    collection::{btree_map, btree_set, vec},
     option,
     prelude::*,
 };
@@ -77,7 +77,7 @@ fn backends_come_go_and_change() {
         plan(&weights(1, true), &weights(3, false)).lines(),
         [
             "~ http://localhost:9001 weight 1 -> 3",
-            "~ http://localhost:9001 health_check true -> false"
+            "~ http://localhost:9001 health_check on -> off"
         ]
     );
 }
@@ -309,8 +309,6 @@ fn what_needs_a_restart_is_told_apart() {
     let restart = [
         "port :8000 -> [:8001, 127.0.0.1:8002]",
         "workers auto -> 4",
-        "timeouts.request_header 10s -> 5s",
-        "timeouts.client_idle 75s -> 1m",
         "lane wire -> handler",
     ];
     let plan = plan(&running, &next);
@@ -322,7 +320,43 @@ fn what_needs_a_restart_is_told_apart() {
             .all(|change| lines.contains(&format!("~ {change}"))),
         "{lines:?}"
     );
-    assert!(lines.contains(&"~ log info -> warn".to_owned()), "{lines:?}");
+    for live in [
+        "~ log info -> warn",
+        "~ timeouts.request_header 10s -> 5s",
+        "~ timeouts.client_idle 75s -> 1m",
+    ] {
+        assert!(lines.contains(&live.to_owned()), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_route_is_called_by_its_name() {
+    let of = |name: &str, cap: &str| {
+        format!(
+            "port: 1\nbackends: [http://a]\nroutes: [{{{name}path: /x, pool: default, timeouts: {{request: {cap}}}}}]"
+        )
+    };
+    let named = "name: shop, ";
+    assert_eq!(
+        plan(&of(named, "1s"), &of(named, "2s")).lines(),
+        ["~ route shop: timeouts.request 1s -> 2s"]
+    );
+    assert_eq!(
+        plan(&of("", "1s"), &of(named, "1s")).lines(),
+        ["~ route shop: name - -> shop"]
+    );
+}
+
+#[test]
+fn the_order_of_ports_is_no_change() {
+    let with = |port: &str| format!("port: {port}\nbackends: [http://a]");
+    let same = plan(
+        &with("[8000, \"127.0.0.1:8001\"]"),
+        &with("[\"127.0.0.1:8001\", \":8000\"]"),
+    );
+    assert!(same.is_empty() && same.lines().is_empty() && same.restart_required().is_empty());
+    let fewer = plan(&with("[8000, 8001]"), &with("8000"));
+    assert_eq!(fewer.restart_required(), ["port [:8000, :8001] -> :8000"]);
 }
 
 #[test]
@@ -534,7 +568,7 @@ prop_compose! {
 
 prop_compose! {
     fn configs()(
-        ports in vec(8000..8003_u16, 1..3),
+        ports in btree_set(8000..8003_u16, 1..3),
         default in pools(),
         others in btree_map("[ab]", pools(), 0..3),
         networks in vec("10\\.0\\.0\\.[0-2]/32", 0..3),

@@ -267,7 +267,7 @@ fn via_is_a_switch_or_a_name() {
         ("true", Some("simple-lb")),
         ("edge-1.example", Some("edge-1.example")),
         ("${HOST}", Some("localhost")),
-        ("1", Some("1")),
+        ("\"one\"", Some("one")),
         ("\"!#$%&'*+-.^_`|~\"", Some("!#$%&'*+-.^_`|~")),
         (&longest, Some(longest.as_str())),
     ] {
@@ -277,7 +277,17 @@ fn via_is_a_switch_or_a_name() {
             "{written}"
         );
     }
-    for written in ["é", "a b", "a/b", "\"\"", &"x".repeat(65)] {
+    for written in [
+        "é",
+        "a b",
+        "a/b",
+        "\"\"",
+        &"x".repeat(65),
+        "1",
+        "yes",
+        "no",
+        "None",
+    ] {
         assert_eq!(problems(&with(&format!("via: {written}"))).len(), 1, "{written}");
     }
 }

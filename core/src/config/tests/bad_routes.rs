@@ -402,7 +402,7 @@ const BAD_ROUTES: &[(&str, &[&str])] = &[
     ),
     (
         "{pool: api, allow_dot_segments: \"yes\"}",
-        &["allow_dot_segments: must be true or false, got \"yes\""],
+        &["allow_dot_segments: must be on or off, got \"yes\"; did you mean `on`?"],
     ),
 ];
 

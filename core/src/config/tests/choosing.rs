@@ -204,9 +204,9 @@ fn bad_backends_are_refused_with_what_to_do() {
     assert_eq!(
         of("backup: yes, priority: 101, max_connections: 0"),
         [
-            "2:36: backends[0].backup: must be true or false, got \"yes\"; did you mean `true`?",
+            "2:36: backends[0].backup: must be on or off, got \"yes\"; did you mean `on`?",
             "2:51: backends[0].priority: must be a whole number from 0 to 100, got \"101\"",
-            "2:73: backends[0].max_connections: must be a whole number from 1 to 100000000, got \"0\"; leave the backend out to send it nothing",
+            "2:73: backends[0].max_connections: must be a whole number from 1 to 100000000, got \"0\"; to send it nothing, write `drain: true`, or leave it out",
         ]
     );
     assert_eq!(

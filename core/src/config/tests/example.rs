@@ -1,6 +1,7 @@
 //! The documented example at the repository's root.
 
 use super::*;
+use crate::config::settings::{Entry, Shape, tree};
 
 const EXAMPLE: &str = include_str!("../../../../config.yaml");
 
@@ -34,75 +35,28 @@ fn its_commented_settings_are_the_defaults() {
     assert_eq!(config(&uncommented.join("\n")), config(EXAMPLE));
 }
 
+/// Each row, those of mappings and lists, too, is shown: as a setting, or at least as `key:`.
 #[test]
 fn it_shows_every_key() {
-    let settings: Vec<_> = EXAMPLE
-        .lines()
-        .filter(|line| is_setting(line))
-        .map(|line| line[1..].split(':').next().unwrap().trim())
-        .collect();
-    let expected = [
-        "failover",
-        "slow_start",
-        "queue",
-        "size",
-        "timeout",
-        "sticky",
-        "health_check",
-        "type",
-        "port",
-        "method",
-        "path",
-        "host",
-        "headers",
-        "interval",
-        "fast_interval",
-        "timeout",
-        "rise",
-        "fall",
-        "status",
-        "body",
-        "max_body",
-        "jitter",
-        "ejection",
-        "consecutive",
-        "statuses",
-        "base",
-        "max",
-        "max_share",
-        "interval",
-        "success_rate",
-        "latency",
-        "all_down",
-        "timeouts",
-        "connect",
-        "response_idle",
-        "request_header",
-        "body_stall",
-        "client_idle",
-        "upstream_idle",
-        "upstream_age",
-        "tunnel_idle",
-        "request",
-        "retries",
-        "attempts",
-        "budget",
-        "min_per_second",
-        "statuses",
-        "limits",
-        "header_size",
-        "header_count",
-        "body_size",
-        "connections",
-        "connections_per_client",
-        "trusted_proxies",
-        "via",
-        "trace",
-        "error_pages",
-        "lane",
-        "workers",
-        "shutdown_timeout",
-        "log",
-    ];
-    assert_eq!(settings, expected);
+    let mut missing = Vec::new();
+    tree().iter().for_each(|entry| find(entry, "", &mut missing));
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+fn find(entry: &Entry, parent: &str, missing: &mut Vec<String>) {
+    let key = entry.about.key;
+    if !EXAMPLE.contains(&format!("{key}:")) {
+        missing.push(format!("{parent}{key}"));
+    }
+    let mapping = match &entry.shape {
+        Shape::Mapping(mapping) => mapping,
+        Shape::Items(item) => match &**item {
+            Shape::Mapping(mapping) => mapping,
+            _ => return,
+        },
+        _ => return,
+    };
+    let path = format!("{parent}{key}.");
+    let entries = mapping.entries.iter();
+    entries.for_each(|entry| find(entry, &path, missing));
 }

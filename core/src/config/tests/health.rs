@@ -1,6 +1,6 @@
 //! `health_check`, `ejection`, `all_down`, `drain` and `maintenance`: what they mean, and what is refused.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::config::*;
@@ -68,8 +68,13 @@ fn a_backends_own_check_is_merged_over_the_pools() {
     let path = "/c".into();
     assert_eq!(checks[2], Some(HealthCheck { path, ..pool.clone() }));
     assert_eq!((checks[3].as_ref(), checks[4].as_ref()), (None, Some(&pool)));
-    let kind = CheckKind::Tcp;
-    assert_eq!(checks[5], Some(HealthCheck { kind, ..pool }));
+    let asks_nothing = HealthCheck {
+        kind: CheckKind::Tcp,
+        path: "/".into(),
+        headers: Arc::new([]),
+        ..pool
+    };
+    assert_eq!(checks[5], Some(asks_nothing));
 }
 
 #[test]
@@ -320,7 +325,7 @@ fn what_a_backends_check_makes_impossible_is_refused_there() {
         problems(text),
         [
             "3:51: backends[0].health_check.method: must not go together: an answer to HEAD has no body, got \"HEAD\"; use GET, or leave `body` out",
-            "3:88: backends[1].maintenance: must be true or false, got \"yes\"; did you mean `true`?",
+            "3:88: backends[1].maintenance: must be on or off, got \"yes\"; did you mean `on`?",
             "3:138: backends[2].maintenance: must not be there beside `drain: true`, got \"true\"; in maintenance a backend gets nothing and is not probed; remove one of them",
         ]
     );

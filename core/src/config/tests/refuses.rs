@@ -120,7 +120,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "3:30: queue.timeout: must be longer than 0s, got \"0\"",
             "4:18: sticky.cookie: must be the name of a cookie: at most 64 letters, digits, `-`, `_` and `.`, got \"a b\"; write for example `simple_lb`",
             "4:36: sticky.same_site: must be strict or lax without `secure: true`: browsers refuse such a cookie, got \"none\"; add `secure: true`, or write lax",
-            "4:47: sticky.ttl: must be at most 365d, got \"900d\"",
+            "4:47: sticky.ttl: must be at most 365d, or none, got \"900d\"",
             "4:58: sticky.key: must have at least 16 characters, without white space around them, got \"short\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
         ],
     ),
@@ -221,7 +221,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends:\n  - {url: http://a, weight: 0}\n  - {url: http://b, weight: 257}\n  - {url: http://c, weight: 1.5}\n  - {url: http://d, weight: heavy}\n  - {url: http://e, weight: 08}\n",
         &[
-            "3:29: backends[0].weight: must be a whole number from 1 to 256, got \"0\"; leave the backend out to send it nothing",
+            "3:29: backends[0].weight: must be a whole number from 1 to 256, got \"0\"; to send it nothing, write `drain: true`, or leave it out",
             "4:29: backends[1].weight: must be a whole number from 1 to 256, got \"257\"",
             "5:29: backends[2].weight: must be a whole number from 1 to 256, got \"1.5\"",
             "6:29: backends[3].weight: must be a whole number from 1 to 256, got \"heavy\"",
@@ -438,7 +438,7 @@ fn long_values_are_cut() {
 #[test]
 fn what_an_alias_repeats_is_reported_where_the_alias_stands() {
     let text = "port: 1\nbackends:\n  - &a {url: http://a, weight: 0}\n  - <<: *a\n    url: http://b\n";
-    let rule = "must be a whole number from 1 to 256, got \"0\"; leave the backend out to send it nothing";
+    let rule = "must be a whole number from 1 to 256, got \"0\"; to send it nothing, write `drain: true`, or leave it out";
     assert_eq!(
         problems(text),
         [
@@ -457,11 +457,11 @@ fn a_problem_is_readable_by_machines() {
         "field": "backends[0].weight",
         "rule": "must be a whole number from 1 to 256",
         "value": "0",
-        "hint": "leave the backend out to send it nothing",
+        "hint": "to send it nothing, write `drain: true`, or leave it out",
     }] });
     assert_eq!(serde_json::to_value(&error).unwrap(), expected);
     let problem = "a.yaml:2:36: backends[0].weight: must be a whole number from 1 to 256, got \"0\"; \
-                   leave the backend out to send it nothing";
+                   to send it nothing, write `drain: true`, or leave it out";
     assert_eq!(error.to_string(), problem);
 }
 

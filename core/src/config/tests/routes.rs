@@ -111,11 +111,15 @@ fn actions_and_settings_are_scalars_or_mappings() {
         ),
         (
             "{pool: api, timeouts: {connect: 1s, request: none, tunnel_idle: 2h, body_stall: 9s}, retries: {statuses: [503, 502]}}",
-            "pool api; timeouts.connect 1s; timeouts.body_stall 9s; timeouts.tunnel_idle 2h; timeouts.request none; retries.statuses 502, 503",
+            "pool api; timeouts.connect 1s; timeouts.body_stall 9s; timeouts.tunnel_idle 2h; timeouts.request none; retries.statuses [502, 503]",
         ),
         (
             "{pool: api, strategy: weighted}",
             "pool api; strategy round-robin",
+        ),
+        (
+            "{pool: api, strategy: {name: hash, key: uri, bounded_load: 1.5}}",
+            "pool api; strategy {name: hash, key: uri, bounded_load: 1.5}",
         ),
         (
             "{pool: api, request_headers: {set: {X-A: \"{client_ip}\"}, add: {X-B: [1, 2]}, remove: [Cookie, X-C]}}",
@@ -150,11 +154,11 @@ fn actions_and_settings_are_scalars_or_mappings() {
         ),
         (
             "{pool: api, rewrite: /a/../b, allow_dot_segments: true}",
-            "pool api; rewrite / -> /a/../b; allow_dot_segments true",
+            "pool api; rewrite / -> /a/../b; allow_dot_segments on",
         ),
         (
             "{pool: api, rewrite: {regex: x, to: \"{{\"}, allow_dot_segments: true, allow_encoded_slashes: true}",
-            "pool api; rewrite x -> {{; allow_dot_segments true; allow_encoded_slashes true",
+            "pool api; rewrite x -> {{; allow_dot_segments on; allow_encoded_slashes on",
         ),
     ] {
         let all = shown(route);

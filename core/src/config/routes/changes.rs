@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Checker, conditions, whole};
+use super::{Checker, Fields, Key, Value, conditions, fields, item_path, key_path, keys};
 use crate::{
     config::{
         address::authority_parts,
         model::*,
         problem::Refusal,
-        raw::{RawChanges, RawRedirect, RawRespond, RawRoute, Written},
+        settings::{Single, Whole, switched},
         suggest::closest,
+        written::Written,
     },
     route::{
         BadTemplate, Pattern, Template, Variable,
@@ -25,19 +26,54 @@ const DEFAULT_CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 /// The longest value of a header, or place, before its variables.
 const MAX_TEMPLATE: usize = 4096;
 
+const CHANGES: [Key; 3] = [
+    ("set", "a mapping of headers to values"),
+    ("add", "a mapping of headers to values"),
+    ("remove", "a header or a list of headers"),
+];
+const REWRITE: [Key; 3] = [
+    ("prefix", "a path"),
+    ("regex", "a regular expression"),
+    ("to", "a path with groups"),
+];
+const REDIRECT: [Key; 2] = [("to", "a URL"), ("status", "a status code")];
+const RESPOND: [Key; 3] = [
+    ("status", "a status code"),
+    ("body", "text"),
+    ("content_type", "a media type"),
+];
+
 impl Checker<'_> {
-    pub(super) fn changes(&mut self, raw: &RawChanges) -> HeaderChanges {
-        let remove = self.all(&raw.remove, changeable);
-        let set = self.lines(&raw.set);
-        let add = self.lines(&raw.add);
+    pub(super) fn changes(&mut self, own: &Fields<'_>, key: &str) -> HeaderChanges {
+        // Reports other shapes.
+        own.entries(key, &format!("{key}: {{set: {{X-Name: value}}}}"), self.problems);
+        let Some(changes) = own.mapping(key, keys(&CHANGES), self.problems) else {
+            return HeaderChanges::default();
+        };
+        let set = self.lines(&changes, "set");
+        let add = self.lines(&changes, "add");
+        let remove = changes.list("remove", true, self.problems);
+        let remove = self.all(&remove.unwrap_or_default(), changeable);
         HeaderChanges::new(&remove, set, add)
     }
 
-    fn lines(&mut self, raw: &[(Written, Vec<Written>)]) -> Vec<(Arc<str>, Template)> {
+    fn lines(&mut self, own: &Fields<'_>, key: &str) -> Vec<(Arc<str>, Template)> {
+        let entries = own.entries(key, &format!("{key}: {{X-Name: value}}"), self.problems);
         let mut lines = Vec::new();
-        for (name, values) in raw {
-            let name = self.check(name, changeable);
-            let values = self.all(values, |value| {
+        for entry in entries.unwrap_or_default() {
+            let path = key_path(&own.path_of(key), &entry.key);
+            let mut scalar = |node, path: &str| fields::scalar(node, path, "a value", self.problems);
+            let values: Vec<_> = match &entry.value.value {
+                Value::List(items) if key == "add" => {
+                    let items = items.iter().enumerate();
+                    items
+                        .filter_map(|(index, item)| scalar(item, &item_path(&path, index)))
+                        .collect()
+                }
+                _ => scalar(&entry.value, &path).into_iter().collect(),
+            };
+            let name = self.check(&fields::key(entry, &path), changeable);
+            let values = self.all(&values, |value| {
                 let text = value.text();
                 if text.chars().any(char::is_control) {
                     return Err(Refusal::new("must be a value without control characters"));
@@ -53,62 +89,65 @@ impl Checker<'_> {
 
     pub(super) fn rewrite(
         &mut self,
-        raw: &RawRoute,
-        path: &PathPattern,
-        allowed: Allowed,
+        own: &Fields<'_>,
+        (path, allowed): (&PathPattern, Allowed),
     ) -> Option<Rewrite> {
-        let strip = self.strip_prefix(raw, path, allowed);
-        let Some(rewrite) = &raw.rewrite else {
+        let strip = self.strip_prefix(own, (path, allowed));
+        let Some(node) = own.node("rewrite") else {
             return strip;
         };
-        let refuse = |rule: &str| Refusal::new(rule.to_owned());
-        if rewrite.broken {
-            return None;
-        }
-        let problem = match (&rewrite.prefix, &rewrite.regex, &rewrite.to) {
-            _ if strip.is_some() => {
-                Some(refuse("must not stand beside `strip_prefix`").hint("write one of them"))
-            }
-            (Some(_), None, None) | (None, _, Some(_)) => None,
-            _ => Some(refuse("must be a path, or have `to` and mostly `regex`")),
-        };
-        if let Some(refusal) = problem {
-            self.problems.add(rewrite.position, &rewrite.field, refusal, None);
-            return None;
-        }
-        if let Some(prefix) = &rewrite.prefix {
-            return self.check(prefix, |prefix| replaced_prefix(prefix, path, allowed));
-        }
-        let from = match &rewrite.regex {
-            Some(regex) => self.check(regex, conditions::pattern)?,
-            None => match path.pattern() {
-                Some(pattern) => pattern.clone(),
-                None => {
-                    let refusal = refuse("must have `regex`, as the route's path has none");
-                    self.problems.add(rewrite.position, &rewrite.field, refusal, None);
+        let parts = own.mapping("rewrite", keys(&REWRITE), self.problems);
+        let [prefix, regex, to] = match &parts {
+            Some(parts) => {
+                let found = REWRITE.map(|(key, _)| parts.scalar(key, self.problems));
+                let written = REWRITE.iter().filter(|(key, _)| parts.is_written(key)).count();
+                if written > found.iter().flatten().count() {
+                    // Something of it is broken, which is already reported.
                     return None;
                 }
-            },
-        };
-        let to = self.value(&rewrite.to, |to| {
-            let template = template(to.text(), Some(&from))?;
-            if !template.texts().all(is_path_text) {
-                let refusal = Refusal::new("must be a path of visible ASCII characters without `?` and `#`");
-                return Err(refusal.hint("the query stays as it came"));
+                found
             }
-            // What stays of the path may make a name of what looks like dots.
-            let around = |bound| if bound { "" } else { "x" };
-            let (begins, ends) = from.bound();
-            let sample = format!("{}{}{}", around(begins), template.sample(), around(ends));
-            unambiguous(&sample, allowed)?;
-            Ok(template)
-        })?;
+            None => [Some(own.scalar("rewrite", self.problems)?), None, None],
+        };
+        let mut refuse = |refusal: Refusal| {
+            let path = own.path_of("rewrite");
+            self.problems.add(node.position, &path, refusal, None);
+        };
+        match (&prefix, &regex, &to) {
+            _ if strip.is_some() => {
+                let refusal = Refusal::new("must not stand beside `strip_prefix`");
+                refuse(refusal.hint("write one of them"));
+                return None;
+            }
+            (Some(_), None, None) | (None, _, Some(_)) => {}
+            _ => {
+                refuse(Refusal::new("must be a path, or have `to` and mostly `regex`"));
+                return None;
+            }
+        }
+        if let Some(prefix) = &prefix {
+            return self.check(prefix, |prefix| replaced_prefix(prefix, path, allowed));
+        }
+        let from = match (&regex, path.pattern()) {
+            (Some(regex), _) => self.check(regex, conditions::pattern)?,
+            (None, Some(pattern)) => pattern.clone(),
+            (None, None) => {
+                refuse(Refusal::new("must have `regex`, as the route's path has none"));
+                return None;
+            }
+        };
+        let to = self.value(&to, |to| replacement(to, &from, allowed))?;
         Some(Rewrite::Pattern { from, to })
     }
 
-    fn strip_prefix(&mut self, raw: &RawRoute, path: &PathPattern, allowed: Allowed) -> Option<Rewrite> {
-        let stripped = self.value(&raw.strip_prefix, |strip| {
-            if let Some(strip) = strip.as_bool() {
+    fn strip_prefix(
+        &mut self,
+        own: &Fields<'_>,
+        (path, allowed): (&PathPattern, Allowed),
+    ) -> Option<Rewrite> {
+        let written = own.scalar("strip_prefix", self.problems);
+        let stripped = self.value(&written, |strip| {
+            if let Some(strip) = switched(strip) {
                 return match (path, strip) {
                     (_, false) => Ok(None),
                     (PathPattern::Prefix(prefix), true) => Ok(Some(prefix.clone())),
@@ -129,18 +168,24 @@ impl Checker<'_> {
         stripped.flatten().map(|from| Rewrite::Prefix { from, to })
     }
 
-    pub(super) fn redirect(&mut self, raw: &RawRedirect, path: Option<&PathPattern>) -> RouteAction {
-        // Without its path, nothing can be said about groups.
-        let to = path.and_then(|path| self.value(&raw.to, |to| location(to, path.pattern())));
-        let status = self.value(&raw.status, |status| {
-            let refused = || Refusal::new("must be 301, 302, 303, 307 or 308");
-            let status = whole(status, 301, 308).map_err(|_| refused())?;
-            let status = u16::try_from(status).map_err(|_| refused())?;
-            if matches!(status, 304..=306) {
-                Err(refused())
-            } else {
-                Ok(status)
+    pub(super) fn redirect(&mut self, own: &Fields<'_>, path: Option<&PathPattern>) -> RouteAction {
+        let (to, status) = match own.mapping("redirect", keys(&REDIRECT), self.problems) {
+            Some(parts) => {
+                let hint = "write for example `to: \"https://{host}{target}\"`";
+                parts.require("to", hint, self.problems);
+                (
+                    parts.scalar("to", self.problems),
+                    parts.scalar("status", self.problems),
+                )
             }
+            None => (own.scalar("redirect", self.problems), None),
+        };
+        // Without its path, nothing can be said about groups.
+        let to = path.and_then(|path| self.value(&to, |to| location(to, path.pattern())));
+        let status = self.value(&status, |status| {
+            let status = Whole(301, 308).parse(status).ok();
+            let known = status.filter(|status: &u16| !matches!(status, 304..=306));
+            known.ok_or_else(|| Refusal::new("must be 301, 302, 303, 307 or 308"))
         });
         RouteAction::Redirect(Redirect {
             status: status.unwrap_or(DEFAULT_REDIRECT),
@@ -148,13 +193,17 @@ impl Checker<'_> {
         })
     }
 
-    pub(super) fn respond(&mut self, raw: &RawRespond) -> RouteAction {
-        let status = self.value(&raw.status, |status| {
-            let refused = || Refusal::new("must be a status code from 200 to 599");
-            u16::try_from(whole(status, 200, 599).map_err(|_| refused())?).map_err(|_| refused())
+    pub(super) fn respond(&mut self, own: &Fields<'_>) -> RouteAction {
+        let [status, body, content_type] = match own.mapping("respond", keys(&RESPOND), self.problems) {
+            Some(parts) => RESPOND.map(|(key, _)| parts.scalar(key, self.problems)),
+            None => [own.scalar("respond", self.problems), None, None],
+        };
+        let status = self.value(&status, |status| {
+            let refused = |_| Refusal::new("must be a status code from 200 to 599");
+            Whole(200, 599).parse(status).map_err(refused)
         });
         let status = status.unwrap_or(200);
-        let body = self.value(&raw.body, |body| {
+        let body = self.value(&body, |body| {
             if matches!(status, 204 | 205 | 304) && !body.text().is_empty() {
                 return Err(Refusal::new(format!(
                     "must be empty: an answer with {status} has no body"
@@ -162,7 +211,7 @@ impl Checker<'_> {
             }
             Ok(Arc::<[u8]>::from(body.text().as_bytes()))
         });
-        let content_type = self.value(&raw.content_type, |content_type| {
+        let content_type = self.value(&content_type, |content_type| {
             let text = content_type.text();
             let legal =
                 text.contains('/') && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
@@ -181,6 +230,21 @@ impl Checker<'_> {
     }
 }
 
+/// What takes the place of what an expression finds in a path.
+fn replacement(written: &Written, from: &Pattern, allowed: Allowed) -> Result<Template, Refusal> {
+    let template = template(written.text(), Some(from))?;
+    if !template.texts().all(is_path_text) {
+        let refusal = Refusal::new("must be a path of visible ASCII characters without `?` and `#`");
+        return Err(refusal.hint("the query stays as it came"));
+    }
+    // What stays of the path may make a name of what looks like dots.
+    let around = |bound| if bound { "" } else { "x" };
+    let (begins, ends) = from.bound();
+    let sample = format!("{}{}{}", around(begins), template.sample(), around(ends));
+    unambiguous(&sample, allowed)?;
+    Ok(template)
+}
+
 /// For paths of which more is to be said than that requests cannot have them.
 const ALL: Allowed = Allowed {
     dot_segments: true,
@@ -189,7 +253,7 @@ const ALL: Allowed = Allowed {
 
 fn changeable(written: &Written) -> Result<Arc<str>, Refusal> {
     let name = written.text();
-    if !headers::is_name(name) {
+    if !written.is_text() || !headers::is_name(name) {
         return Err(Refusal::new(
             "must be named as a header is: letters, digits and !#$%&'*+-.^_`|~",
         ));

@@ -2,13 +2,14 @@
 
 use std::{net::Ipv6Addr, sync::Arc};
 
-use super::{Checker, routes::yes_or_no};
+use super::{Checker, Entry, Fields, Key, Value, fields, key_path, keys, require_one};
 use crate::{
     config::{
         address::{checked_host, parse_network},
         model::*,
         problem::Refusal,
-        raw::{RawRoute, RawTest, Written},
+        settings::{Single, Switch},
+        written::Written,
     },
     route::{
         BadPattern, Pattern,
@@ -24,59 +25,91 @@ const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT",
 ];
 
+const PATH: [Key; 3] = [
+    ("prefix", "a path"),
+    ("exact", "a path"),
+    ("regex", "a regular expression"),
+];
+const TEST: [Key; 3] = [
+    ("exact", "a value"),
+    ("regex", "a regular expression"),
+    ("present", "on or off"),
+];
+
+/// A route's path, unless it is refused, and which ambiguous ones it takes.
+pub(super) type Conditional<'p> = (Option<&'p PathPattern>, Allowed);
+
+/// How a name, or a value, is judged.
+type Judge = fn(&Written) -> Result<Arc<str>, Refusal>;
+
 impl Checker<'_> {
     /// What a route asks of requests. Its path is judged before, since other settings refer to it.
-    pub(super) fn conditions(&mut self, raw: &RawRoute, path: PathPattern) -> Conditions {
-        let list = |list: &'_ Option<Vec<Written>>| list.clone().unwrap_or_default();
+    pub(super) fn conditions(&mut self, own: &Fields<'_>, path: PathPattern) -> Conditions {
+        let hosts = own.list("host", true, self.problems).unwrap_or_default();
+        let methods = own.list("method", true, self.problems).unwrap_or_default();
+        let clients = own.list("client", true, self.problems).unwrap_or_default();
         Conditions {
-            hosts: self.all(&list(&raw.host), host_pattern),
+            hosts: self.all(&hosts, host_pattern),
             path,
-            methods: self.all(&list(&raw.method), method),
-            headers: self.tests(&raw.header, header_name, header_value),
-            query: self.tests(&raw.query, query_name, query_value),
-            clients: self.all(&list(&raw.client), |client| parse_network(client.text())),
+            methods: self.all(&methods, method),
+            headers: self.tests((own, "header"), header_name, header_value),
+            query: self.tests((own, "query"), query_name, query_value),
+            clients: self.all(&clients, |client| parse_network(client.text())),
         }
     }
 
     /// The path of a route; `None` if it is refused.
-    pub(super) fn path(&mut self, raw: &RawRoute, allowed: Allowed) -> Option<PathPattern> {
-        let Some(raw) = &raw.path else {
+    pub(super) fn path(&mut self, own: &Fields<'_>, allowed: Allowed) -> Option<PathPattern> {
+        if !own.is_written("path") {
             return Some(PathPattern::Any);
+        }
+        let Some(kinds) = own.mapping("path", keys(&PATH), self.problems) else {
+            let prefix = own.scalar("path", self.problems);
+            return self.value(&prefix, |prefix| prefix_pattern(prefix, allowed));
         };
-        if let Some(exact) = &raw.exact {
+        require_one(&kinds, &PATH, self);
+        let [prefix, exact, regex] = PATH.map(|(key, _)| kinds.scalar(key, self.problems));
+        if let Some(exact) = &exact {
             return self.check(exact, |exact| Ok(PathPattern::Exact(path(exact, allowed)?)));
         }
-        if let Some(pattern) = &raw.regex {
+        if let Some(pattern) = &regex {
             return self.check(pattern, path_pattern);
         }
-        self.value(&raw.prefix, |prefix| prefix_pattern(prefix, allowed))
+        self.value(&prefix, |prefix| prefix_pattern(prefix, allowed))
     }
 
-    fn tests(
-        &mut self,
-        raw: &[RawTest],
-        name: fn(&Written) -> Result<Arc<str>, Refusal>,
-        value: fn(&Written) -> Result<Arc<str>, Refusal>,
-    ) -> Vec<FieldTest> {
+    fn tests(&mut self, (own, key): (&Fields<'_>, &str), name: Judge, value: Judge) -> Vec<FieldTest> {
+        let example = format!("{key}: {{X-Beta: \"1\"}}");
+        let entries = own.entries(key, &example, self.problems).unwrap_or_default();
         let mut tests = Vec::new();
-        for raw in raw {
-            let name = self.check(&raw.name, name);
-            let test = if let Some(exact) = &raw.exact {
-                self.check(exact, |exact| value(exact).map(ValueTest::Exact))
-            } else if let Some(regex) = &raw.regex {
-                self.check(regex, |regex| pattern(regex).map(ValueTest::Regex))
-            } else {
-                self.value(&raw.present, yes_or_no).map(|present| {
-                    if present {
-                        ValueTest::Present
-                    } else {
-                        ValueTest::Absent
-                    }
-                })
-            };
+        for entry in entries {
+            let path = key_path(&own.path_of(key), &entry.key);
+            let name = self.check(&fields::key(entry, &path), name);
+            let test = self.test((entry, &path), value);
             tests.extend(name.zip(test).map(|(name, test)| FieldTest { name, test }));
         }
         tests
+    }
+
+    fn test(&mut self, (entry, path): (&Entry, &str), value: Judge) -> Option<ValueTest> {
+        let Value::Mapping(entries) = &entry.value.value else {
+            let exact = fields::scalar(&entry.value, path, "a value or a mapping", self.problems);
+            return self.value(&exact, |exact| value(exact).map(ValueTest::Exact));
+        };
+        let kinds = Fields::read(entries, (path, entry.value.position), keys(&TEST), self.problems);
+        require_one(&kinds, &TEST, self);
+        let [exact, regex, present] = TEST.map(|(key, _)| kinds.scalar(key, self.problems));
+        if exact.is_some() {
+            self.value(&exact, |exact| value(exact).map(ValueTest::Exact))
+        } else if regex.is_some() {
+            self.value(&regex, |regex| pattern(regex).map(ValueTest::Regex))
+        } else {
+            self.value(&present, |present| Switch.parse(present))
+                .map(|present| match present {
+                    true => ValueTest::Present,
+                    false => ValueTest::Absent,
+                })
+        }
     }
 }
 
@@ -192,7 +225,7 @@ fn path_pattern(written: &Written) -> Result<PathPattern, Refusal> {
 
 fn method(written: &Written) -> Result<Arc<str>, Refusal> {
     let method = written.text();
-    if !headers::is_name(method) {
+    if !written.is_text() || !headers::is_name(method) {
         return Err(Refusal::new("must be a method such as GET"));
     }
     let upper = method.to_ascii_uppercase();

@@ -1,0 +1,81 @@
+//! From a file's text to a checked [`Config`]: the values are read by their rows, and pools and routes, which refer to each
+//! other, by code.
+//!
+//! Every check goes on after a refused value with a default in its place, so that all problems come to light; a
+//! [`Config`] leaves this module only if there was none.
+
+use super::{
+    checker::Checker,
+    document, env,
+    fields::Fields,
+    model::Config,
+    node::{Node, Value},
+    problem::{ConfigError, Problem, Problems, Refusal},
+    settings::{ADD_A_BACKEND, Place, Settings},
+};
+
+/// Reads a configuration. `file` is its name for messages, `env` looks up environment variables.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    load_with_warnings(text, file, env).map(|(config, _)| config)
+}
+
+/// The same, with what is right and yet probably not meant.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_with_warnings(
+    text: &str,
+    file: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Config, Vec<Problem>), ConfigError> {
+    let (mut problems, mut warnings) = (Problems::new(file), Problems::new(file));
+    let config = document::parse(text, &mut problems).and_then(|mut root| {
+        env::replace(&mut root, "", env, &mut problems);
+        let mut checker = Checker {
+            problems: &mut problems,
+            warnings: &mut warnings,
+        };
+        checker.config(&root)
+    });
+    let config = problems.finish(config)?;
+    Ok((config, warnings.sorted()))
+}
+
+const EXAMPLE: &str =
+    "three keys are enough: `port: 8000`, `strategy: round-robin`, `backends: [\"http://localhost:9001\"]`";
+
+impl Checker<'_> {
+    /// `None`: nothing can be read of it.
+    fn config(&mut self, root: &Node) -> Option<Config> {
+        let entries = match &root.value {
+            Value::Mapping(entries) => entries,
+            Value::Broken => return None,
+            other => {
+                let (position, rule) = match other {
+                    Value::Null => (None, "is empty".to_owned()),
+                    other => (
+                        root.position,
+                        format!("must be a mapping of settings, not {}", other.noun()),
+                    ),
+                };
+                self.problems
+                    .add(position, "", Refusal::new(rule).hint(EXAMPLE), None);
+                return None;
+            }
+        };
+        let keys = Config::keys(Place::Top);
+        let root = Fields::read(entries, ("", root.position), keys, self.problems);
+        let mut config = Config::default();
+        config.read(&root, self);
+        if !root.is_written("pools") {
+            root.require("backends", ADD_A_BACKEND, self.problems);
+        }
+        let (pools, written) = self.pools(&root);
+        config.routes = self.routes(&root, &written, &pools);
+        config.pools = pools;
+        Some(config)
+    }
+}

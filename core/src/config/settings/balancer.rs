@@ -1,0 +1,427 @@
+//! The settings of the whole balancer, at the top of the file.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{
+    Checker, Keys, Place, Setting, Settings, Shape,
+    field::{At, Change, Field, Leaf, Part, Type, lens},
+    forms::{Form, Single, Span, Switch, Whole, Words, meant_switch, shown_list, switched},
+    known,
+    shape::{Kind, Scalar},
+    strategy::is_token_byte,
+};
+use crate::config::{
+    address::{clash, parse_listener, parse_network},
+    fields,
+    model::{Config, DEFAULT_PSEUDONYM, ErrorPage, Lane, Listener, LogLevel, PoolConfig, via_as_written},
+    node::{Value, key_path},
+    problem::Refusal,
+    written::{Scalar as As, Written},
+};
+
+/// The most workers: a thread a core on the largest machines of today; more only cost memory.
+const WORKERS: Whole = Whole(1, 1024);
+/// Enough for a host's name, short enough to go along with every message.
+const MAX_PSEUDONYM: usize = 64;
+/// The longest path that Linux takes.
+const MAX_FILE_PATH: usize = 4095;
+
+const TOP: &[Place] = &[Place::Top];
+
+impl Settings for Config {
+    const LATER: &'static [&'static str] = &["admin", "tls"];
+    const SETTINGS: &'static [Setting<Self>] = &[
+        Setting::new(
+            "port",
+            &Leaf(lens!(Config, listeners), &Ports),
+            "Where clients connect. `8000` and `\":8000\"`: all addresses, IPv6 and IPv4. Also `\"127.0.0.1:8000\"`, `\"[::1]:8000\"`, a list of these, or 0 for any free port.",
+        )
+        .default_is("none")
+        .example("port: 8000")
+        .required()
+        .needs_restart()
+        .at(TOP),
+        Setting::new(
+            "timeouts",
+            &Part(lens!(Config, client_timeouts), "a mapping or a duration"),
+            "How long to wait for what.",
+        )
+        .at(TOP),
+        Setting::new("pools", &super::elsewhere::POOLS, "More than one pool: names with settings of their own, or with backends. What stands at the top of the file is the default of all of them, setting by setting; `backends` at the top are the pool `default`.")
+            .example("pools: {api: {backends: [\"http://10.0.1.1\"], retries: 1}, canary: [\"http://10.0.2.1\"]}")
+            .see(&["routes"])
+            .at(TOP),
+        Setting::new("routes", &super::elsewhere::ROUTES, "Which requests go where; without routes all go to `default`, or to the only pool. The most specific route is taken; without any: 404.")
+            .example("routes: [{host: api.example.com, pool: api}]")
+            .see(&["docs/routing.md"])
+            .at(TOP),
+        Setting::new(
+            "trusted_proxies",
+            &Leaf(lens!(Config, trusted_proxies), &Networks),
+            "Proxies in front of this one, as networks or addresses. Their X-Forwarded-* and Forwarded fields are believed and appended to; from all others they are replaced.",
+        )
+        .danger("Whoever is listed can claim any client address.")
+        .example("trusted_proxies: [\"10.0.0.0/8\", \"192.168.1.1\"]")
+        .at(TOP),
+        Setting::new(
+            "workers",
+            &Leaf(lens!(Config, workers), &WORKER_COUNT),
+            "Threads that forward requests; `auto`: one a core.",
+        )
+        .needs_restart()
+        .at(TOP),
+        Setting::new(
+            "shutdown_timeout",
+            &Leaf(lens!(Config, shutdown_timeout), &Span(Duration::ZERO)),
+            "How long a stop waits for requests in flight before it cuts them; 0s: not at all.",
+        )
+        .at(TOP),
+        Setting::new(
+            "state_dir",
+            &Leaf(lens!(Config, state_dir), &FOLDER),
+            "Where what outlives the process is kept.",
+        )
+        .default_is("/var/lib/simple-lb for root, else $XDG_STATE_HOME/simple-lb or ~/.local/state/simple-lb")
+        .see(&["sticky.key"])
+        .at(TOP),
+        Setting::new(
+            "log",
+            &Leaf(lens!(Config, log), &LEVEL),
+            "What is written to the log: this level and the more severe ones.",
+        )
+        .at(TOP),
+        Setting::new(
+            "lane",
+            &Leaf(
+                lens!(Config, lane),
+                &Words("the name of a lane", &[("handler", Lane::Handler), ("wire", Lane::Wire)]),
+            ),
+            "Which code forwards requests: `wire`, this project's own, which passes the bytes of messages on, or `handler`, that of the web framework.",
+        )
+        .see(&["docs/handler-lane.md"])
+        .needs_restart()
+        .at(TOP),
+        Setting::new(
+            "via",
+            &Leaf(lens!(Config, via), &VIA),
+            "Whether messages that pass get a Via field with this proxy's name: `on` (the name is simple-lb), or another name.",
+        )
+        .danger("It tells backends and clients that there is a proxy; some servers compress or cache less when they see it.")
+        .at(TOP),
+        Setting::new(
+            "trace",
+            &Leaf(lens!(Config, allow_trace), &Switch),
+            "Whether TRACE requests are forwarded.",
+        )
+        .danger("A backend that answers TRACE shows a script in a browser the cookies and header fields that were sent, the proxy's own among them.")
+        .at(TOP),
+        Setting::new(
+            "limits",
+            &Part(lens!(Config, limits), "a mapping of limits"),
+            "What clients may take up; requests and connections beyond it are refused.",
+        )
+        .at(TOP),
+        Setting::new(
+            "error_pages",
+            &ErrorPages,
+            "Files that are sent instead of this proxy's own error messages, by status code, 400 to 599. A relative path begins in the configuration's folder. Responses of backends stay as they are.",
+        )
+        .example("error_pages: {502: errors/502.html, 503: /srv/errors/503.html}")
+        .at(TOP),
+    ];
+
+    /// The settings of pools stand at the top, too.
+    fn keys(place: Place) -> Keys {
+        let own = known::<Self>(place);
+        let (port, others) = own.split_at(1);
+        let (routing, others) = others[1..].split_at(2);
+        let pool = known::<PoolConfig>(place);
+        Keys {
+            known: [port, &pool, routing, others].concat(),
+            later: Self::LATER,
+            place,
+        }
+    }
+}
+
+/// Where clients connect.
+struct Ports;
+
+impl Type<Vec<Listener>> for Ports {
+    fn expects(&self) -> &'static str {
+        "a port such as 8000, or a list of ports"
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List {
+            item: Scalar(vec![
+                Kind::Whole(0, 65_535),
+                Kind::Text(
+                    "an address with a port",
+                    "^(:|[0-9.]+:|\\[[0-9A-Fa-f:.]+\\]:)[0-9]{1,5}$",
+                ),
+            ]),
+            filled: true,
+        }
+    }
+
+    fn read(&self, (own, key): At<'_>, checker: &mut Checker<'_>) -> Option<Vec<Listener>> {
+        let mut listeners: Vec<(Listener, Written)> = Vec::new();
+        for port in own.list(key, true, checker.problems)? {
+            let Some(listener) = checker.check(&port, |port| parse_listener(port.text())) else {
+                continue;
+            };
+            match listeners.iter().find(|(other, _)| clash(*other, listener)) {
+                Some((other, first)) => {
+                    let rule = format!("must not overlap with {} ({other})", first.place());
+                    checker.refuse(&port, Refusal::new(rule).hint("remove one of them"));
+                }
+                None => listeners.push((listener, port)),
+            }
+        }
+        Some(listeners.into_iter().map(|(listener, _)| listener).collect())
+    }
+
+    fn show(&self, value: &Vec<Listener>) -> String {
+        match value.as_slice() {
+            [only] => only.to_string(),
+            several => shown_list(several),
+        }
+    }
+
+    /// In whatever order.
+    fn is_same(&self, a: &Vec<Listener>, b: &Vec<Listener>) -> bool {
+        let sorted = |listeners: &[Listener]| {
+            let mut listeners = listeners.to_vec();
+            listeners.sort_by_key(|listener| (listener.host, listener.port));
+            listeners
+        };
+        sorted(a) == sorted(b)
+    }
+}
+
+/// Networks and addresses, one or a list.
+struct Networks;
+
+impl Type<Vec<IpNet>> for Networks {
+    fn expects(&self) -> &'static str {
+        "a network or a list of networks"
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List {
+            item: Scalar(vec![network()]),
+            filled: false,
+        }
+    }
+
+    fn read(&self, (own, key): At<'_>, checker: &mut Checker<'_>) -> Option<Vec<IpNet>> {
+        let networks = own.list(key, false, checker.problems)?;
+        Some(checker.all(&networks, |network| parse_network(network.text())))
+    }
+
+    fn show(&self, value: &Vec<IpNet>) -> String {
+        shown_list(value)
+    }
+
+    fn is_same(&self, a: &Vec<IpNet>, b: &Vec<IpNet>) -> bool {
+        a == b
+    }
+}
+
+pub(super) fn network() -> Kind {
+    Kind::Text(
+        "a network such as `10.0.0.0/8`, or an IP address",
+        "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(/[0-9]{1,3})?$",
+    )
+}
+
+const WORKER_COUNT: Form<Option<usize>> = Form {
+    expects: "a whole number",
+    kinds: || vec![Kind::Whole(WORKERS.0, WORKERS.1), Kind::Words(vec!["auto"])],
+    parse: |written| match written.text() {
+        "auto" => Ok(None),
+        _ => {
+            let number = WORKERS.number(written).map(|workers| Some(workers as usize));
+            number.map_err(|refusal| Refusal::new(format!("{}, or auto", refusal.rule)))
+        }
+    },
+    show: |workers| workers.map_or("auto".to_owned(), |workers| workers.to_string()),
+};
+
+const FOLDER: Form<Option<Arc<str>>> = Form {
+    expects: "a folder",
+    kinds: || vec![Kind::Text("a folder", ".")],
+    parse: |written| match written.text() {
+        folder if written.is_text() && !folder.is_empty() => Ok(Some(folder.into())),
+        _ => Err(Refusal::new("must be a folder").hint("write for example /var/lib/simple-lb")),
+    },
+    show: |folder| folder.as_deref().unwrap_or("the usual one").to_owned(),
+};
+
+const LEVEL: Words<LogLevel> = Words(
+    "the name of a level",
+    &[
+        ("off", LogLevel::Off),
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ],
+);
+
+const VIA: Form<Option<Arc<str>>> = Form {
+    expects: "on, off or a name",
+    kinds: || {
+        vec![
+            Kind::Switch,
+            Kind::Text(
+                "a name of at most 64 letters, digits and !#$%&'*+-.^_`|~",
+                "^(?!([yY][eE][sS]|[nN][oO]|[nN]one|[tT]rue|[fF]alse|[0-9]+)$)[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$",
+            ),
+        ]
+    },
+    parse: via,
+    show: |pseudonym| via_as_written(pseudonym.as_deref()).to_owned(),
+};
+
+fn via(written: &Written) -> Result<Option<Arc<str>>, Refusal> {
+    if let Some(on) = switched(written) {
+        return Ok(on.then(|| DEFAULT_PSEUDONYM.into()));
+    }
+    let name = written.text();
+    let meant = meant_switch(name);
+    let is_name = (1..=MAX_PSEUDONYM).contains(&name.len()) && name.bytes().all(is_token_byte);
+    if is_name && written.is_text() && meant.is_none() {
+        return Ok(Some(name.into()));
+    }
+    let rule =
+        format!("must be on, off, or a name of at most {MAX_PSEUDONYM} letters, digits and !#$%&'*+-.^_`|~");
+    Err(Refusal::new(rule).did_you_mean(meant))
+}
+
+/// Status codes with files.
+struct ErrorPages;
+
+impl Field<Config> for ErrorPages {
+    fn expects(&self) -> &'static str {
+        "a mapping of status codes to files"
+    }
+
+    fn shape(&self, _place: Place, _default: &Config) -> Shape {
+        Shape::Named {
+            name: Scalar(vec![Kind::Whole(400, 599)]),
+            value: Box::new(Shape::One(Scalar(vec![Kind::Text(
+                "the path of a file",
+                "^(?!.*://)(.*[^/])$",
+            )]))),
+            filled: false,
+        }
+    }
+
+    fn value(&self, _of: &Config) -> Option<String> {
+        Some("{}".to_owned())
+    }
+
+    /// As elsewhere, null is as good as not written.
+    fn read(&self, to: &mut Config, (own, key): At<'_>, checker: &mut Checker<'_>) {
+        let entries = own.entries(key, "error_pages: {502: 502.html}", checker.problems);
+        let written = entries.unwrap_or_default().iter();
+        for entry in written.filter(|entry| entry.value.value != Value::Null) {
+            let path = key_path(&own.path_of(key), &entry.key);
+            let file = fields::scalar(&entry.value, &path, "the path of a file", checker.problems);
+            let status = checker.check(&fields::key(entry, &path), error_status);
+            let file = checker.value(&file, file_path);
+            to.error_pages.extend(status.zip(file).map(|(status, path)| {
+                let content = Arc::default();
+                (status, ErrorPage { path, content })
+            }));
+        }
+    }
+
+    fn lines(&self, key: &str, of: &Config) -> Vec<(String, String)> {
+        if of.error_pages.is_empty() {
+            return vec![(key.to_owned(), "{}".to_owned())];
+        }
+        let pages = of.error_pages.iter();
+        pages
+            .map(|(status, page)| (format!("{key}.{status}"), page.path.to_string()))
+            .collect()
+    }
+
+    fn changes(&self, key: &str, from: &Config, to: &Config) -> Vec<Change<Config>> {
+        let mut statuses: Vec<u16> = from
+            .error_pages
+            .keys()
+            .chain(to.error_pages.keys())
+            .copied()
+            .collect();
+        statuses.sort_unstable();
+        statuses.dedup();
+        let shown = |page: Option<&ErrorPage>| page.map_or("none".to_owned(), page_text);
+        let change = |status: u16| {
+            let page = |config: &Config| config.error_pages.get(&status).cloned();
+            let (from, to) = (page(from), page(to));
+            (from != to).then(|| Change {
+                key: format!("{key}.{status}"),
+                from: shown(from.as_ref()),
+                to: shown(to.as_ref()),
+                restart: false,
+                make: Arc::new(move |config: &mut Config| match &to {
+                    Some(page) => {
+                        config.error_pages.insert(status, page.clone());
+                    }
+                    None => {
+                        config.error_pages.remove(&status);
+                    }
+                }),
+            })
+        };
+        statuses.into_iter().filter_map(change).collect()
+    }
+
+    fn put(&self, from: &Config, to: &mut Config) {
+        to.error_pages = BTreeMap::clone(&from.error_pages);
+    }
+}
+
+/// The path, and once the file was read its size, by which most changes of its content show.
+fn page_text(page: &ErrorPage) -> String {
+    if page.content.is_empty() {
+        return page.path.to_string();
+    }
+    format!("{} ({} bytes)", page.path, page.content.len())
+}
+
+fn error_status(written: &Written) -> Result<u16, Refusal> {
+    Whole(400, 599).parse(written).map_err(|_| {
+        let refusal = Refusal::new("must be named by a status code from 400 to 599");
+        let several = written.text().contains(['-', ',']) || written.text().ends_with("xx");
+        if several {
+            refusal.hint("write one line for each code")
+        } else {
+            refusal
+        }
+    })
+}
+
+fn file_path(written: &Written) -> Result<Arc<str>, Refusal> {
+    let path = written.text();
+    let rule = match &written.value {
+        As::Bool(_) | As::Int(_) | As::Float => "must be the path of a file",
+        As::Text(_) | As::Replaced(_) if path.is_empty() => "must be the path of a file",
+        _ if path.chars().any(char::is_control) => "must be a path without control characters",
+        _ if path.ends_with('/') => "must be the path of a file, not of a folder",
+        _ if path.contains("://") => "must be the path of a file on this machine, not a URL",
+        _ if path.len() > MAX_FILE_PATH => {
+            return Err(Refusal::new(format!(
+                "must be a path of at most {MAX_FILE_PATH} bytes"
+            )));
+        }
+        _ => return Ok(path.into()),
+    };
+    Err(Refusal::new(rule))
+}
