@@ -8,6 +8,7 @@ use lb_core::live::Wish;
 
 use super::{
     live::{self, Order, OutArgs, Target, WeightArgs},
+    schema::SchemaArgs,
     simulate::{self, SimulateArgs},
 };
 
@@ -72,6 +73,9 @@ enum Command {
     /// Check a configuration and show every setting and limit that it results in
     #[command(after_help = "Example:\n  simple-lb check --config config.yaml")]
     Check,
+    /// Print the JSON Schema of the configuration, for editors
+    #[command(after_help = "Example:\n  simple-lb schema > config.schema.json")]
+    Schema(SchemaArgs),
     /// Show the running instance's backends: health, requests, last probe
     #[command(after_help = "Example:\n  simple-lb status --json")]
     Status,
@@ -143,6 +147,7 @@ pub(super) enum Action {
         config: PathBuf,
         json: bool,
     },
+    Schema(SchemaArgs),
     Demo(DemoArgs),
     Simulate {
         args: Box<SimulateArgs>,
@@ -179,6 +184,7 @@ impl Args {
                 config: or_default(config),
                 json,
             },
+            Some(Command::Schema(args)) => Action::Schema(args),
             Some(Command::Status) => Action::Status { config, json },
             Some(Command::Drain(args)) => live(Order::out(Wish::Drain, args), config),
             Some(Command::Maintenance(args)) => live(Order::out(Wish::Maintenance, args), config),

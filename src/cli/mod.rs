@@ -10,6 +10,7 @@ mod output;
 mod run;
 #[cfg(test)]
 mod sample;
+mod schema;
 mod simulate;
 mod status;
 mod table;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         Action::Status { config, json } => status::status(config.as_deref(), json),
         Action::Live { order, config, json } => live::change(&order, config.as_deref(), json),
         Action::Check { config, json } => check::check(&config, json),
+        Action::Schema(args) => schema::schema(&args),
         Action::Demo(demo) => demo::demo(&demo),
         Action::Simulate { args, config, json } => simulate::simulate(&args, config.as_deref(), json),
     };
