@@ -12,7 +12,7 @@ use std::{
 
 use actix_rt::System;
 use lb_actors::{
-    config_watcher::{ConfigFile, WatcherHandle},
+    config_watcher::{ConfigFile, WatcherHandle, cores},
     control_plane::{self, ControlPlane},
     probe::NetworkProber,
 };
@@ -101,7 +101,7 @@ impl Balancer {
     /// When the system refuses threads or signal handlers.
     pub async fn start(self, handle_signals: bool) -> std::io::Result<Running> {
         count_panics();
-        let workers = self.config.workers.unwrap_or_else(default_workers);
+        let workers = self.config.workers.unwrap_or_else(cores);
         let open_files_limit = raise_open_files_limit();
         let lane = self.config.lane;
         let longest = self.config.pools.values().map(PoolConfig::longest_probe).max();
@@ -255,11 +255,6 @@ pub(crate) fn lone_worker(config: &str) -> Worker {
     let config = lb_core::config::load(config, "test.yaml", &|_| None)
         .unwrap_or_else(|problems| panic!("{problems:?}"));
     Worker::new(0, control_plane::first_snapshot(config, 1), Traffic::new(1))
-}
-
-/// One worker a core.
-pub fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Raises the soft limit of open files to the hard one; each request needs two. Returns what holds now.

@@ -157,6 +157,26 @@ fn what_cannot_change_live_is_refused_by_name() {
 }
 
 #[test]
+fn as_many_workers_as_before_are_no_change_and_timeouts_of_clients_change_live() {
+    let [a] = backends();
+    let with = |more: &str| config(&[&a.url()]).replace("port: 0", &format!("port: 0\n{more}"));
+    let balancer = Balancer::start(&with("workers: auto"));
+    let cores = std::thread::available_parallelism().unwrap();
+    balancer.write_config(&with(&format!(
+        "workers: {cores}\ntimeouts: {{request_header: 5s, client_idle: 70s}}"
+    )));
+    let reload = balancer.reload();
+    let changes = [
+        "~ timeouts.request_header 10s -> 5s",
+        "~ timeouts.client_idle 75s -> 70s",
+    ];
+    assert_eq!(reload.code, 0, "{reload:?}");
+    let changed = |change: &&str| reload.stdout.contains(change);
+    assert!(changes.iter().all(changed), "{reload:?}");
+    assert!(!reload.stdout.contains("workers"), "{reload:?}");
+}
+
+#[test]
 fn sighup_reloads_too() {
     let [a, b] = backends();
     let balancer = Balancer::start(&config(&[&a.url()]));

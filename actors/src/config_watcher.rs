@@ -6,7 +6,7 @@
 mod file;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -31,6 +31,13 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Added to the probe timeout while a reload waits for the first result of an added backend.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
+
+/// What `workers: auto` means: one a core. Counted once, so that a reload finds the number of the start even where the
+/// machine has changed.
+pub fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
 
 /// Watches over the configuration file and the wish to stop.
 pub struct ConfigWatcher {
@@ -180,7 +187,7 @@ impl Shared {
             ReloadMode::DryRun => KeepKey::OnlyRead,
         };
         let Loaded {
-            config,
+            mut config,
             warnings,
             file,
         } = match self.read(keep).await {
@@ -190,6 +197,10 @@ impl Shared {
         report.file = Some(file.display().to_string());
         report.notes = warnings.iter().map(ToString::to_string).collect();
         let snapshot = self.registry.snapshot();
+        let running = snapshot.config().workers;
+        if running.unwrap_or_else(cores) == config.workers.unwrap_or_else(cores) {
+            config.workers = running;
+        }
         let plan = ReloadPlan::between(snapshot.config(), &config);
         report.changes = plan.lines();
         let restart = plan.restart_required();

@@ -1,5 +1,6 @@
 //! Every setting and limit that a configuration results in, those of the framework among them. Nothing is hidden.
 
+use lb_actors::config_watcher::cores;
 use lb_core::config::{Config, Lane};
 
 use crate::{
@@ -10,8 +11,12 @@ use crate::{
 /// Key and value, in the order of the reference, and then the limits that no setting changes.
 pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
     let open_files = app::raise_open_files_limit();
-    let workers = config.workers.unwrap_or_else(app::default_workers);
-    let mut all = config.settings();
+    let workers = config.workers.unwrap_or_else(cores);
+    let shown = Config {
+        workers: Some(workers),
+        ..config.clone()
+    };
+    let mut all = shown.settings();
     all.extend(limits(config.lane, workers, open_files));
     all
 }
