@@ -43,12 +43,6 @@ impl Settings for Config {
         .required()
         .needs_restart()
         .at(TOP),
-        Setting::new(
-            "timeouts",
-            &Part(lens!(Config, client_timeouts), "a mapping or a duration"),
-            "How long to wait for what.",
-        )
-        .at(TOP),
         Setting::new("pools", &super::elsewhere::POOLS, "More than one pool: names with settings of their own, or with backends. What stands at the top of the file is the default of all of them, setting by setting; `backends` at the top are the pool `default`.")
             .example("pools: {api: {backends: [\"http://10.0.1.1\"], retries: 1}, canary: [\"http://10.0.2.1\"]}")
             .see(&["routes"])
@@ -57,6 +51,12 @@ impl Settings for Config {
             .example("routes: [{host: api.example.com, pool: api}]")
             .see(&["docs/routing.md"])
             .at(TOP),
+        Setting::new(
+            "timeouts",
+            &Part(lens!(Config, client_timeouts), "a mapping or a duration"),
+            "How long to wait for what.",
+        )
+        .at(TOP),
         Setting::new(
             "trusted_proxies",
             &Leaf(lens!(Config, trusted_proxies), &Networks),
@@ -136,7 +136,9 @@ impl Settings for Config {
     fn keys(place: Place) -> Keys {
         let own = known::<Self>(place);
         let (port, others) = own.split_at(1);
-        let (routing, others) = others[1..].split_at(2);
+        // The client's side of `timeouts` stands in one mapping with the backend's.
+        let (routing, others) = others.split_at(2);
+        let others = &others[1..];
         let pool = known::<PoolConfig>(place);
         Keys {
             known: [port, &pool, routing, others].concat(),
