@@ -1,7 +1,7 @@
 //! A log that nobody reads costs lines of the log: no request, no command, no end waits for its reader.
 
 use std::{
-    io::{self, BufRead, BufReader, PipeReader},
+    io::{self, BufRead, BufReader, PipeReader, Write},
     net::SocketAddr,
     process::{Child, Stdio},
 };
@@ -21,7 +21,7 @@ const MANY: usize = 12_000;
 /// A balancer whose log goes into a pipe that nobody reads.
 struct Unread {
     place: Place,
-    child: Child,
+    program: Program,
     log: PipeReader,
     address: SocketAddr,
 }
@@ -44,7 +44,7 @@ impl Unread {
         });
         Self {
             place,
-            child,
+            program: Program(child),
             log,
             address,
         }
@@ -77,20 +77,25 @@ impl Unread {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        let pid = Pid::from_raw(i32::try_from(self.program.0.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
-    }
-
-    fn wait(&mut self) -> Option<i32> {
-        eventually("the end", || self.child.try_wait().unwrap()).code()
     }
 }
 
-impl Drop for Unread {
+/// A program that does not outlive the test.
+struct Program(Child);
+
+impl Program {
+    fn wait(&mut self) -> Option<i32> {
+        eventually("the end", || self.0.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Program {
     fn drop(&mut self) {
         // Fails only if it has ended.
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
     }
 }
 
@@ -104,7 +109,7 @@ fn requests_and_the_end_do_not_wait_for_the_reader() {
     balancer.serve(20);
     assert_eq!(balancer.status().log_lines_dropped, 0);
     balancer.signal(Signal::TERM);
-    assert_eq!(balancer.wait(), Some(0));
+    assert_eq!(balancer.program.wait(), Some(0));
 }
 
 #[test]
@@ -122,7 +127,7 @@ fn a_second_signal_ends_it_at_once_though_the_log_is_full() {
     balancer.signal(Signal::TERM);
     wait_until("the stop", || balancer.status().stopping);
     balancer.signal(Signal::TERM);
-    assert_eq!(balancer.wait(), Some(1));
+    assert_eq!(balancer.program.wait(), Some(1));
 }
 
 #[test]
@@ -150,6 +155,30 @@ fn dropped_lines_are_told_by_the_status_and_in_the_log_when_it_is_read_again() {
     assert!(told.contains(" WARN  simple_lb::telemetry::logging] "), "{told}");
     let dropped: u64 = told.rsplit(' ').next().unwrap().parse().unwrap();
     assert!(dropped > 0 && dropped <= balancer.status().log_lines_dropped);
+}
+
+#[test]
+fn nobody_waits_for_a_reader_of_the_ready_lines() {
+    let [a] = backends();
+    let place = Place::new();
+    place.write(
+        "config.yaml",
+        &with_lane(&format!("port: 0\nbackends: [\"{}\"]\n", a.url())),
+    );
+    // Full before it starts, as a terminal that Ctrl-S has stopped.
+    let (_unread, mut full) = io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&full, true).unwrap();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&full, false).unwrap();
+    let mut command = place.command(env!("CARGO_BIN_EXE_simple-lb"));
+    let command = command.arg("run").stdin(Stdio::null());
+    let command = command.stdout(full.try_clone().unwrap()).stderr(full);
+    let mut program = Program(command.spawn().unwrap());
+    wait_until("an instance", || place.run("status").code == 0);
+    let reload = place.run("reload");
+    assert_eq!(reload.code, 0, "{reload:?}");
+    assert_eq!(place.run("stop").code, 0);
+    assert_eq!(program.wait(), Some(0));
 }
 
 #[test]

@@ -38,8 +38,8 @@ Examples:
 pub(super) struct Args {
     /// The configuration file
     ///
-    /// Without it: config.yaml in the current folder. --reload, --stop, status, drain and the like then fall back
-    /// to the only running instance.
+    /// Without it: config.yaml in the current folder. Where there is no such file, commands mean the only instance of this
+    /// user; those that only look, such as status, do so in any case.
     #[arg(long, short, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
