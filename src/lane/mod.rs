@@ -1,4 +1,4 @@
-//! The lanes that carry HTTP/1.1. No lane imports another; what they share is in `proxy` and `upstream`.
+//! The lanes that carry requests to backends. No lane imports another; what they share is in `front`, `proxy` and `upstream`.
 
 pub mod handler;
 pub mod wire;

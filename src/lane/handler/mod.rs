@@ -4,6 +4,7 @@
 
 mod answer;
 mod awc;
+mod deliver;
 mod dispatch;
 mod failure;
 mod forward;
