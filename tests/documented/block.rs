@@ -99,19 +99,21 @@ fn words(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// One word; each part that begins with a digit is `#`, so that `9m49s` and `6s` are the same.
+/// One word; each part that begins with a digit is `#`, so that `9m49s` and `6s` are the same, and so is each id.
 fn word(word: &str) -> String {
-    let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    if bare.len() == 32 && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return word.replace(bare, "#");
-    }
-    // An id in JSON is a part of a word, and may begin with a letter.
-    let is_id = |part: &&str| part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let parts = word.split('"').map(|part| if is_id(&part) { "0" } else { part });
-    let word = parts.collect::<Vec<_>>().join("\"");
+    let parts = word.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let without_ids = parts.map(|part| {
+        let id = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_id {
+            part.replace(id, "0")
+        } else {
+            part.to_owned()
+        }
+    });
     let mut shape = String::new();
     let mut in_figure = false;
-    for character in word.chars() {
+    for character in without_ids.collect::<String>().chars() {
         let goes_on =
             in_figure && (character.is_ascii_alphanumeric() || matches!(character, '.' | '%' | ','));
         let begins = character.is_ascii_digit() && !shape.ends_with(|c: char| c.is_ascii_alphabetic());
@@ -133,6 +135,10 @@ fn figures_and_columns_do_not_count_but_words_do() {
     same(
         "id: 8799c50f4dd6de50be4b79757efa8751",
         "id: f2ade1b2224457c5329a8c842540475c",
+    );
+    same(
+        "{\"id\":\"f8bc6a3e163ffa9593d332206237b094\",\"status\":502}",
+        "{\"id\":\"17fe87fd08b4ec67afa30d4dea3b8163\",\"status\":502}",
     );
     assert_ne!(words("down 2s"), words("up 2s"));
     assert_ne!(words("weight 3"), words("weight"));

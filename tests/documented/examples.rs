@@ -10,23 +10,56 @@ use crate::{everyday::is_installed, harness::wait_until};
 const THREE: &str = "port: 8000\nbackends: [\"http://localhost:9001\", \"http://localhost:9002\", \"http://localhost:9003\"]\n";
 
 #[test]
-fn live_changes_are_what_a_reader_will_see() {
+fn the_lines_of_the_readme_can_be_typed() {
     if !is_installed("curl") {
         return;
     }
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, lines) = readme.split_once("## Ten lines").unwrap();
+    let lines = lines.split("```").nth(1).unwrap().lines().skip(1);
+    let typed = lines.map(|line| {
+        line.split('#')
+            .next()
+            .unwrap()
+            .trim_start_matches("$ ")
+            .trim_end()
+    });
+    // What stays running, the test starts itself.
+    let typed: Vec<_> = typed.filter(|line| !line.ends_with('&')).collect();
+    assert!(
+        typed.len() == 8 && typed.last() == Some(&"simple-lb --stop"),
+        "{typed:?}"
+    );
+    let mut session = Session::new();
+    let [_a, _b, _c] = session.backends();
+    let mut balancer = session.balancer(THREE, "");
+    for line in typed {
+        let mut process = session.start(line);
+        assert_eq!(process.wait(), 0, "{line}: {}", process.stdout());
+    }
+    assert_eq!(balancer.process.wait(), 0);
+}
+
+#[test]
+fn live_changes_are_what_a_reader_will_see() {
     let mut session = Session::new();
     let [_a, b, _c] = session.backends();
     let balancer = session.balancer(THREE, "workers: 2");
-    let download = "curl -s -o /dev/null 'http://127.0.0.1:8000/drip?bytes=300&for=3s'";
-    let _under_way: Vec<_> = (0..6).map(|_| session.start(download)).collect();
+    let downloads: Vec<_> = (0..6)
+        .map(|_| {
+            let mut client = balancer.connect();
+            client
+                .send_request("GET", "/drip?bytes=300&for=5s", &[], b"")
+                .unwrap();
+            client
+        })
+        .collect();
     let at_b = || {
         balancer
             .backend(&format!("http://localhost:{}", b.port()))
             .in_flight
     };
-    wait_until("two downloads at each", || {
-        balancer.status().in_flight == 6 && at_b() == 2
-    });
+    wait_until("two downloads at the second", || at_b() == 2);
     let lines = [
         "simple-lb drain http://localhost:9002 --for 10m --wait",
         "simple-lb weight http://localhost:9003=10 --for 1h",
@@ -35,6 +68,7 @@ fn live_changes_are_what_a_reader_will_see() {
     // The two may end apart.
     let output = session.types(&lines).replace("waiting: 1 in flight\n", "");
     show("live-changes", &output, Words);
+    drop(downloads);
 }
 
 #[test]

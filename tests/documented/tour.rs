@@ -38,9 +38,15 @@ backends:
 shutdown_timeout: 30
 ";
 
-/// Quicker than the defaults, so that the test takes a few seconds; the probes stay far enough apart for requests to meet a
-/// backend that has just died.
-const QUICK: &str = "slow_start: 2s\nhealth_check: {interval: 1s, fast_interval: 500ms}";
+/// Quicker than the defaults, but with seconds between probes, so that requests meet a backend that has just died, however
+/// busy the machine is.
+const CHECKS: &str = "health_check: {interval: 2s, fast_interval: 2s, timeout: 10s}";
+
+/// Slow start does not end while a test counts.
+const WARMING: &str = "slow_start: 1h";
+
+/// It is over.
+const WARM: &str = "slow_start: 0s";
 
 const COUNT: &str = "for i in $(seq 40); do curl -s http://127.0.0.1:8000/; done | sort | uniq -c";
 
@@ -59,7 +65,7 @@ fn the_tour_is_what_a_reader_will_see() {
     }
     let mut session = Session::new();
     let mut servers = three_servers(&mut session);
-    let mut balancer = session.balancer(THREE_KEYS, QUICK);
+    let mut balancer = session.balancer(THREE_KEYS, &format!("{CHECKS}\n{WARMING}"));
     let start = session.shown(&balancer.process.stdout());
     show(
         "tour-start",
@@ -111,7 +117,8 @@ fn a_fourth(session: &mut Session, balancer: &Balancer) -> Process {
         Bytes,
     );
 
-    session.configure(&format!("{THREE_KEYS}  - \"http://localhost:9004\"\n"), QUICK);
+    let four = format!("{THREE_KEYS}  - \"http://localhost:9004\"\n");
+    session.configure(&four, &format!("{CHECKS}\n{WARMING}"));
     show("tour-add", &session.types(&["simple-lb --reload"]), Bytes);
     let first = eventually("the first request to the fourth", || {
         Some(count(session)).filter(|counts| counts.contains("9004"))
@@ -129,13 +136,16 @@ fn a_fourth(session: &mut Session, balancer: &Balancer) -> Process {
         "a backend that is new has its share at once: {first}"
     );
     show("tour-slow-start", &session.prompt(COUNT, &first), Words);
+    assert_eq!(balancer.status().generation, 2);
+    // A reader waits.
+    session.configure(&four, &format!("{CHECKS}\n{WARM}"));
+    let _reloaded = session.result("simple-lb --reload");
     let even = eventually("even shares", || {
         let counts = count(session);
         let lines: Vec<_> = counts.lines().map(str::trim_start).collect();
         (lines == EVEN).then_some(counts)
     });
     show("tour-even", &session.prompt(COUNT, &even), Bytes);
-    assert_eq!(balancer.status().generation, 2);
     fourth
 }
 
@@ -155,32 +165,33 @@ fn it_dies(session: &Session, balancer: &Balancer, fourth: &mut Process) {
     show("tour-dies", &session.types(&[line]), Bytes);
     balancer.wait_for_log("is down: connection refused");
     show("tour-status-down", &session.types(&["simple-lb status"]), Words);
-    balancer.wait_for_log("trying another backend");
     let log = session.shown(&balancer.log());
-    let of = |text: &str| log.lines().find(|line| line.contains(text)).unwrap();
-    let lines = [of("trying another backend"), of("is down: connection refused")];
+    let of = |text: &str| {
+        let line = log.lines().find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("no line `{text}` in the log:\n{log}"))
+    };
+    let lines = [of("connecting: cannot connect: "), of("is down: connection refused")];
     show("tour-log", &lines.join("\n"), Words);
 }
 
 fn the_file_changes(session: &Session) {
+    // One of the reloads so far was no reader's.
+    let typed = |lines: &[&str]| session.types(lines).replace("generation 4", "generation 3");
+    let more = format!("{CHECKS}\n{WARM}");
     show("tour-weights", WEIGHTS, Bytes);
-    session.configure(&format!("port: 8000\n{WEIGHTS}"), QUICK);
-    show(
-        "tour-weights-reload",
-        &session.types(&["simple-lb --reload"]),
-        Bytes,
-    );
+    session.configure(&format!("port: 8000\n{WEIGHTS}"), &more);
+    show("tour-weights-reload", &typed(&["simple-lb --reload"]), Bytes);
 
     session.place.write("config.yaml", BROKEN);
     let lines = ["cat config.yaml", "simple-lb --reload; echo \"exit code $?\""];
-    show("tour-broken", &session.types(&lines), Bytes);
+    show("tour-broken", &typed(&lines), Bytes);
 
-    session.configure(&format!("port: 8001\nworkers: 4\n{WEIGHTS}"), QUICK);
-    show("tour-restart", &session.types(&["simple-lb --reload"]), Words);
+    session.configure(&format!("port: 8001\nworkers: 4\n{WEIGHTS}"), &more);
+    show("tour-restart", &typed(&["simple-lb --reload"]), Words);
 }
 
 fn the_end(session: &Session, balancer: &mut Balancer) {
-    let download = "curl -s -o download 'http://127.0.0.1:8000/drip?bytes=3000000&for=3s'";
+    let download = "curl -s -o download 'http://127.0.0.1:8000/drip?bytes=3000000&for=5s'";
     let mut under_way = session.start(download);
     wait_until("the download", || balancer.status().in_flight == 1);
     let mut shown = session.prompt(&format!("{download} &"), "");
