@@ -180,3 +180,37 @@ fn redirects_lead_where_the_page_of_routing_says() {
         assert_eq!(code(redirect), 64, "{redirect}");
     }
 }
+
+/// The Rust files below these folders, as one text.
+fn sources(folders: &[&str]) -> String {
+    let mut all = String::new();
+    let mut left: Vec<_> = folders.iter().map(|folder| root().join(folder)).collect();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all += &fs::read_to_string(path).unwrap();
+        }
+    }
+    all
+}
+
+/// `name_…` stands for a test whose name is longer.
+#[test]
+fn every_test_that_the_page_of_the_handler_lane_names_exists() {
+    let page = read("docs/handler-lane.md");
+    let sources = sources(&["tests", "src/upstream", "src/front", "src/lane"]);
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.filter_map(|line| line.trim_end_matches([' ', '|']).rsplit('|').next());
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let names: BTreeSet<_> = names
+        .filter(|name| name.contains('_') && !name.contains('.'))
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    let exists = |name: &&&str| match name.trim_start_matches('…').strip_suffix('…') {
+        Some(begin) => sources.contains(begin),
+        None => sources.contains(&format!("{}(", name.trim_start_matches('…'))),
+    };
+    let gone: Vec<_> = names.iter().filter(|name| !exists(name)).collect();
+    assert_eq!(gone, Vec::<&&str>::new());
+}

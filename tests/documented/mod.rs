@@ -1,5 +1,7 @@
 //! The documents hold: what they show is what the program prints, what they name exists, what exists is named.
 
+/// ARCHITECTURE.md against folders and messages.
+mod architecture;
 /// Blocks of output, compared or rewritten.
 mod block;
 /// Single commands of the pages.

@@ -170,7 +170,10 @@ fn it_dies(session: &Session, balancer: &Balancer, fourth: &mut Process) {
         let line = log.lines().find(|line| line.contains(text));
         line.unwrap_or_else(|| panic!("no line `{text}` in the log:\n{log}"))
     };
-    let lines = [of("connecting: cannot connect: "), of("is down: connection refused")];
+    let lines = [
+        of("connecting: cannot connect: "),
+        of("is down: connection refused"),
+    ];
     show("tour-log", &lines.join("\n"), Words);
 }
 
