@@ -157,9 +157,7 @@ fn a_drain_lets_running_requests_finish_and_takes_no_new_ones() {
     });
     let reload = balancer.reload_with(&file(format!("{{url: \"{}\", drain: true}}", b.url())));
     assert!(
-        reload
-            .stdout
-            .contains(&format!("~ {} drain false -> true", b.url())),
+        reload.stdout.contains(&format!("~ {} drain off -> on", b.url())),
         "{reload:?}"
     );
     let status = balancer.backend(&b.url());
