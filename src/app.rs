@@ -36,7 +36,7 @@ use crate::{
     },
     listener::{self, Serve, Server},
     proxy::Worker,
-    telemetry::{Traffic, count_panics, set_log_level},
+    telemetry::{Traffic, count_panics, record_sink, set_log_level},
 };
 
 /// How long a start waits for the first probes before it serves with what it knows.
@@ -117,7 +117,7 @@ impl Balancer {
         } else {
             control_plane
         };
-        let traffic = Traffic::new(workers);
+        let traffic = Traffic::with_sink(workers, record_sink());
         let addresses = self.sockets.iter().filter_map(|socket| socket.local_addr().ok());
         let state = Arc::new(ControlState {
             registry: registry.clone(),

@@ -52,6 +52,8 @@ mod live;
 mod log;
 /// The short form of `bench/soak`.
 mod memory;
+/// What a request says of itself when it ends.
+mod records;
 /// Changing the configuration under load.
 mod reload;
 /// Failures that a retry can spare the client, and those that it must not hide.

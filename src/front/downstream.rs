@@ -12,10 +12,13 @@ use std::{
 
 use lb_wire::{AnswerContext, BodyPlan, Framing, ResponseView, Version};
 
-use crate::proxy::Look;
+use crate::{proxy::Look, telemetry::Notes};
 
 /// One request's sender, while its exchange lasts.
 pub(crate) trait Downstream {
+    /// Where facts of its request are noted; `None` where nobody wants to know.
+    fn record(&self) -> Option<&Notes>;
+
     /// The worker's clock.
     fn now(&self) -> Instant;
 

@@ -14,6 +14,7 @@ use lb_core::pool::Lease;
 
 use crate::{
     proxy::{LineChanges, ProxyError},
+    telemetry::Notes,
     upstream::UpstreamConnection,
 };
 
@@ -29,6 +30,7 @@ pub struct Link {
     awaits_continue: Cell<bool>,
     limits: Cell<Option<CallLimits>>,
     switched: RefCell<Option<Box<Switched>>>,
+    notes: Notes,
     /// Of the front's task.
     front: RefCell<Option<Waker>>,
 }
@@ -109,6 +111,11 @@ impl Link {
         Poll::Pending
     }
 
+    /// Where facts of the request are noted.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     /// Whether all of the body has come from the client.
     pub fn is_body_complete(&self) -> bool {
         self.upload.borrow().all_came
@@ -147,9 +154,12 @@ impl Link {
 
 /// The front's side.
 impl Link {
-    /// For a client that waits to be asked for its body, if it does.
-    pub(crate) fn new(awaits_continue: bool) -> Self {
-        let link = Self::default();
+    /// For a client that waits to be asked for its body, if it does, and the notes of its request.
+    pub(crate) fn new(awaits_continue: bool, notes: Notes) -> Self {
+        let link = Self {
+            notes,
+            ..Self::default()
+        };
         link.awaits_continue.set(awaits_continue);
         link
     }
@@ -236,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_piece_is_read_when_it_is_asked_for_and_no_more() {
-        let link = Link::new(false);
+        let link = Link::new(false, Notes::default());
         assert!(!wants(&link), "nobody has asked");
         assert!(poll(&link).is_pending());
         assert!(wants(&link));
@@ -254,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_once_behind_what_came() {
-        let link = Link::new(false);
+        let link = Link::new(false, Notes::default());
         link.feed(Bytes::from_static(b"a"), false);
         link.fail(ProxyError::BadTarget);
         assert!(matches!(poll(&link), Poll::Ready(Some(Ok(_)))));
@@ -268,12 +278,12 @@ mod tests {
 
     #[test]
     fn the_front_asks_for_the_body_unless_the_backend_is_to() {
-        let link = Link::new(true);
+        let link = Link::new(true, Notes::default());
         assert!(link.is_front_to_ask() && link.awaits_continue());
         link.leave_asking_to_backend();
         assert!(!link.is_front_to_ask() && link.awaits_continue());
         link.asked();
         assert!(!link.awaits_continue());
-        assert!(!Link::new(false).is_front_to_ask());
+        assert!(!Link::new(false, Notes::default()).is_front_to_ask());
     }
 }

@@ -40,6 +40,11 @@ impl ClientBody {
         self.taken > 0
     }
 
+    /// Bytes of content that have come.
+    pub fn content(&self) -> u64 {
+        self.content
+    }
+
     /// Bytes that have come.
     pub fn taken(&self) -> u64 {
         self.taken

@@ -81,8 +81,10 @@ pub struct LineChanges {
 }
 
 /// An answer that a route gives itself. The lane adds what belongs to the connection and the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RouteAnswer {
+    /// The route.
+    pub route: Arc<RouteConfig>,
     /// The status.
     pub status: u16,
     /// Header lines: name and value.
@@ -219,7 +221,7 @@ fn line_changes(changes: &HeaderChanges, values: &Values<'_>) -> LineChanges {
 
 fn redirected(
     redirect: &Redirect,
-    config: &RouteConfig,
+    config: &Arc<RouteConfig>,
     values: &Values<'_>,
 ) -> Result<RouteAnswer, ProxyError> {
     if redirect.to.needs_host() && values.host.is_empty() {
@@ -233,7 +235,7 @@ fn redirected(
     ))
 }
 
-fn responded(respond: &Respond, config: &RouteConfig, values: &Values<'_>) -> RouteAnswer {
+fn responded(respond: &Respond, config: &Arc<RouteConfig>, values: &Values<'_>) -> RouteAnswer {
     let content_type = ("Content-Type".into(), respond.content_type.as_bytes().to_vec());
     let lines = if respond.body.is_empty() {
         Vec::new()
@@ -250,13 +252,14 @@ fn responded(respond: &Respond, config: &RouteConfig, values: &Values<'_>) -> Ro
 fn answer(
     status: u16,
     mut lines: Vec<(Box<str>, Vec<u8>)>,
-    (config, values): (&RouteConfig, &Values<'_>),
+    (config, values): (&Arc<RouteConfig>, &Values<'_>),
 ) -> RouteAnswer {
     lines.push(("X-Request-Id".into(), values.request_id.as_bytes().to_vec()));
     let LineChanges { dropped, added } = line_changes(&config.response_headers, values);
     lines.retain(|(name, _)| !dropped.iter().any(|dropped| dropped.eq_ignore_ascii_case(name)));
     lines.extend(added);
     RouteAnswer {
+        route: Arc::clone(config),
         status,
         lines,
         body: Arc::default(),

@@ -2,6 +2,7 @@
 //! counters, which are built for it.
 
 use std::{
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +15,7 @@ use lb_core::{
 };
 
 use super::{FailureLog, Phase, ProxyError, RequestId};
-use crate::telemetry::Traffic;
+use crate::telemetry::{Notes, Records, Traffic};
 
 /// One worker.
 pub struct Worker {
@@ -24,6 +25,8 @@ pub struct Worker {
     pub registry: RegistryHandle,
     /// What is counted of requests.
     pub traffic: Arc<Traffic>,
+    /// Its requests.
+    pub records: Rc<Records>,
     /// Its failure lines.
     pub failures: FailureLog,
 }
@@ -55,6 +58,7 @@ impl Worker {
     /// A worker without connections yet.
     pub fn new(index: usize, registry: RegistryHandle, traffic: Arc<Traffic>) -> Self {
         Self {
+            records: traffic.records(index),
             index,
             registry,
             traffic,
@@ -80,7 +84,7 @@ impl Worker {
     /// What comes after a failed attempt, by the pool as it is now. Logs it and tells the registry.
     pub fn after(
         &self,
-        (id, attempts): (&RequestId, &mut Attempts),
+        (id, attempts, notes): (&RequestId, &mut Attempts, &Notes),
         failed: FailedAttempt<'_>,
         destination: &Destination,
     ) -> Step {
@@ -100,6 +104,9 @@ impl Worker {
         if let Some(verdict) = verdict {
             let failure = (failed.phase, failed.error);
             self.failures.write(id, Some(backend.url()), failure, verdict);
+        }
+        if verdict == Some(Verdict::Retried) {
+            notes.retried(&failed.end);
         }
         if could_not_connect {
             self.registry.connect_failed(&backend);

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
+    rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -11,20 +12,32 @@ use std::{
 
 use lb_core::config::Limits;
 
+use super::record::{RecordSink, Records};
+
 /// Counters of one worker, alone on their cache lines, with the number of those who hold them.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard {
+pub(super) struct Shard {
     started: AtomicU64,
     finished: AtomicU64,
 }
 
+impl Shard {
+    pub(super) fn start(&self) {
+        self.started.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn finish(&self) {
+        self.finished.fetch_add(1, Relaxed);
+    }
+}
+
 /// Requests in flight, over all workers.
-#[derive(Debug)]
 pub struct Traffic {
     /// Each worker's requests hold its own: a count of holders that all workers share would have to be fetched from another
     /// core for each request.
     shards: Box<[Arc<Shard>]>,
+    sink: Option<Arc<dyn RecordSink>>,
     draining: AtomicBool,
     connections: AtomicU64,
     /// Only kept while `limits.connections_per_client` is set.
@@ -34,20 +47,24 @@ pub struct Traffic {
 impl Traffic {
     /// Counters for that many workers.
     pub fn new(workers: usize) -> Arc<Self> {
+        Self::with_sink(workers, None)
+    }
+
+    /// The same, and what each request tells at its end.
+    pub fn with_sink(workers: usize, sink: Option<Arc<dyn RecordSink>>) -> Arc<Self> {
         let shards = (0..workers.max(1)).map(|_| Arc::default()).collect();
         Arc::new(Self {
             shards,
+            sink,
             draining: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             by_client: Mutex::default(),
         })
     }
 
-    /// Counts a request until the returned guard is dropped.
-    pub fn enter(&self, worker: usize) -> InFlight {
-        let shard = Arc::clone(self.shard(worker));
-        shard.started.fetch_add(1, Relaxed);
-        InFlight { shard }
+    /// The records of a worker's requests. For its thread alone.
+    pub fn records(&self, worker: usize) -> Rc<Records> {
+        Records::new(worker, Arc::clone(self.shard(worker)), self.sink.clone())
     }
 
     /// Requests taken since the start.
@@ -110,20 +127,7 @@ impl Traffic {
     }
 }
 
-/// A request that is being answered.
-#[derive(Debug)]
-pub struct InFlight {
-    shard: Arc<Shard>,
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.shard.finished.fetch_add(1, Relaxed);
-    }
-}
-
 /// A client's connection that is open.
-#[derive(Debug)]
 pub struct OpenConnection {
     traffic: Arc<Traffic>,
     client: Option<IpAddr>,

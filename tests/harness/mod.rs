@@ -10,6 +10,7 @@ mod place;
 mod process;
 mod raw_backend;
 mod recorder;
+pub mod records;
 mod site;
 mod stage;
 mod strict;

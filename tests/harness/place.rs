@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::{process::Process, records};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_simple-lb");
@@ -65,6 +65,11 @@ impl Place {
         &self.runtime
     }
 
+    /// Where programs of this place write what they know of requests that have ended.
+    pub fn records(&self) -> PathBuf {
+        self.folder.with_extension("records")
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.folder.join(name), text).unwrap();
     }
@@ -75,6 +80,7 @@ impl Place {
         command
             .current_dir(&self.folder)
             .env("SIMPLE_LB_RUNTIME_DIR", &self.runtime)
+            .env(records::VARIABLE, self.records())
             .env_remove("RUST_LOG");
         command
     }

@@ -17,6 +17,7 @@ use super::backlog::Backlog;
 use crate::{
     front::{FrontWorker, READ_SIZE, Timer},
     proxy::{Connection, FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, Transport, head_limits},
+    telemetry::{Notes, RequestRecord, Target},
 };
 
 /// Bytes of a read that looks for a request. What comes of a body together with the head is copied, twice; the rest of it is
@@ -49,6 +50,8 @@ pub struct Client<S> {
     looked: Instant,
     /// After which silence the kernel breaks the connection.
     given_up_after: Option<Duration>,
+    /// Of the request that is carried.
+    record: Option<RequestRecord>,
 }
 
 /// Why no request came.
@@ -76,7 +79,60 @@ impl<S: Transport> Client<S> {
             eof: false,
             looked,
             given_up_after: None,
+            record: None,
         }
+    }
+
+    /// Begins the record of a request, whose head was read if there is one.
+    pub(super) fn begin_record(&mut self, head: Option<&RequestHead>) {
+        let records = &self.worker.shared.records;
+        let record = records.begin(self.connection.peer);
+        record.notes().note(|facts| {
+            facts.version = head.map(|head| head.version);
+            facts.target = head.filter(|_| records.needs_target()).map(|head| {
+                let lines = self.worker.lines();
+                let view = head.view(self.unused(), &lines);
+                Target {
+                    method: view.method().into(),
+                    host: view.host().unwrap_or_default().into(),
+                    path: view.path().into(),
+                }
+            });
+        });
+        self.record = Some(record);
+    }
+
+    /// The request ends here.
+    pub(super) fn end_record(&mut self) {
+        self.record = None;
+    }
+
+    /// Where facts of the request that is carried are noted; `None` where nobody wants to know.
+    #[inline]
+    pub(crate) fn record(&self) -> Option<&Notes> {
+        let notes = self.record.as_ref()?.notes();
+        notes.are_wanted().then_some(notes)
+    }
+
+    /// Notes facts of the request that is carried.
+    #[inline]
+    pub(crate) fn note(&self, note: impl FnOnce(&Notes)) {
+        if let Some(notes) = self.record() {
+            note(notes);
+        }
+    }
+
+    /// When the request that is carried began, if somebody wants to know.
+    #[inline]
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.record.as_ref()?.notes().started()
+    }
+
+    /// Where facts of the request that is carried are noted.
+    pub(crate) fn notes(&self) -> Notes {
+        self.record
+            .as_ref()
+            .map_or_else(Notes::default, |record| record.notes().clone())
     }
 
     /// Bytes that were read and not used.

@@ -12,9 +12,15 @@ use super::Client;
 use crate::{
     front::Downstream,
     proxy::{Look, Transport},
+    telemetry::Notes,
 };
 
 impl<S: Transport> Downstream for Client<S> {
+    #[inline]
+    fn record(&self) -> Option<&Notes> {
+        Self::record(self)
+    }
+
     #[inline]
     fn now(&self) -> Instant {
         self.timer.clock().now()

@@ -1,11 +1,14 @@
 //! Answers that the balancer gives itself: to what it cannot forward, and to what it will not.
 
-use lb_core::config::Config;
+use std::{io, sync::Arc, time::Instant};
+
+use lb_core::{attempts::Fault, config::Config};
 use lb_wire::{AddedLines, Glimpse, Method, RequestError, RequestHead, Version};
 
 use super::{Client, Next};
-use crate::proxy::{
-    ErrorAnswer, NO_FURTHER, Refusal, RequestId, RouteAnswer, Transport, reason_phrase, wants_json,
+use crate::{
+    proxy::{ErrorAnswer, NO_FURTHER, Refusal, RequestId, RouteAnswer, Transport, reason_phrase, wants_json},
+    telemetry::{RequestEnd, Responder},
 };
 
 /// Writes an answer of the balancer's own into the client's backlog.
@@ -16,6 +19,10 @@ pub(crate) fn write<S: Transport>(
     head: bool,
     close: bool,
 ) {
+    client.note(|notes| {
+        notes.note(|facts| facts.id = facts.id.take().or_else(|| Some(id.clone())));
+        notes.response(Responder::Balancer, answer.status, Instant::now);
+    });
     let date = client.worker.date();
     answer.write((id, &date), (head, close), client.out.buffer());
 }
@@ -23,10 +30,17 @@ pub(crate) fn write<S: Transport>(
 /// Writes an answer that a route gives itself.
 pub(crate) fn write_route<S: Transport>(
     client: &mut Client<S>,
-    answer: &RouteAnswer,
+    (answer, id): (&RouteAnswer, &RequestId),
     head: bool,
     close: bool,
 ) {
+    client.note(|notes| {
+        notes.note(|facts| {
+            facts.id = Some(id.clone());
+            facts.route = Some(Arc::clone(&answer.route));
+        });
+        notes.response(Responder::Balancer, answer.status, Instant::now);
+    });
     let date = client.worker.date();
     let out = client.out.buffer();
     let start = format!("HTTP/1.1 {} {}\r\n", answer.status, reason_phrase(answer.status));
@@ -71,6 +85,14 @@ pub(crate) async fn refuse_connection<S: Transport>(client: Box<Client<S>>) {
 
 /// What was asked is not known, but how to answer may be.
 async fn close_with<S: Transport>(mut client: Box<Client<S>>, status: u16, reason: &str) {
+    client.begin_record(None);
+    client.note(|notes| {
+        notes.fault(if status == 503 {
+            Fault::Balancer
+        } else {
+            Fault::Client
+        });
+    });
     let glimpse = Glimpse::of(client.unused());
     let accept = glimpse.accept.and_then(|accept| std::str::from_utf8(accept).ok());
     let (head, json) = (glimpse.head, wants_json(accept));
@@ -79,7 +101,10 @@ async fn close_with<S: Transport>(mut client: Box<Client<S>>, status: u16, reaso
     let answer = ErrorAnswer::new(&config, (status, reason), &id, json);
     write(&mut client, &answer, &id, head, true);
     let stall = client.worker.shared.stall();
-    if client.flush(stall).await.is_ok() {
+    let flushed = client.flush(stall).await;
+    client.note(|notes| notes.end(end_of(&flushed)));
+    client.end_record();
+    if flushed.is_ok() {
         client.close_gently().await;
     }
 }
@@ -93,6 +118,9 @@ pub(crate) fn write_refusal<S: Transport>(
 ) -> bool {
     let read = head.framing.is_empty() && !matches!(refusal, Refusal::Error(..));
     let goes_on = takes_another(client, head, read);
+    if let Refusal::Error(..) = refusal {
+        client.note(|notes| notes.fault(Fault::Client));
+    }
     let answer = match refusal {
         Refusal::Trace(trace) => ErrorAnswer::trace(trace),
         Refusal::Options => ErrorAnswer::new(config, (200, NO_FURTHER), id, json),
@@ -108,10 +136,19 @@ pub(crate) fn takes_another<S: Transport>(client: &Client<S>, head: &RequestHead
     head.keep_alive && head.version == Version::Http11 && read && !client.worker.traffic().is_draining()
 }
 
+fn end_of(flushed: &io::Result<()>) -> RequestEnd {
+    match flushed {
+        Ok(()) => RequestEnd::Complete,
+        Err(_) => RequestEnd::ClientGone,
+    }
+}
+
 /// Sends what is left of a response of the balancer's own.
 pub(crate) async fn finish<S: Transport>(client: &mut Client<S>, goes_on: bool) -> Next {
     let stall = client.worker.shared.stall();
-    match client.flush(stall).await {
+    let flushed = client.flush(stall).await;
+    client.note(|notes| notes.end(end_of(&flushed)));
+    match flushed {
         Ok(()) if goes_on => Next::Request,
         Ok(()) => Next::Close,
         Err(_) => Next::Drop,

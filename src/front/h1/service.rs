@@ -63,7 +63,11 @@ async fn serve<S: Transport, L: Lane>(mut client: Box<Client<S>>, lane: &L) {
             }
         };
         first = false;
+        client.begin_record(Some(&head));
         let next = lane.carry(&mut client, &head).await;
+        if !matches!(next, Next::Tunnel(_)) {
+            client.end_record();
+        }
         match next {
             // Who has sent its next request already lets others go first; and what its backend did meanwhile comes to be
             // known before the connection there is used again.

@@ -21,6 +21,7 @@ use std::{
 };
 
 use futures::future::LocalBoxFuture;
+use lb_core::attempts::Fault;
 use lb_wire::RequestHead;
 
 use self::{begin::Begun, response::Outcome, upload::Upload};
@@ -28,7 +29,7 @@ use super::{Client, Lane, Next, OpenTunnel, own_response::finish};
 use crate::{
     front::{KeptConfig, Link, Pulse, Response, Service},
     proxy::{ClientBody, Transport},
-    telemetry::InFlight,
+    telemetry::RequestEnd,
 };
 
 /// Bytes that pass in a row before other connections of the worker get their turn.
@@ -47,11 +48,7 @@ impl<T: Service> Lane for Streamed<T> {
                 let end = poll_fn(|cx| exchange.poll(cx)).await;
                 exchange.finish(end).await
             }
-            Begun::Refused { goes_on, counted } => {
-                let next = finish(client, goes_on).await;
-                drop(counted);
-                next
-            }
+            Begun::Refused { goes_on } => finish(client, goes_on).await,
         }
     }
 }
@@ -63,7 +60,6 @@ struct Exchange<'a, S, R> {
     body: ClientBody,
     config: Rc<KeptConfig>,
     link: Rc<Link>,
-    counted: Option<InFlight>,
     phase: Phase<R>,
     upload: Upload,
     /// How much of the client's body must have come for it to have its time anew.
@@ -175,14 +171,26 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             head,
             body,
             link,
-            counted,
             phase,
             config: _config,
             ..
         } = self;
         // The service lets go of what it holds before the client is waited for.
         drop(phase);
-        let next = match end {
+        client.note(|notes| {
+            match &end {
+                End::Done { .. } => notes.end(RequestEnd::Complete),
+                End::Broken { .. } => {
+                    // The lane has noted what is not the client's.
+                    notes.note(|facts| facts.fault = facts.fault.or(Some(Fault::Client)));
+                    notes.end(RequestEnd::BrokenOff);
+                }
+                End::Gone => notes.end(RequestEnd::ClientGone),
+                // It goes on.
+                End::Tunnel(_) => {}
+            }
+        });
+        match end {
             End::Done { goes_on: true, .. } => Next::Request,
             End::Done { is_long, .. } => {
                 // Whatever else the client sends would turn the close into a reset and destroy what it has not read.
@@ -202,8 +210,6 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             }
             End::Gone => Next::Drop,
             End::Tunnel(open) => Next::Tunnel(open),
-        };
-        drop(counted);
-        next
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::{Backlog, Client};
 use crate::{
     front::FrontWorker,
     proxy::{Look, Transport},
-    telemetry::InFlight,
+    telemetry::RequestEnd,
     upstream::UpstreamConnection,
 };
 
@@ -33,13 +33,14 @@ pub struct OpenTunnel {
     /// What the backend has not taken of the request, if it switched before its end.
     pub(crate) unsent: Vec<u8>,
     pub(crate) lease: Lease,
-    pub(crate) counted: InFlight,
     pub(crate) idle: Duration,
 }
 
 /// One direction.
 struct Way {
     backlog: Backlog,
+    /// Bytes that came from the sender.
+    received: u64,
     read_end: bool,
     closed: bool,
 }
@@ -50,19 +51,20 @@ pub(crate) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunn
         mut backend,
         unsent,
         lease,
-        counted,
         idle,
     } = open;
     let worker = Rc::clone(&client.worker);
     let clock = Rc::clone(client.timer.clock());
     // What came with the heads goes first.
     let mut down = Way {
+        received: backend.input.len() as u64,
         backlog: std::mem::take(&mut client.out),
         read_end: false,
         closed: false,
     };
     down.backlog.buffer().extend_from_slice(&backend.input);
     let mut up = Way {
+        received: client.unused().len() as u64,
         backlog: Backlog::default(),
         read_end: client.eof,
         closed: false,
@@ -124,7 +126,17 @@ pub(crate) async fn run<S: Transport>(mut client: Box<Client<S>>, open: OpenTunn
         backend.stream.reset_on_close();
     }
     worker.shared.finish(lease, &AttemptEnd::Complete);
-    drop(counted);
+    client.note(|notes| {
+        notes.note(|facts| {
+            facts.tunnel = true;
+            (facts.received, facts.sent) = (up.received, down.received);
+        });
+        notes.end(match result {
+            Ok(()) => RequestEnd::Complete,
+            Err(_) => RequestEnd::BrokenOff,
+        });
+    });
+    client.end_record();
 }
 
 impl Way {
@@ -195,6 +207,7 @@ impl Way {
         let mut buffer = ReadBuf::new(&mut scratch[..]);
         ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
         let bytes = buffer.filled();
+        self.received += bytes.len() as u64;
         self.read_end = bytes.is_empty();
         self.backlog.send(cx, to, bytes)?;
         Poll::Ready(Ok(true))

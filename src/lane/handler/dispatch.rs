@@ -1,6 +1,6 @@
 //! From a request to what becomes of it: refused, answered here, or sent on.
 
-use std::{cell::Cell, net::IpAddr, rc::Rc, time::Instant};
+use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use actix_http::{
     HttpMessage as _, Payload,
@@ -32,7 +32,8 @@ pub(super) async fn dispatch(
     let Some(handed) = handed else {
         return HttpResponse::InternalServerError().finish();
     };
-    let started = Instant::now();
+    let notes = handed.link.notes();
+    let started = notes.started().unwrap_or_else(Instant::now);
     let random = fastrand::u64(..);
     let found = {
         let snapshot = worker.registry.snapshot();
@@ -44,9 +45,16 @@ pub(super) async fn dispatch(
     };
     let passage = match found {
         Ok(Routed::Forward(passage)) => passage,
-        Ok(Routed::Answer(own)) => return answer::of_route(&own),
-        Err(error) => return refuse(&worker, &handed, &error),
+        Ok(Routed::Answer(own)) => {
+            notes.note(|facts| facts.route = Some(Arc::clone(&own.route)));
+            return answer::of_route(&own);
+        }
+        Err(error) => {
+            notes.fault(error.fault());
+            return refuse(&worker, &handed, &error);
+        }
     };
+    notes.note(|facts| facts.destined(&passage.destination));
     let timeouts = passage.destination.terms().timeouts;
     let deadline = timeouts.request.map(|whole| (started + whole, whole));
     handed.link.limit(CallLimits {

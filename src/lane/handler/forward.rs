@@ -36,6 +36,7 @@ use super::{
 };
 use crate::{
     proxy::{FailedAttempt, Passage, Phase, ProxyError, TimeLimit, answer_head},
+    telemetry::{Notes, Responder},
     upstream::Sending,
 };
 
@@ -81,6 +82,7 @@ impl Exchange {
         loop {
             step = match step {
                 Step::Send(lease) | Step::Reconnect(lease) => {
+                    self.notes().attempt(lease.backend(), attempts.count());
                     is_logged = true;
                     self.body.rewind();
                     let failed = match self.attempt(&lease, attempts.reuse()).await {
@@ -135,12 +137,16 @@ impl Exchange {
             phase,
             error,
         };
-        self.worker
-            .after((&self.handed.id, attempts), failed, &self.passage.destination)
+        let request = (&self.handed.id, attempts, self.notes());
+        self.worker.after(request, failed, &self.passage.destination)
     }
 
     /// Carries out the last step.
     fn end(&self, step: Step, last: Option<Ended>, is_logged: bool) -> Result<(Origin, Answer), ProxyError> {
+        if let (Step::PassOn(_), Some(Ended::Rejected(_, response))) = (&step, &last) {
+            let status = response.status().as_u16();
+            self.notes().response(Responder::Backend, status, Instant::now);
+        }
         let error = match (step, last) {
             (Step::PassOn(Some(lease)), Some(Ended::Rejected(_, response))) => {
                 return Ok((Origin::Holds(lease), Answer::Response(response)));
@@ -152,6 +158,7 @@ impl Exchange {
             (_, Some(Ended::Failed(_, error, _))) => error,
             _ => NoBackend::AllTried.into(),
         };
+        self.notes().fault(error.fault());
         if !is_logged {
             self.worker.gave_up(&self.handed.id, &error);
         }
@@ -168,23 +175,30 @@ impl Exchange {
         self.passage.destination.pool()
     }
 
+    fn notes(&self) -> &Notes {
+        self.handed.link.notes()
+    }
+
     pub(super) fn terms(&self) -> &Terms {
         self.passage.destination.terms()
     }
 
     /// Waits in the queue of the pool for a backend that was not tried, for as long as the attempts allow.
     async fn wait_for_a_place(&self, attempts: &Attempts) -> Result<Lease, NoBackend> {
-        let place = attempts.join(self.pool(), Instant::now())?;
+        let begun = Instant::now();
+        let place = attempts.join(self.pool(), begun)?;
         let turn = poll_fn(|cx| {
             place
                 .ticket
                 .poll(cx, || self.worker.in_turn(attempts, self.pool()))
         });
-        tokio::select! {
+        let picked = tokio::select! {
             biased;
             picked = turn => picked,
             () = tokio::time::sleep_until(place.until.into()) => Err(NoBackend::Saturated),
-        }
+        };
+        self.notes().note(|facts| facts.times.queued += begun.elapsed());
+        picked
     }
 
     fn replay(&self) -> Replay {
@@ -254,16 +268,18 @@ impl Exchange {
                 let Some(switched) = watch.take_switched() else {
                     return Err(self.describe(error));
                 };
-                lease.answered(
-                    Instant::now(),
-                    answer_head(101, self.pool(), self.body.is_empty()),
-                );
+                let now = Instant::now();
+                self.notes().response(Responder::Backend, 101, || now);
+                lease.answered(now, answer_head(101, self.pool(), self.body.is_empty()));
                 return Ok(Answer::Switched(switched));
             }
         };
         self.version.set(watch.version());
         let head = answer_head(answer.status().as_u16(), self.pool(), self.body.is_empty());
-        lease.answered(Instant::now(), head);
+        let now = Instant::now();
+        self.notes()
+            .response(Responder::Backend, answer.status().as_u16(), || now);
+        lease.answered(now, head);
         Ok(Answer::Response(answer))
     }
 

@@ -57,6 +57,7 @@ pub(super) fn of_call(call: Call<'_>, worker: &HandlerWorker) -> Result<Request,
     let view = &call.head;
     let (Ok(method), Some(uri)) = (Method::from_bytes(view.method()), target(view)) else {
         let snapshot = worker.registry.snapshot();
+        call.link.notes().fault(ProxyError::BadTarget.fault());
         let refused = (&call.id, call.json);
         let mut response = answer::error(snapshot.config(), &ProxyError::BadTarget, refused);
         response.head_mut().set_connection_type(ConnectionType::Close);

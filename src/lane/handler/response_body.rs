@@ -85,6 +85,7 @@ impl ResponseBody {
                 upload: self.upload.upload(),
                 connection: Connection::New,
             });
+            self.handed.link.notes().fault(error.fault());
             let from = Arc::clone(origin.backend());
             self.worker
                 .broke_off((&self.handed.id, &from), origin.into_lease(), (&end, error));

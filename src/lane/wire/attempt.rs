@@ -14,6 +14,7 @@ use lb_core::{
 use super::{
     exchange::{End, Exchange},
     forward::Request,
+    worker::WireWorker,
 };
 use crate::{
     front::h1::{Client, Leaving, Next},
@@ -146,6 +147,7 @@ impl Request {
                 (limit, wait) = ((TimeLimit::Request, whole), left);
             }
         }
+        let begun = client.started().map(|_| WireWorker::precise_now());
         let mut connecting = Box::pin(connect(lease.backend(), wait));
         let mut leaving = Leaving::default();
         let connected = poll_fn(|cx| {
@@ -158,7 +160,11 @@ impl Request {
             client.timer.arm(cx, leaving.wakes(client), false);
             Poll::Pending
         });
-        match connected.await {
+        let connected = connected.await;
+        if let Some(begun) = begun {
+            client.note(|notes| notes.note(|facts| facts.times.connect = Some(begun.elapsed())));
+        }
+        match connected {
             Some(Ok(stream)) => Ok(UpstreamConnection::new(stream, now)),
             Some(Err(error)) => {
                 let error = ProxyError::connecting(&error, limit);

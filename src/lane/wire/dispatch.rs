@@ -24,7 +24,6 @@ use crate::{
         self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, Passage, ProxyError, Refusal, RequestId,
         RouteAnswer, Routed, Scheme, Transport,
     },
-    telemetry::InFlight,
 };
 
 /// What a request is answered with where no backend is asked.
@@ -43,8 +42,8 @@ pub(super) enum Dispatched {
     Forward(Box<Request>, Lease),
     /// It waits until a backend takes one more.
     Wait(Box<Request>),
-    /// Its answer is on its way to the client. The request counts until it has gone out.
-    Answered { goes_on: bool, counted: InFlight },
+    /// Its response is on its way to the client.
+    Answered { goes_on: bool },
 }
 
 /// Takes a request whose head is at the start of what the client sent. What it holds from here on is in a box: an idle
@@ -55,8 +54,7 @@ pub(super) fn dispatch<S: Transport>(
     head: &RequestHead,
 ) -> Dispatched {
     let worker = Rc::clone(worker);
-    let counted = worker.traffic().enter(worker.shared.index);
-    let started = WireWorker::precise_now();
+    let started = client.started().unwrap_or_else(WireWorker::precise_now);
     let random = fastrand::u128(..);
     let (id, json) = identify(client, head, random);
     let random = random as u64;
@@ -70,9 +68,16 @@ pub(super) fn dispatch<S: Transport>(
         Err(own) => {
             client.consume(head.len);
             let goes_on = answer_here(client, head, own, (&config, &id, json));
-            return Dispatched::Answered { goes_on, counted };
+            return Dispatched::Answered { goes_on };
         }
     };
+    client.note(|notes| {
+        notes.note(|facts| {
+            facts.id = Some(id.clone());
+            facts.destined(&passage.destination);
+            facts.received = body.content();
+        });
+    });
     let by = PickBy {
         worker: worker.shared.index,
         random,
@@ -82,7 +87,6 @@ pub(super) fn dispatch<S: Transport>(
     let whole = passage.destination.terms().timeouts.request;
     let mut request = Box::new(Request {
         worker,
-        counted,
         id,
         json,
         attempts: Attempts::new(by, whole.map(|whole| started + whole)),
@@ -112,8 +116,7 @@ pub(super) fn dispatch<S: Transport>(
         Step::GiveUp(GaveUp::NoBackend(none)) => {
             client.consume(request.came);
             let goes_on = request.refuse_unsent(client, none);
-            let Request { counted, .. } = *request;
-            Dispatched::Answered { goes_on, counted }
+            Dispatched::Answered { goes_on }
         }
         Step::Wait | Step::PassOn(_) | Step::GiveUp(GaveUp::Failure) | Step::Done => {
             Dispatched::Wait(request)
@@ -241,8 +244,9 @@ fn answer_here<S: Transport>(
         Own::Refusal(refusal) => {
             return own_response::write_refusal(client, head, refusal, (config, id, json));
         }
-        Own::Route(answer) => own_response::write_route(client, &answer, is_head, !goes_on),
+        Own::Route(answer) => own_response::write_route(client, (&answer, id), is_head, !goes_on),
         Own::Error(error) => {
+            client.note(|notes| notes.fault(error.fault()));
             let answer = ErrorAnswer::new(config, (error.status(), error.reason()), id, json);
             own_response::write(client, &answer, id, is_head, !goes_on);
         }

@@ -373,7 +373,11 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     /// it has its time for each [`PIECE`].
     fn upload_moved(&mut self) {
         let now = self.now();
-        let taken = self.message.body.taken();
+        let body = &self.message.body;
+        if let Some(notes) = self.client.record() {
+            notes.note(|facts| facts.received = body.content());
+        }
+        let taken = body.taken();
         if taken >= self.due {
             self.due = taken + PIECE;
             self.client_pulse.since = now;

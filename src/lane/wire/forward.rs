@@ -22,14 +22,13 @@ use crate::{
         own_response::{finish, takes_another},
     },
     proxy::{Edits, ErrorAnswer, FailedAttempt, Phase, ProxyError, RequestId, TimeLimit, Transport},
-    telemetry::InFlight,
+    telemetry::RequestEnd,
     upstream::UpstreamConnection,
 };
 
 /// What one request is through all its attempts.
 pub(super) struct Request {
     pub(super) worker: Rc<WireWorker>,
-    pub(super) counted: InFlight,
     pub(super) id: RequestId,
     pub(super) json: bool,
     pub(super) attempts: Attempts,
@@ -64,7 +63,7 @@ impl Request {
     /// Waits for its first backend, and goes on.
     pub(super) async fn wait_and_run<S: Transport>(mut self: Box<Self>, client: &mut Client<S>) -> Next {
         let picked = match self.wait(client).await {
-            Waited::ClientGone => return Next::Drop,
+            Waited::ClientGone => return gone(client),
             Waited::Picked(picked) => picked,
         };
         let goes_on = match self.waited(picked) {
@@ -94,17 +93,19 @@ impl Request {
         mut lease: Lease,
     ) -> Next {
         loop {
+            client.note(|notes| notes.attempt(lease.backend(), self.attempts.count()));
             let attempt = self.attempt(client, &lease).await;
             let (failed, kept) = match attempt {
                 Attempt::Done(next) => {
                     self.worker.shared.finish(lease, &AttemptEnd::Complete);
                     self.worker.give_buffer(self.message.outgoing.into_buffer());
+                    client.note(|notes| notes.end(RequestEnd::Complete));
                     return next;
                 }
                 Attempt::Tunnel(backend) => return self.tunnel(*backend, lease),
                 Attempt::Gone => {
                     self.worker.shared.finish(lease, &AttemptEnd::ClientGone);
-                    return Next::Drop;
+                    return gone(client);
                 }
                 Attempt::Broken { failed, looks_whole } => {
                     let from = Arc::clone(lease.backend());
@@ -150,10 +151,8 @@ impl Request {
             error: &error,
         };
         let destination = &self.message.destination;
-        let mut step = self
-            .worker
-            .shared
-            .after((&self.id, &mut self.attempts), failed, destination);
+        let request = (&self.id, &mut self.attempts, &client.notes());
+        let mut step = self.worker.shared.after(request, failed, destination);
         let mut is_logged = true;
         loop {
             let error = match (step, kept.take()) {
@@ -162,7 +161,7 @@ impl Request {
                     kept = response;
                     is_logged = false;
                     step = match self.wait(client).await {
-                        Waited::ClientGone => return ControlFlow::Break(Next::Drop),
+                        Waited::ClientGone => return ControlFlow::Break(gone(client)),
                         Waited::Picked(picked) => self.waited(picked),
                     };
                     continue;
@@ -184,14 +183,11 @@ impl Request {
     /// From here on bytes pass both ways.
     fn tunnel(self: Box<Self>, backend: UpstreamConnection, lease: Lease) -> Next {
         let idle = self.terms().timeouts.tunnel_idle;
-        let Self {
-            counted, mut message, ..
-        } = *self;
+        let Self { mut message, .. } = *self;
         Next::Tunnel(Box::new(OpenTunnel {
             backend,
             unsent: message.outgoing.take_unsent(),
             lease,
-            counted,
             idle,
         }))
     }
@@ -221,6 +217,7 @@ impl Request {
                 if let Some(lease) = lease {
                     self.worker.shared.finish(lease, &AttemptEnd::Complete);
                 }
+                client.note(|notes| notes.end(RequestEnd::Complete));
                 next
             }
             Attempt::Broken { failed, looks_whole } => {
@@ -232,7 +229,7 @@ impl Request {
                 self.give_up(client, &failed.error).await
             }
             // The whole head was there, and nobody retries it.
-            Attempt::Gone | Attempt::Tunnel(_) | Attempt::Rejected(..) => Next::Drop,
+            Attempt::Gone | Attempt::Tunnel(_) | Attempt::Rejected(..) => gone(client),
         }
     }
 
@@ -250,6 +247,10 @@ impl Request {
         client: &mut Client<S>,
         (error, looks_whole): (&ProxyError, bool),
     ) -> Next {
+        client.note(|notes| {
+            notes.fault(error.fault());
+            notes.end(RequestEnd::BrokenOff);
+        });
         // Who has not read for that long gets no more time to read what is left.
         let stalled = matches!(
             error,
@@ -285,6 +286,7 @@ impl Request {
         let head = &self.message.head;
         let read = self.message.body.is_done() || head.framing.is_empty();
         let goes_on = takes_another(client, head, read);
+        client.note(|notes| notes.fault(error.fault()));
         self.answer(client, (error.status(), error.reason()), goes_on);
         goes_on
     }
@@ -294,4 +296,10 @@ impl Request {
         let is_head = self.message.head.method == Method::Head;
         own_response::write(client, &answer, &self.id, is_head, !goes_on);
     }
+}
+
+/// The client has left.
+fn gone<S: Transport>(client: &Client<S>) -> Next {
+    client.note(|notes| notes.end(RequestEnd::ClientGone));
+    Next::Drop
 }

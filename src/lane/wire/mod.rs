@@ -44,11 +44,7 @@ impl Lane for WireLane {
         match dispatch(&self.0, client, head) {
             Dispatched::Forward(request, lease) => request.run(client, lease).await,
             Dispatched::Wait(request) => Box::pin(request.wait_and_run(client)).await,
-            Dispatched::Answered { goes_on, counted } => {
-                let next = finish(client, goes_on).await;
-                drop(counted);
-                next
-            }
+            Dispatched::Answered { goes_on } => finish(client, goes_on).await,
         }
     }
 }

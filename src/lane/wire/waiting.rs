@@ -28,12 +28,13 @@ pub(super) async fn for_a_place<S: Transport>(
 ) -> Waited {
     let worker = Rc::clone(&client.worker);
     let clock = Rc::clone(client.timer.clock());
-    let place = match attempts.join(pool, WireWorker::precise_now()) {
+    let begun = WireWorker::precise_now();
+    let place = match attempts.join(pool, begun) {
         Ok(place) => place,
         Err(none) => return Waited::Picked(Err(none)),
     };
     let mut leaving = Leaving::default();
-    poll_fn(|cx| {
+    let waited = poll_fn(|cx| {
         let pick = || worker.shared.in_turn(attempts, pool);
         if let Poll::Ready(picked) = place.ticket.poll(cx, pick) {
             return Poll::Ready(Waited::Picked(picked));
@@ -49,5 +50,7 @@ pub(super) async fn for_a_place<S: Transport>(
         client.timer.arm(cx, Some(wake), false);
         Poll::Pending
     })
-    .await
+    .await;
+    client.note(|notes| notes.note(|facts| facts.times.queued += begun.elapsed()));
+    waited
 }

@@ -12,15 +12,14 @@ use crate::{
         h1::{Client, admit, own_response},
     },
     proxy::{Transport, identify},
-    telemetry::InFlight,
 };
 
 /// What becomes of a request.
 pub(super) enum Begun<'a, S, R> {
     /// The service has it.
     Exchange(Box<Exchange<'a, S, R>>),
-    /// Its response is on its way. The request counts until that has gone out.
-    Refused { goes_on: bool, counted: InFlight },
+    /// Its response is on its way.
+    Refused { goes_on: bool },
 }
 
 /// Takes a request whose head is at the start of what the client sent.
@@ -30,7 +29,6 @@ pub(super) fn begin<'a, S: Transport, T: Service>(
     head: &RequestHead,
 ) -> Begun<'a, S, T::Response> {
     let worker = Rc::clone(&client.worker);
-    let counted = worker.traffic().enter(worker.shared.index);
     let config = worker.config(&worker.shared.registry.snapshot());
     let (id, json) = identify(&head.view(client.unused(), &worker.lines()), fastrand::u128(..));
     let mut data = Vec::new();
@@ -42,10 +40,17 @@ pub(super) fn begin<'a, S: Transport, T: Service>(
         Err(refusal) => {
             client.consume(head.len);
             let goes_on = own_response::write_refusal(client, head, refusal, (&config, &id, json));
-            return Begun::Refused { goes_on, counted };
+            return Begun::Refused { goes_on };
         }
     };
-    let link = Rc::new(Link::new(head.expect_continue && !body.has_begun()));
+    client.note(|notes| {
+        notes.note(|facts| {
+            facts.id = Some(id.clone());
+            facts.received = body.content();
+        });
+    });
+    let awaits_continue = head.expect_continue && !body.has_begun();
+    let link = Rc::new(Link::new(awaits_continue, client.notes()));
     if body.is_done() || !data.is_empty() {
         link.feed(Bytes::from(data), body.is_done());
     }
@@ -65,7 +70,6 @@ pub(super) fn begin<'a, S: Transport, T: Service>(
         body,
         config,
         link,
-        counted: Some(counted),
         phase: Phase::Called(called),
         upload: Upload::Unwanted,
         due: 0,

@@ -17,6 +17,7 @@ use super::{End, Exchange, GATHERED, Phase, Step};
 use crate::{
     front::{Length, Response, Switched, h1::OpenTunnel},
     proxy::{Transport, reason_phrase},
+    telemetry::Responder,
 };
 
 /// Heads that a lane passes on as they came; it has read them by limits of its own.
@@ -81,6 +82,7 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
                             client.out.buffer().extend_from_slice(CHUNK_END);
                         }
                         self.client_pulse.since = now;
+                        client.note(|notes| notes.note(|facts| facts.sent += data.len() as u64));
                         Step::Moved(data.len())
                     }
                     Poll::Ready(None) if outcome.left.is_none_or(|left| left == 0) => {
@@ -134,6 +136,16 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
         (self.moved, self.client_pulse.since) = (now, now);
         // What came in one piece with it goes first.
         self.write_interim();
+        // The lane has noted what is a backend's.
+        self.client.note(|notes| {
+            notes.note(|facts| {
+                if facts.responder == Responder::Nobody {
+                    facts.responder = Responder::Balancer;
+                    facts.times.first_byte = Some(facts.times.started.elapsed());
+                }
+                facts.status = Some(response.status());
+            });
+        });
         if response.status() == 101
             && let Some(switched) = self.link.take_switched()
         {
@@ -256,14 +268,10 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             &context,
             self.client.out.buffer(),
         );
-        let Some(counted) = self.counted.take() else {
-            return End::Gone;
-        };
         End::Tunnel(Box::new(OpenTunnel {
             backend: switched.connection,
             unsent: [&switched.unsent[..], &self.link.take_piece()].concat(),
             lease: switched.lease,
-            counted,
             idle: switched.idle,
         }))
     }

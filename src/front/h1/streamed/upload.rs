@@ -86,6 +86,9 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
 
     /// Hands data on, if there is any; framing alone is none.
     fn feed(&mut self, data: Vec<u8>) -> Option<usize> {
+        let content = self.body.content();
+        self.client
+            .note(|notes| notes.note(|facts| facts.received = content));
         self.link.asked();
         let taken = self.body.taken();
         if taken >= self.due {

@@ -4,7 +4,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_service::Service;
@@ -62,12 +62,20 @@ impl Service<ConnectInfo<Uri>> for Connect {
                 idle,
                 front,
             };
-            let kept = shared.uploads.watch().and_then(|watch| keeper.take(&watch));
+            let watch = shared.uploads.watch();
+            let kept = watch.as_ref().and_then(|watch| keeper.take(watch));
             let reused = kept.is_some();
             let stream = match kept {
                 Some(kept) => kept,
                 None => {
-                    let stream = connect(&backend, timeout).await.map_err(ConnectError::Io)?;
+                    let notes = watch.as_ref().and_then(|watch| watch.notes());
+                    let notes = notes.filter(|notes| notes.are_wanted());
+                    let begun = notes.map(|_| Instant::now());
+                    let connected = connect(&backend, timeout).await;
+                    if let (Some(notes), Some(begun)) = (notes, begun) {
+                        notes.note(|facts| facts.times.connect = Some(begun.elapsed()));
+                    }
+                    let stream = connected.map_err(ConnectError::Io)?;
                     BackendStream(UpstreamConnection::new(stream, keeper.front.timers.now()))
                 }
             };

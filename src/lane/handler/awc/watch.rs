@@ -10,7 +10,7 @@ use std::{
 use lb_core::config::UpstreamTimeouts;
 use lb_wire::Version;
 
-use crate::{front::Link, upstream::Sending};
+use crate::{front::Link, telemetry::Notes, upstream::Sending};
 
 /// A backend that sends more interim responses than this to one request is defective.
 const MOST_INTERIM: u32 = 100;
@@ -86,6 +86,11 @@ impl Watch {
 
     pub(super) fn wish(&self) -> Option<Wish> {
         self.wish
+    }
+
+    /// Where facts of the request are noted.
+    pub(super) fn notes(&self) -> Option<&Notes> {
+        self.link.as_ref().map(|link| link.notes())
     }
 
     /// The backend has moved: it took a part of the upload, or sent a part of a head or an interim one. awc tells nobody.

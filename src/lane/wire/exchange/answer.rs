@@ -20,6 +20,7 @@ use crate::{
     front::Downstream,
     lane::wire::worker::WireWorker,
     proxy::{Phase, ProxyError, answer_head, sticky_cookie},
+    telemetry::Responder,
 };
 
 /// A backend that sends more interim answers than this to one request is defective.
@@ -183,10 +184,11 @@ impl<D: Downstream> Exchange<'_, D> {
         if self.is_idle_timeout(head) {
             return Err(End::Failed(Phase::Waiting, ProxyError::Closed));
         }
+        let now = WireWorker::precise_now();
         if let Some(lease) = self.lease {
             let bodiless = self.message.head.framing.is_empty();
             let said = answer_head(head.status, self.message.destination.pool(), bodiless);
-            lease.answered(WireWorker::precise_now(), said);
+            lease.answered(now, said);
         }
         let destination = &self.message.destination;
         if let Some(attempts) = self.attempts
@@ -198,6 +200,9 @@ impl<D: Downstream> Exchange<'_, D> {
         {
             self.backend.input.extend_from_slice(bytes);
             return Err(End::Rejected(head.status));
+        }
+        if let Some(notes) = self.client.record() {
+            notes.response(Responder::Backend, head.status, || now);
         }
         let asked = &*self.message;
         let plan = self.client.plan(head.framing, asked.head.version);
@@ -251,16 +256,19 @@ impl<D: Downstream> Exchange<'_, D> {
         let bad = |error: BodyError| Passing::Backend(ProxyError::BadAnswer(error.to_string()));
         answer.received += bytes.len() as u64;
         let client = &mut *self.client;
+        let mut content = 0;
         match answer.plan {
             BodyPlan::Copy => {
                 let mut instead = Vec::new();
                 let passed = answer.body.pass(bytes, &mut instead).map_err(bad)?;
+                content = passed.content;
                 let (body, rest) = bytes.split_at(passed.consumed);
                 client.send(cx, if passed.changed { &instead } else { body })?;
                 bytes = rest;
             }
             BodyPlan::Chunk => {
                 if !bytes.is_empty() {
+                    content = bytes.len();
                     let mut size = Vec::with_capacity(16);
                     write_chunk_head(bytes.len(), &mut size);
                     client.append(&size);
@@ -272,10 +280,14 @@ impl<D: Downstream> Exchange<'_, D> {
             BodyPlan::Unchunk => {
                 while !bytes.is_empty() && !answer.body.is_done() {
                     let piece = answer.body.step(bytes).map_err(bad)?;
+                    content += piece.data.len();
                     client.append(&bytes[piece.data]);
                     bytes = &bytes[piece.consumed..];
                 }
             }
+        }
+        if let Some(notes) = client.record() {
+            notes.note(|facts| facts.sent += content as u64);
         }
         answer.ended = answer.body.is_done();
         if answer.ended {

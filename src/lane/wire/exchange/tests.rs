@@ -32,6 +32,7 @@ use crate::{
     front::{Downstream, FrontWorker},
     lane::wire::worker::WireWorker,
     proxy::{ClientBody, Look, Passage},
+    telemetry::Notes,
     upstream::UpstreamConnection,
 };
 
@@ -51,6 +52,10 @@ struct Stream {
 }
 
 impl Downstream for Stream {
+    fn record(&self) -> Option<&Notes> {
+        None
+    }
+
     fn now(&self) -> Instant {
         Instant::now()
     }

@@ -1,0 +1,365 @@
+//! What is known of a request, filled on its way and told once, when it ends.
+//!
+//! The front makes a [`RequestRecord`] for each request that it reads, and for what it refuses before one could be read. The
+//! record is dropped exactly once, whatever ends the request, and its drop is the one place where a request ends: it is
+//! counted out there, and a [`RecordSink`] gets its facts. Fronts and lanes note facts by [`Notes`] as they learn them.
+//!
+//! Without a sink nothing is noted, copied or allocated. With one, a request costs at most three more readings of the clock:
+//! two around the opening of a connection, one at its end. What has to be copied is copied only if the sink [needs](Needs) it.
+
+use std::{
+    cell::RefCell,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lb_core::{
+    attempts::{AttemptEnd, Cause, Fault},
+    config::RouteConfig,
+    pool::{Backend, Destination},
+};
+use lb_wire::Version;
+
+use super::traffic::Shard;
+use crate::proxy::RequestId;
+
+/// What ends with each request.
+pub trait RecordSink: Send + Sync {
+    /// What it wants to know beside what costs nothing. Asked once a worker.
+    fn needs(&self) -> Needs;
+
+    /// Takes the facts of a request that has ended. Runs on the worker's thread: it must not wait, and not fail.
+    fn ended(&self, worker: usize, facts: &RequestFacts);
+}
+
+/// What has to be copied for a sink.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Needs {
+    /// Method, host and path. The bytes of a head are given back long before its request ends.
+    pub target: bool,
+}
+
+/// What is known of a request when it ends.
+#[derive(Debug, Clone)]
+pub struct RequestFacts {
+    /// Its id; `None` where its head could not be read.
+    pub id: Option<RequestId>,
+    /// The peer of the client's connection; an IPv4 address as such, also on a dual-stack socket.
+    pub peer: SocketAddr,
+    /// The client's version of HTTP; `None` where its head could not be read.
+    pub version: Option<Version>,
+    /// Whether it became a tunnel.
+    pub tunnel: bool,
+    /// What was asked for, if the sink needs it.
+    pub target: Option<Target>,
+    /// Its route, once that was found.
+    pub route: Option<Arc<RouteConfig>>,
+    /// Its pool, if it was to be forwarded.
+    pub pool: Option<Arc<str>>,
+    /// The backend of its last attempt.
+    pub backend: Option<Arc<Backend>>,
+    /// Backends that it was sent to.
+    pub attempts: u32,
+    /// Why it was retried last.
+    pub retried: Option<Retried>,
+    /// Whose response the client got, or a part of it.
+    pub responder: Responder,
+    /// The status code of that response.
+    pub status: Option<u16>,
+    /// Bytes of content that came of the client's body; of a tunnel, all that came from the client.
+    pub received: u64,
+    /// Bytes of content that were passed on of a backend's response; of a tunnel, all that came from the backend.
+    pub sent: u64,
+    /// Its times.
+    pub times: Times,
+    /// How it ended.
+    pub end: RequestEnd,
+    /// Whose fault it is that it did not go well; `None` where all did.
+    pub fault: Option<Fault>,
+}
+
+/// What a request asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its method.
+    pub method: Box<[u8]>,
+    /// The host that it names; empty where it names none.
+    pub host: Box<[u8]>,
+    /// Its path, without the query.
+    pub path: Box<[u8]>,
+}
+
+/// When what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// When its head was read.
+    pub started: Instant,
+    /// How long it has waited in queues.
+    pub queued: Duration,
+    /// How long the opening of the last attempt's connection took; `None` over a kept one.
+    pub connect: Option<Duration>,
+    /// From its start to the head of the response that was passed on.
+    pub first_byte: Option<Duration>,
+    /// From its start to its end.
+    pub total: Duration,
+}
+
+/// Why a request was sent to another backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// An attempt failed.
+    Failure(Cause),
+    /// A response came whose status is to be retried.
+    Status,
+}
+
+/// Whose response the client got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Responder {
+    /// None came.
+    Nobody,
+    /// A backend's.
+    Backend,
+    /// The balancer's own: an error, a redirect, a response that a route gives.
+    Balancer,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestEnd {
+    /// The client was sent a whole response; of a tunnel, both sides have closed it.
+    Complete,
+    /// The response broke off; of a tunnel, one side did, or neither said anything for too long.
+    BrokenOff,
+    /// The client left before it had all.
+    ClientGone,
+    /// It was given up when the process ended, or by a defect.
+    Cut,
+}
+
+/// The records of one worker.
+pub struct Records {
+    worker: usize,
+    shard: Arc<Shard>,
+    sink: Option<Arc<dyn RecordSink>>,
+    needs: Needs,
+}
+
+/// One request. Counts as in flight until it is dropped.
+pub struct RequestRecord {
+    records: Rc<Records>,
+    notes: Notes,
+}
+
+/// Where the facts of a request are noted, by whoever learns them.
+#[derive(Clone, Default)]
+pub struct Notes(Option<Rc<RefCell<RequestFacts>>>);
+
+impl Records {
+    pub(super) fn new(worker: usize, shard: Arc<Shard>, sink: Option<Arc<dyn RecordSink>>) -> Rc<Self> {
+        let needs = sink.as_ref().map(|sink| sink.needs()).unwrap_or_default();
+        Rc::new(Self {
+            worker,
+            shard,
+            sink,
+            needs,
+        })
+    }
+
+    /// Begins the record of a request from this client.
+    pub fn begin(self: &Rc<Self>, peer: SocketAddr) -> RequestRecord {
+        self.shard.start();
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let facts = || Rc::new(RefCell::new(RequestFacts::new(peer, Instant::now())));
+        RequestRecord {
+            notes: Notes(self.sink.as_ref().map(|_| facts())),
+            records: Rc::clone(self),
+        }
+    }
+
+    /// Whether method, host and path are to be noted.
+    pub fn needs_target(&self) -> bool {
+        self.needs.target
+    }
+}
+
+impl RequestRecord {
+    /// Where its facts are noted.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+}
+
+impl Drop for RequestRecord {
+    fn drop(&mut self) {
+        self.records.shard.finish();
+        let (Some(sink), Some(facts)) = (&self.records.sink, &self.notes.0) else {
+            return;
+        };
+        // Nobody notes anything in the middle of noting.
+        if let Ok(mut facts) = facts.try_borrow_mut() {
+            facts.times.total = facts.times.started.elapsed();
+            sink.ended(self.records.worker, &facts);
+        }
+    }
+}
+
+impl Notes {
+    /// Whether anybody wants to know.
+    #[inline]
+    pub fn are_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Notes what `note` writes down; it does not run where nobody wants to know.
+    #[inline]
+    pub fn note(&self, note: impl FnOnce(&mut RequestFacts)) {
+        if let Some(facts) = &self.0
+            && let Ok(mut facts) = facts.try_borrow_mut()
+        {
+            note(&mut facts);
+        }
+    }
+
+    /// When the request began, if that is known.
+    #[inline]
+    pub fn started(&self) -> Option<Instant> {
+        let facts = self.0.as_ref()?.try_borrow().ok()?;
+        Some(facts.times.started)
+    }
+
+    /// An attempt begins at this backend.
+    pub fn attempt(&self, backend: &Arc<Backend>, attempts: u32) {
+        self.note(|facts| {
+            facts.backend = Some(Arc::clone(backend));
+            facts.attempts = attempts;
+            facts.times.connect = None;
+        });
+    }
+
+    /// Another attempt follows one that ended so.
+    pub fn retried(&self, end: &AttemptEnd) {
+        self.note(|facts| {
+            facts.retried = match end {
+                AttemptEnd::Failed(failure) => Some(Retried::Failure(failure.cause)),
+                AttemptEnd::Rejected => Some(Retried::Status),
+                AttemptEnd::Complete | AttemptEnd::ClientGone => facts.retried,
+            };
+            (facts.responder, facts.status, facts.times.first_byte) = (Responder::Nobody, None, None);
+        });
+    }
+
+    /// The head of a response goes to the client.
+    pub fn response(&self, responder: Responder, status: u16, now: impl FnOnce() -> Instant) {
+        self.note(|facts| {
+            (facts.responder, facts.status) = (responder, Some(status));
+            facts.times.first_byte = Some(now().saturating_duration_since(facts.times.started));
+        });
+    }
+
+    /// Something did not go well, by this side's fault.
+    pub fn fault(&self, fault: Fault) {
+        self.note(|facts| facts.fault = Some(fault));
+    }
+
+    /// How the request ends.
+    pub fn end(&self, end: RequestEnd) {
+        self.note(|facts| {
+            facts.end = end;
+            if end == RequestEnd::ClientGone {
+                facts.fault = Some(Fault::Client);
+            }
+        });
+    }
+}
+
+impl RequestFacts {
+    /// It is to be forwarded there.
+    pub fn destined(&mut self, destination: &Destination) {
+        self.route = Some(Arc::clone(destination.route()));
+        self.pool = Some(Arc::clone(destination.pool().name()));
+    }
+
+    fn new(peer: SocketAddr, started: Instant) -> Self {
+        Self {
+            id: None,
+            peer,
+            version: None,
+            tunnel: false,
+            target: None,
+            route: None,
+            pool: None,
+            backend: None,
+            attempts: 0,
+            retried: None,
+            responder: Responder::Nobody,
+            status: None,
+            received: 0,
+            sent: 0,
+            times: Times {
+                started,
+                queued: Duration::ZERO,
+                connect: None,
+                first_byte: None,
+                total: Duration::ZERO,
+            },
+            end: RequestEnd::Cut,
+            fault: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, sync::Mutex};
+
+    use super::*;
+    use crate::telemetry::Traffic;
+
+    #[derive(Default)]
+    struct Ends(Mutex<Vec<(RequestEnd, Option<u16>)>>);
+
+    impl RecordSink for Ends {
+        fn needs(&self) -> Needs {
+            Needs::default()
+        }
+
+        fn ended(&self, _worker: usize, facts: &RequestFacts) {
+            if let Ok(mut ends) = self.0.lock() {
+                ends.push((facts.end, facts.status));
+            }
+        }
+    }
+
+    fn peer() -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 1).into()
+    }
+
+    #[test]
+    fn a_record_ends_once_with_what_was_noted() {
+        let sink = Arc::new(Ends::default());
+        let traffic = Traffic::with_sink(1, Some(Arc::clone(&sink) as Arc<dyn RecordSink>));
+        let records = traffic.records(0);
+        let (noted, cut) = (records.begin(peer()), records.begin(peer()));
+        assert_eq!((traffic.started(), traffic.in_flight()), (2, 2));
+        let notes = noted.notes().clone();
+        notes.response(Responder::Backend, 200, Instant::now);
+        notes.end(RequestEnd::Complete);
+        drop(noted);
+        notes.end(RequestEnd::BrokenOff);
+        drop((notes, cut));
+        assert_eq!(traffic.in_flight(), 0);
+        let ends = sink.0.lock().map(|ends| ends.clone()).unwrap_or_default();
+        assert_eq!(ends, [(RequestEnd::Complete, Some(200)), (RequestEnd::Cut, None)]);
+    }
+
+    #[test]
+    fn without_a_sink_nothing_is_noted() {
+        let records = Traffic::new(1).records(0);
+        let record = records.begin(peer());
+        assert!(!record.notes().are_wanted() && record.notes().started().is_none());
+        record.notes().note(|_| panic!("nobody wants to know"));
+    }
+}
