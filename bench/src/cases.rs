@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::{
     balancers::Kind,
     configs::Temper,
-    load::{Exchange, KIB64, Load, MIB1, Pace, SMALL},
+    load::{KIB64, Load, LoadExchange, MIB1, Pace, SMALL},
 };
 
 /// A case, by the name it has on the command line; in the order they run.
@@ -133,13 +133,13 @@ impl CaseId {
             Self::Conns5000 => closed(5000, get("/", SMALL)),
             Self::Churn => closed(
                 64,
-                Exchange::Http {
+                LoadExchange::Http {
                     request: request("GET", "/", "Connection: close\r\n", 0),
                     answer: SMALL,
                     reconnect: true,
                 },
             ),
-            Self::Websocket => closed(64, Exchange::Echo { frame: frame() }),
+            Self::Websocket => closed(64, LoadExchange::Echo { frame: frame() }),
             Self::Open => Load {
                 pace: Pace::Open(per_second),
                 ..closed(100, get("/", SMALL))
@@ -151,7 +151,7 @@ impl CaseId {
 }
 
 /// Load that lets connections to backends become idle now and then.
-fn idle_close(exchange: Exchange, requests: u64) -> Load {
+fn idle_close(exchange: LoadExchange, requests: u64) -> Load {
     Load {
         connections: 64,
         exchange,
@@ -168,16 +168,16 @@ pub(crate) fn posts_and_gets(requests: u64) -> [Load; 2] {
     ]
 }
 
-fn get(target: &str, answer: usize) -> Exchange {
-    Exchange::Http {
+fn get(target: &str, answer: usize) -> LoadExchange {
+    LoadExchange::Http {
         request: request("GET", target, "", 0),
         answer,
         reconnect: false,
     }
 }
 
-fn post(length: usize) -> Exchange {
-    Exchange::Http {
+fn post(length: usize) -> LoadExchange {
+    LoadExchange::Http {
         request: request("POST", "/", "", length),
         answer: SMALL,
         reconnect: false,

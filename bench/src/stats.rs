@@ -27,7 +27,7 @@ pub(crate) fn spread(values: &[f64]) -> Option<f64> {
 
 /// Whether a goal is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum GoalVerdict {
     Reached,
     /// Missed by less than [`TIE`].
     Tie,
@@ -35,7 +35,7 @@ pub(crate) enum Verdict {
     NotMeasured,
 }
 
-impl Verdict {
+impl GoalVerdict {
     /// Of a ratio that should be at most `most`.
     pub(crate) fn at_most(ratio: Option<f64>, most: f64) -> Self {
         match ratio {
@@ -89,17 +89,17 @@ mod tests {
 
     #[test]
     fn three_percent_are_a_tie() {
-        use Verdict::{Missed, NotMeasured, Reached, Tie};
-        let at_most = |ratio| Verdict::at_most(Some(ratio), 0.8);
+        use GoalVerdict::{Missed, NotMeasured, Reached, Tie};
+        let at_most = |ratio| GoalVerdict::at_most(Some(ratio), 0.8);
         assert_eq!(
             [at_most(0.8), at_most(0.82), at_most(0.83)],
             [Reached, Tie, Missed]
         );
-        let at_least = |ratio| Verdict::at_least(Some(ratio), 1.0);
+        let at_least = |ratio| GoalVerdict::at_least(Some(ratio), 1.0);
         assert_eq!(
             [at_least(1.0), at_least(0.98), at_least(0.96)],
             [Reached, Tie, Missed]
         );
-        assert_eq!(Verdict::at_most(None, 1.0), NotMeasured);
+        assert_eq!(GoalVerdict::at_most(None, 1.0), NotMeasured);
     }
 }

@@ -7,7 +7,7 @@ use lb_actors::messages::ReloadMode;
 use lb_core::live::Wish;
 
 use super::{
-    live::{self, Order, OutArgs, Target, WeightArgs},
+    live::{self, LiveCommand, OutArgs, Target, WeightArgs},
     schema::SchemaArgs,
     simulate::{self, SimulateArgs},
 };
@@ -139,7 +139,7 @@ pub(super) enum Action {
         json: bool,
     },
     Live {
-        order: Order,
+        command: LiveCommand,
         config: Option<PathBuf>,
         json: bool,
     },
@@ -170,7 +170,11 @@ impl Args {
         }
         let (config, json) = (self.config, self.json);
         let or_default = |config: Option<PathBuf>| config.unwrap_or_else(|| DEFAULT_CONFIG.into());
-        let live = |order, config| Action::Live { order, config, json };
+        let live = |command, config| Action::Live {
+            command,
+            config,
+            json,
+        };
         let run = |config| Action::Run {
             config: or_default(config),
         };
@@ -186,10 +190,10 @@ impl Args {
             },
             Some(Command::Schema(args)) => Action::Schema(args),
             Some(Command::Status) => Action::Status { config, json },
-            Some(Command::Drain(args)) => live(Order::out(Wish::Drain, args), config),
-            Some(Command::Maintenance(args)) => live(Order::out(Wish::Maintenance, args), config),
-            Some(Command::Undrain(target)) => live(Order::serve(target), config),
-            Some(Command::Weight(args)) => live(Order::weight(args), config),
+            Some(Command::Drain(args)) => live(LiveCommand::out(Wish::Drain, args), config),
+            Some(Command::Maintenance(args)) => live(LiveCommand::out(Wish::Maintenance, args), config),
+            Some(Command::Undrain(target)) => live(LiveCommand::serve(target), config),
+            Some(Command::Weight(args)) => live(LiveCommand::weight(args), config),
             Some(Command::Demo(demo)) => Action::Demo(demo),
             Some(Command::Simulate(args)) => Action::Simulate { args, config, json },
             None if self.reload => reload(ReloadMode::Apply, config),

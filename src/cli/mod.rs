@@ -46,7 +46,11 @@ pub fn main() -> ExitCode {
         Action::Reload { mode, config, json } => commands::reload(mode, config.as_deref(), json),
         Action::Stop { config, json } => commands::stop(config.as_deref(), json),
         Action::Status { config, json } => status::status(config.as_deref(), json),
-        Action::Live { order, config, json } => live::change(&order, config.as_deref(), json),
+        Action::Live {
+            command,
+            config,
+            json,
+        } => live::change(&command, config.as_deref(), json),
         Action::Check { config, json } => check::check(&config, json),
         Action::Schema(args) => schema::schema(&args),
         Action::Demo(demo) => demo::demo(&demo),

@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 
 use super::{
     http::{Head, Reader},
-    hub::{Readiness, Shared, Verdict},
+    hub::{ConnectionFate, Readiness, Shared},
 };
 
 /// What the backends answer, by target.
@@ -120,26 +120,26 @@ impl Backend {
         &mut self.stream
     }
 
-    pub(super) fn ready(&mut self, ready: Readiness, shared: &mut Shared) -> Verdict {
+    pub(super) fn ready(&mut self, ready: Readiness, shared: &mut Shared) -> ConnectionFate {
         if shared.faults.frozen == Some(self.server) {
-            return Verdict::Keep;
+            return ConnectionFate::Keep;
         }
         let done = self.flush(shared).and_then(|()| self.read(ready, shared));
         match done {
-            Ok(false) if !(self.close && self.writing.is_none()) => Verdict::Keep,
-            _ => Verdict::Close,
+            Ok(false) if !(self.close && self.writing.is_none()) => ConnectionFate::Keep,
+            _ => ConnectionFate::Close,
         }
     }
 
     /// The idle limit is over. A connection with a request in it is not idle, so what can still go wrong is a request
     /// that is under way just now, as with any backend of good manners.
-    pub(super) fn timer(&self, timer: u64) -> Verdict {
+    pub(super) fn timer(&self, timer: u64) -> ConnectionFate {
         let is_idle =
             || matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         if self.timer == timer && is_idle() {
-            Verdict::Close
+            ConnectionFate::Close
         } else {
-            Verdict::Keep
+            ConnectionFate::Keep
         }
     }
 

@@ -11,8 +11,8 @@ use mio::net::TcpStream;
 use super::{
     backend::write,
     http::{Body, Head, Reader},
-    hub::{Readiness, Shared, Verdict},
-    plan::{Exchange, Pace},
+    hub::{ConnectionFate, Readiness, Shared},
+    plan::{LoadExchange, Pace},
 };
 
 /// With the key of RFC 6455, section 1.3, so that the answer is known.
@@ -21,7 +21,7 @@ const UPGRADE: &[u8] =
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ClientPhase {
     Connecting,
     Upgrading,
     Idle,
@@ -33,7 +33,7 @@ enum Phase {
 pub(super) struct Client {
     stream: TcpStream,
     token: usize,
-    phase: Phase,
+    phase: ClientPhase,
     served: bool,
     reader: Reader,
     sent: usize,
@@ -48,7 +48,7 @@ impl Client {
         Self {
             stream,
             token,
-            phase: Phase::Connecting,
+            phase: ClientPhase::Connecting,
             served: false,
             reader: Reader::new(),
             sent: 0,
@@ -63,58 +63,58 @@ impl Client {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.phase == Phase::Idle
+        self.phase == ClientPhase::Idle
     }
 
     /// Since when it waits for an answer, if it does.
     pub(super) fn waits_since(&self) -> Option<Instant> {
-        (self.phase == Phase::Busy).then_some(self.started)
+        (self.phase == ClientPhase::Busy).then_some(self.started)
     }
 
-    pub(super) fn ready(&mut self, ready: Readiness, shared: &mut Shared) -> Verdict {
+    pub(super) fn ready(&mut self, ready: Readiness, shared: &mut Shared) -> ConnectionFate {
         let result = self.step(ready, shared);
         self.judge(result, shared)
     }
 
     /// The pause is over.
-    pub(super) fn timer(&mut self, timer: u64, shared: &mut Shared) -> Verdict {
-        if self.timer != timer || self.phase != Phase::Idle {
-            return Verdict::Keep;
+    pub(super) fn timer(&mut self, timer: u64, shared: &mut Shared) -> ConnectionFate {
+        if self.timer != timer || self.phase != ClientPhase::Idle {
+            return ConnectionFate::Keep;
         }
         self.send(Instant::now(), shared)
     }
 
     /// Sends a request that should have been sent at `intended`.
-    pub(super) fn send(&mut self, intended: Instant, shared: &mut Shared) -> Verdict {
+    pub(super) fn send(&mut self, intended: Instant, shared: &mut Shared) -> ConnectionFate {
         let result = self.begin(intended, shared);
         self.judge(result.map(|()| false), shared)
     }
 
     /// A connection may end while nobody waits for an answer on it; anything else is a failed request.
-    fn judge(&mut self, result: Result<bool>, shared: &mut Shared) -> Verdict {
+    fn judge(&mut self, result: Result<bool>, shared: &mut Shared) -> ConnectionFate {
         let error = match result {
-            Ok(false) => return Verdict::Keep,
+            Ok(false) => return ConnectionFate::Keep,
             Ok(true) => anyhow!("the connection ended before the answer"),
             Err(error) => error,
         };
         match self.phase {
-            Phase::Idle | Phase::Closing => {}
+            ClientPhase::Idle | ClientPhase::Closing => {}
             phase => {
-                if phase == Phase::Upgrading {
+                if phase == ClientPhase::Upgrading {
                     shared.refused_upgrade = true;
                 }
-                if phase != Phase::Busy {
+                if phase != ClientPhase::Busy {
                     shared.opening = shared.opening.saturating_sub(1);
                 }
                 shared.tally.failed(|| format!("{error:#}"));
             }
         }
-        Verdict::Close
+        ConnectionFate::Close
     }
 
     /// True at the end of the stream.
     fn step(&mut self, ready: Readiness, shared: &mut Shared) -> Result<bool> {
-        if self.phase == Phase::Connecting {
+        if self.phase == ClientPhase::Connecting {
             if let Some(error) = self.stream.take_error()? {
                 return Err(anyhow!(error).context("no connection"));
             }
@@ -133,8 +133,8 @@ impl Client {
     }
 
     fn connected(&mut self, shared: &mut Shared) -> Result<()> {
-        if matches!(shared.load.exchange, Exchange::Echo { .. }) {
-            self.phase = Phase::Upgrading;
+        if matches!(shared.load.exchange, LoadExchange::Echo { .. }) {
+            self.phase = ClientPhase::Upgrading;
             return self.push(shared);
         }
         shared.opening = shared.opening.saturating_sub(1);
@@ -148,7 +148,7 @@ impl Client {
 
     /// Sends the next request now, later or never, as the pace has it.
     fn next(&mut self, now: Instant, shared: &mut Shared) -> Result<()> {
-        self.phase = Phase::Idle;
+        self.phase = ClientPhase::Idle;
         match shared.load.pace {
             // Those that are open would keep a balancer from accepting the rest.
             Pace::Closed if self.served && shared.opens => {
@@ -176,7 +176,7 @@ impl Client {
             return Ok(());
         }
         shared.begun += 1;
-        self.phase = Phase::Busy;
+        self.phase = ClientPhase::Busy;
         self.started = intended;
         self.sent = 0;
         self.echoed = 0;
@@ -185,8 +185,8 @@ impl Client {
 
     fn push(&mut self, shared: &Shared) -> Result<()> {
         let bytes = match self.phase {
-            Phase::Busy => shared.load.exchange.bytes(),
-            Phase::Upgrading => UPGRADE,
+            ClientPhase::Busy => shared.load.exchange.bytes(),
+            ClientPhase::Upgrading => UPGRADE,
             _ => return Ok(()),
         };
         if self.sent < bytes.len() {
@@ -218,7 +218,7 @@ impl Client {
 
     fn bytes(&mut self, bytes: &[u8], shared: &mut Shared) -> Result<()> {
         match (&shared.load.exchange, self.phase) {
-            (Exchange::Echo { frame }, Phase::Busy) => {
+            (LoadExchange::Echo { frame }, ClientPhase::Busy) => {
                 self.echoed += bytes.len();
                 ensure!(self.echoed <= frame.len(), "more came back than was sent");
                 if self.echoed == frame.len() {
@@ -226,7 +226,7 @@ impl Client {
                 }
                 Ok(())
             }
-            (_, Phase::Busy | Phase::Upgrading) => match self.reader.feed(bytes)? {
+            (_, ClientPhase::Busy | ClientPhase::Upgrading) => match self.reader.feed(bytes)? {
                 Some(head) => self.answered(Some(head), shared),
                 None => Ok(()),
             },
@@ -237,7 +237,7 @@ impl Client {
     fn answered(&mut self, head: Option<Head>, shared: &mut Shared) -> Result<()> {
         let now = Instant::now();
         if let Some(head) = head {
-            if self.phase == Phase::Upgrading {
+            if self.phase == ClientPhase::Upgrading {
                 ensure!(
                     head.status() == 101,
                     "status {} instead of an upgrade",
@@ -254,7 +254,7 @@ impl Client {
         shared.tally.answered(now.saturating_duration_since(self.started));
         let close = head.is_some_and(|head| head.close);
         if close || shared.load.exchange.reconnects() {
-            self.phase = Phase::Closing;
+            self.phase = ClientPhase::Closing;
             // Who was asked to close and does not say so will not do it either.
             ensure!(close, "the connection stays open");
             return Ok(());
@@ -263,8 +263,8 @@ impl Client {
     }
 }
 
-fn is_right(head: &Head, exchange: &Exchange) -> bool {
-    let Exchange::Http { answer, .. } = exchange else {
+fn is_right(head: &Head, exchange: &LoadExchange) -> bool {
+    let LoadExchange::Http { answer, .. } = exchange else {
         return false;
     };
     head.status() == 200 && (head.body == Body::Length(*answer) || head.body == Body::Chunked)

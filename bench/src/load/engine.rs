@@ -16,7 +16,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{
     hub::Hub,
-    plan::{Exchange, Load, Pace, Sample},
+    plan::{Load, LoadExchange, Pace, Sample},
 };
 
 /// How many backends there are.
@@ -55,7 +55,7 @@ impl Engine {
         }
         let nothing = Load {
             connections: 0,
-            exchange: Exchange::Echo { frame: Vec::new() },
+            exchange: LoadExchange::Echo { frame: Vec::new() },
             pace: Pace::Closed,
             limit: None,
         };

@@ -37,7 +37,7 @@ pub(super) struct Readiness {
 
 /// What becomes of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ConnectionFate {
     Keep,
     Close,
 }
@@ -260,7 +260,7 @@ impl Hub {
                     sent = true;
                     client.send(intended, shared)
                 }
-                _ => Verdict::Keep,
+                _ => ConnectionFate::Keep,
             })?;
             if sent {
                 return Ok(());
@@ -270,12 +270,16 @@ impl Hub {
         Ok(())
     }
 
-    fn with(&mut self, index: usize, act: impl FnOnce(&mut Link, &mut Shared) -> Verdict) -> Result<()> {
+    fn with(
+        &mut self,
+        index: usize,
+        act: impl FnOnce(&mut Link, &mut Shared) -> ConnectionFate,
+    ) -> Result<()> {
         let Some(link) = self.links.get_mut(index).and_then(Option::as_mut) else {
             return Ok(());
         };
         let failures = self.shared.tally.failures();
-        if act(link, &mut self.shared) == Verdict::Close {
+        if act(link, &mut self.shared) == ConnectionFate::Close {
             let was_client = matches!(**link, Link::Client(_));
             self.links[index] = None;
             self.free.push(index);

@@ -11,4 +11,4 @@ mod plan;
 
 pub(crate) use backend::{KIB64, MIB1, SMALL};
 pub(crate) use engine::{BACKENDS, Engine};
-pub(crate) use plan::{Exchange, Load, Pace, Sample};
+pub(crate) use plan::{Load, LoadExchange, Pace, Sample};

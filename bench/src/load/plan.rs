@@ -9,14 +9,14 @@ use hdrhistogram::Histogram;
 pub(crate) struct Load {
     /// How many there are at a time.
     pub(crate) connections: usize,
-    pub(crate) exchange: Exchange,
+    pub(crate) exchange: LoadExchange,
     pub(crate) pace: Pace,
     /// After so many requests no more are sent.
     pub(crate) limit: Option<u64>,
 }
 
 /// One request and what comes back.
-pub(crate) enum Exchange {
+pub(crate) enum LoadExchange {
     /// An answer of status 200 with a body of so many bytes.
     Http {
         request: Vec<u8>,
@@ -28,7 +28,7 @@ pub(crate) enum Exchange {
     Echo { frame: Vec<u8> },
 }
 
-impl Exchange {
+impl LoadExchange {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Http { request, .. } => request,

@@ -4,7 +4,7 @@ use crate::{
     cases::CaseId,
     figures::{Figure, Row},
     run::CaseResult,
-    stats::Verdict,
+    stats::GoalVerdict,
 };
 
 /// A goal and what came of it.
@@ -12,7 +12,7 @@ pub(crate) struct Goal {
     pub(crate) work: &'static str,
     pub(crate) goal: &'static str,
     pub(crate) ratio: Option<f64>,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: GoalVerdict,
 }
 
 /// All goals, for the balancer of that name.
@@ -36,7 +36,7 @@ pub(crate) fn goals(results: &[CaseResult], ours: &str) -> Vec<Goal> {
         work,
         goal,
         ratio,
-        verdict: Verdict::at_most(ratio, most),
+        verdict: GoalVerdict::at_most(ratio, most),
     };
     let posts = to(IdleClose, FailedPosts, "nginx");
     let gets = get(IdleClose, ours, FailedGets);
@@ -65,7 +65,7 @@ pub(crate) fn goals(results: &[CaseResult], ours: &str) -> Vec<Goal> {
             work: "both cores, requests/s",
             goal: "at least nginx's",
             ratio: rate,
-            verdict: Verdict::at_least(rate, 1.0),
+            verdict: GoalVerdict::at_least(rate, 1.0),
         },
         at_most(
             "64 KiB answers, CPU a request",
@@ -134,11 +134,11 @@ fn ratio(ours: Option<f64>, theirs: Option<f64>) -> Option<f64> {
 }
 
 /// A failure among many is no tie with none.
-fn none_of(failures: Option<f64>) -> Verdict {
+fn none_of(failures: Option<f64>) -> GoalVerdict {
     match failures {
-        None => Verdict::NotMeasured,
-        Some(failures) if failures > 0.0 => Verdict::Missed,
-        Some(_) => Verdict::Reached,
+        None => GoalVerdict::NotMeasured,
+        Some(failures) if failures > 0.0 => GoalVerdict::Missed,
+        Some(_) => GoalVerdict::Reached,
     }
 }
 

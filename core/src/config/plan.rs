@@ -22,7 +22,7 @@ pub struct ReloadPlan {
     added_pools: Vec<(Arc<str>, PoolConfig)>,
     /// Pools that vanish; their backends are in `backends`.
     removed_pools: Vec<Arc<str>>,
-    orders: Vec<(Arc<str>, Order)>,
+    orders: Vec<(Arc<str>, BackendOrder)>,
     settings: Vec<Change<Config>>,
     pool_settings: Vec<(Arc<str>, Change<PoolConfig>)>,
     /// The routes before and after, where they differ.
@@ -49,7 +49,7 @@ pub enum BackendChange {
 
 /// The backends of a pool in the order that they shall have, where it is not "those that stay, then the new ones".
 #[derive(Debug, Clone, PartialEq)]
-struct Order {
+struct BackendOrder {
     urls: Vec<BackendUrl>,
     /// Whether some that stay have changed places; else only new ones stand between them.
     moved: bool,
@@ -142,7 +142,7 @@ impl ReloadPlan {
                 .map(|new| &new.url)
                 .filter(|url| before.contains_key(url));
             let moved = !staying.iter().copied().eq(staying_after);
-            self.orders.push((name.clone(), Order { urls, moved }));
+            self.orders.push((name.clone(), BackendOrder { urls, moved }));
         }
         let settings = PoolConfig::changes(running, next, "");
         self.pool_settings

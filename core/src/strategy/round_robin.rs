@@ -16,10 +16,10 @@ const MOST_TURNS: usize = 64;
 
 /// An order of picks over `n` candidates, repeated for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule(Order);
+pub struct Schedule(Turns);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Order {
+enum Turns {
     Smooth(Box<[u32]>),
     Circle(Circle),
 }
@@ -30,9 +30,9 @@ impl Schedule {
         let common = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
         let reduced: Vec<u16> = weights.iter().map(|weight| weight / common).collect();
         Self(if reduced.len() <= smooth::MAX_CANDIDATES {
-            Order::Smooth(smooth::cycle(&reduced).into())
+            Turns::Smooth(smooth::cycle(&reduced).into())
         } else {
-            Order::Circle(Circle::new(&reduced))
+            Turns::Circle(Circle::new(&reduced))
         })
     }
 
@@ -40,16 +40,16 @@ impl Schedule {
     pub fn at(&self, tick: u64) -> Option<usize> {
         let tick = tick.checked_rem(self.len())?;
         Some(match &self.0 {
-            Order::Smooth(cycle) => cycle[tick as usize] as usize,
-            Order::Circle(circle) => circle.at(tick),
+            Turns::Smooth(cycle) => cycle[tick as usize] as usize,
+            Turns::Circle(circle) => circle.at(tick),
         })
     }
 
     /// Picks in a cycle.
     pub fn len(&self) -> u64 {
         match &self.0 {
-            Order::Smooth(cycle) => cycle.len() as u64,
-            Order::Circle(circle) => circle.len(),
+            Turns::Smooth(cycle) => cycle.len() as u64,
+            Turns::Circle(circle) => circle.len(),
         }
     }
 

@@ -79,7 +79,7 @@ pub(in crate::cli) struct WeightArgs {
 
 /// A live change that was typed.
 #[derive(Debug)]
-pub(in crate::cli) struct Order {
+pub(in crate::cli) struct LiveCommand {
     /// What to ask the instance.
     pub(super) request: LiveRequest,
     /// The change in it.
@@ -88,7 +88,7 @@ pub(in crate::cli) struct Order {
     pub(super) wait: bool,
 }
 
-impl Order {
+impl LiveCommand {
     /// `drain` or `maintenance`.
     pub(in crate::cli) fn out(wish: Wish, OutArgs { target, wait }: OutArgs) -> Self {
         Self {

@@ -11,8 +11,8 @@ use lb_core::status::LiveReport;
 
 pub(super) use self::{
     args::{
-        DRAIN_EXAMPLES, MAINTENANCE_EXAMPLES, Order, OutArgs, Target, UNDRAIN_EXAMPLES, WEIGHT_EXAMPLES,
-        WeightArgs,
+        DRAIN_EXAMPLES, LiveCommand, MAINTENANCE_EXAMPLES, OutArgs, Target, UNDRAIN_EXAMPLES,
+        WEIGHT_EXAMPLES, WeightArgs,
     },
     list::list,
 };
@@ -30,10 +30,10 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// Where the instance takes live changes.
 const PATH: &str = "/live";
 
-pub(super) fn change(order: &Order, config: Option<&Path>, json: bool) -> u8 {
+pub(super) fn change(command: &LiveCommand, config: Option<&Path>, json: bool) -> u8 {
     finish(|| {
         let info = instance(config, Purpose::Change)?;
-        let request = &order.request;
+        let request = &command.request;
         let report: LiveReport = ask(&info, |client| async move {
             client.tell(PATH, request, TIMEOUT).await
         })?;
@@ -46,12 +46,12 @@ pub(super) fn change(order: &Order, config: Option<&Path>, json: bool) -> u8 {
             return Ok(exit::FAILED);
         }
         if !json {
-            words::changed(order, &report).iter().for_each(line);
+            words::changed(command, &report).iter().for_each(line);
             let warnings = report.warnings.iter();
             warnings.for_each(|warning| error_line(format_args!("warning: {warning}")));
         }
-        if order.wait {
-            return ask(&info, |client| wait::until_drained(client, order, json));
+        if command.wait {
+            return ask(&info, |client| wait::until_drained(client, command, json));
         }
         if json {
             print_json(&report);

@@ -7,7 +7,7 @@ use lb_core::{
     status::{HealthStatus, LiveReport},
 };
 
-use super::{Order, PATH, TIMEOUT, words::name};
+use super::{LiveCommand, PATH, TIMEOUT, words::name};
 use crate::{
     cli::{
         exit,
@@ -34,13 +34,13 @@ enum Progress {
 /// Waits, and says how it goes; the exit code.
 pub(super) async fn until_drained(
     client: ControlClient,
-    order: &Order,
+    command: &LiveCommand,
     json: bool,
 ) -> Result<u8, ControlError> {
     let look = LiveRequest {
         change: None,
         lasts: None,
-        ..order.request.clone()
+        ..command.request.clone()
     };
     let begun = Instant::now();
     let interrupted = tokio::signal::ctrl_c();
@@ -50,7 +50,7 @@ pub(super) async fn until_drained(
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             _ = &mut interrupted => {
-                let url = &order.request.url;
+                let url = &command.request.url;
                 error_line(format_args!("no longer waiting; {url} goes on as it was ordered"));
                 return Ok(exit::FAILED);
             }

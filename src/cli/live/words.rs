@@ -6,18 +6,18 @@ use lb_core::{
     status::{BackendStatus, HealthStatus, LiveBackend, LiveReport},
 };
 
-use super::Order;
+use super::LiveCommand;
 use crate::cli::table::seconds;
 
 /// Two lines a backend: how it is, and what ends that.
-pub(super) fn changed(order: &Order, report: &LiveReport) -> Vec<String> {
+pub(super) fn changed(command: &LiveCommand, report: &LiveReport) -> Vec<String> {
     let lines = |one: &LiveBackend| {
-        let now = match order.wish {
+        let now = match command.wish {
             Wish::Drain | Wish::Maintenance => out(&one.backend),
             Wish::Serve => served(&one.backend),
             Wish::Weight(_) | Wish::FileWeight => format!("has weight {}", one.backend.weight),
         };
-        [format!("{} {now}", name(one)), next(order, &one.backend)]
+        [format!("{} {now}", name(one)), next(command, &one.backend)]
     };
     report.backends.iter().flat_map(lines).collect()
 }
@@ -54,17 +54,17 @@ fn served(backend: &BackendStatus) -> String {
 }
 
 /// What ends it.
-fn next(order: &Order, backend: &BackendStatus) -> String {
-    let (kind, key) = match order.wish {
+fn next(command: &LiveCommand, backend: &BackendStatus) -> String {
+    let (kind, key) = match command.wish {
         Wish::Drain | Wish::Maintenance | Wish::Serve => ("order", ""),
         Wish::Weight(_) | Wish::FileWeight => ("weight", "weight "),
     };
     let Some(change) = backend.live.iter().find(|change| change.kind == kind) else {
         return "  as the file says".to_owned();
     };
-    let pool = order.request.pool.as_ref();
+    let pool = command.request.pool.as_ref();
     let pool = pool.map_or(String::new(), |pool| format!(" --pool {pool}"));
-    let back = match order.wish {
+    let back = match command.wish {
         Wish::Drain | Wish::Maintenance => format!("undrain {}{pool}", backend.url),
         // The file says `drain` or `maintenance`.
         Wish::Serve => format!(

@@ -79,7 +79,7 @@ pub(super) struct Guarded<Io> {
     /// `None` once it is closed, or kept elsewhere.
     inner: Option<Io>,
     shared: Rc<Shared>,
-    phase: Phase,
+    phase: ResponsePhase,
     method: Method,
     /// The backend takes another request behind this answer.
     keep_alive: bool,
@@ -95,7 +95,7 @@ pub(super) struct Guarded<Io> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ResponsePhase {
     /// Between messages; or awc has written a part of a head.
     Idle,
     /// A final head is to come.
@@ -110,7 +110,7 @@ impl<Io: 'static> Guarded<Io> {
         Self {
             inner: Some(inner),
             shared,
-            phase: Phase::Idle,
+            phase: ResponsePhase::Idle,
             method: Method::Other,
             keep_alive: false,
             interim_closes: false,
@@ -131,13 +131,13 @@ impl<Io: 'static> Guarded<Io> {
     fn close(&mut self) {
         self.inner = None;
         self.sending.give_up();
-        self.phase = Phase::Idle;
+        self.phase = ResponsePhase::Idle;
     }
 
     /// The message has ended.
     fn end(&mut self) {
         if self.keep_alive && self.sending.is_complete() {
-            self.phase = Phase::Idle;
+            self.phase = ResponsePhase::Idle;
             self.reused = true;
             self.sending.reset();
             if let Some(keeper) = &self.keeper
@@ -175,7 +175,7 @@ impl<Io: 'static> Guarded<Io> {
         let from = out.len().saturating_sub(END.len() - 1);
         out.extend_from_slice(bytes);
         let end = memchr::memmem::find(&out[from..], END).map(|at| from + at + END.len());
-        let in_order = self.phase == Phase::Idle && self.held.is_empty();
+        let in_order = self.phase == ResponsePhase::Idle && self.held.is_empty();
         if !in_order || end.unwrap_or(out.len()) != out.len() || out.len() > REQUEST_HEAD {
             return Err(Fault::Order);
         }
@@ -187,7 +187,7 @@ impl<Io: 'static> Guarded<Io> {
                 self.sending.attach(body)?;
             }
             self.method = method;
-            self.phase = Phase::Head;
+            self.phase = ResponsePhase::Head;
             self.sending.watch = watch;
         }
         Ok(())
@@ -197,7 +197,7 @@ impl<Io: 'static> Guarded<Io> {
 impl<Io: AsyncWrite + Unpin + 'static> Guarded<Io> {
     /// Sends a head that is complete, unless a body will go along with it.
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
-        if self.phase == Phase::Head && !self.sending.has_upload() {
+        if self.phase == ResponsePhase::Head && !self.sending.has_upload() {
             self.poll_send(cx)?;
         }
         Ok(())
@@ -213,7 +213,7 @@ impl<Io: AsyncWrite + Unpin + 'static> Guarded<Io> {
             None => Err(io::ErrorKind::WouldBlock.into()),
         };
         match self.sending.poll((inner, &ask), cx) {
-            Err(_) if matches!(self.phase, Phase::Body(_)) => {
+            Err(_) if matches!(self.phase, ResponsePhase::Body(_)) => {
                 self.sending.give_up();
                 Ok(())
             }
@@ -228,7 +228,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> AsyncRead for Guarded<Io> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        if this.phase != Phase::Head && !this.held.is_empty() {
+        if this.phase != ResponsePhase::Head && !this.held.is_empty() {
             this.deliver(buf);
             return Poll::Ready(Ok(()));
         }
@@ -259,7 +259,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> AsyncWrite for Guarded<Io> {
     /// A body is sent while the answer is awaited, and its head along with it.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.phase == Phase::Head && !this.sending.has_upload() {
+        if this.phase == ResponsePhase::Head && !this.sending.has_upload() {
             this.poll_send(cx)?;
             if let Some(failure) = this.sending.take_failure() {
                 return Poll::Ready(Err(this.broken(failure)));

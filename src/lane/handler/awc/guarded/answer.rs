@@ -10,7 +10,7 @@ use std::{
 use lb_wire::{Asked, BodyTracker, Limits, Method, Parsed, ResponseHead, parse_response, worth_parsing};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Fault, Guarded, Phase, head};
+use super::{Fault, Guarded, ResponsePhase, head};
 use crate::lane::handler::awc::watch::SwitchedAt;
 
 /// awc's parser takes 96 header lines.
@@ -70,7 +70,7 @@ impl<Io: 'static> Guarded<Io> {
         self.keep_alive = parsed.keep_alive && end == bytes.len() && !mem::take(&mut self.interim_closes);
         let length = head::prepare_response(&mut bytes[..parsed.len], &parsed, lines, self.method);
         bytes.copy_within(parsed.len..end, length);
-        self.phase = Phase::Body(tracker);
+        self.phase = ResponsePhase::Body(tracker);
         if tracker.is_done() {
             self.end();
         }
@@ -137,13 +137,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Guarded<Io> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.phase != Phase::Idle && self.sending.is_busy() {
+        if self.phase != ResponsePhase::Idle && self.sending.is_busy() {
             self.poll_send(cx)?;
         }
         match self.phase {
-            Phase::Idle => self.poll_idle(cx),
-            Phase::Head => self.poll_head(cx, buf),
-            Phase::Body(tracker) => self.poll_body(cx, buf, tracker),
+            ResponsePhase::Idle => self.poll_idle(cx),
+            ResponsePhase::Head => self.poll_head(cx, buf),
+            ResponsePhase::Body(tracker) => self.poll_body(cx, buf, tracker),
         }
     }
 
@@ -246,7 +246,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + 'static> Guarded<Io> {
         }
         self.keep_alive &= consumed == all;
         buf.set_filled(before + progress.consumed);
-        self.phase = Phase::Body(tracker);
+        self.phase = ResponsePhase::Body(tracker);
         if progress.done {
             self.end();
         }
