@@ -122,19 +122,20 @@ fn check_shows_every_setting_that_results() {
         line.map(|line| line[key.len()..].trim().to_owned())
             .unwrap_or_default()
     };
-    assert_eq!(value("backends[1]"), "http://b:80 weight 3");
-    assert_eq!(value("retries.attempts"), "1");
-    assert_eq!(value("timeouts.response_idle"), "1m");
-    assert_eq!(value("shutdown_timeout"), "30s");
+    assert_eq!(value("backends[1]"), "http://b:80 weight 3  (line 2)");
+    assert_eq!(value("retries.attempts"), "1  (line 3)");
+    assert_eq!(value("timeouts.response_idle"), "1m  (default)");
+    assert_eq!(value("shutdown_timeout"), "30s  (default)");
     assert!(value("limit: open files").parse::<u64>().unwrap() > 0);
     assert!(check.stdout.ends_with("config.yaml: valid\n"));
     let json = place.run("check --json").json();
     assert_eq!(
         (
             json["valid"].as_bool(),
-            json["settings"]["retries.attempts"].as_str()
+            json["settings"]["retries.attempts"].as_str(),
+            json["origins"]["retries.attempts"].as_str()
         ),
-        (Some(true), Some("1"))
+        (Some(true), Some("1"), Some("line 3"))
     );
 }
 

@@ -190,6 +190,7 @@ impl Shared {
             mut config,
             warnings,
             file,
+            ..
         } = match self.read(keep).await {
             Ok(loaded) => loaded,
             Err(problems) => return Err(ReloadReport { problems, ..report }),

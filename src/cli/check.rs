@@ -13,21 +13,35 @@ use super::{
 
 pub(super) fn check(path: &Path, json: bool) -> u8 {
     match load_file(path) {
-        Ok(Loaded { config, warnings, .. }) => {
+        Ok(Loaded {
+            config,
+            warnings,
+            origins,
+            ..
+        }) => {
             let settings = effective::settings(&config);
+            let origin =
+                |key: &str| (!key.starts_with(effective::LIMIT)).then(|| origins.of(key).to_string());
             if json {
-                let settings: serde_json::Map<_, _> = settings
-                    .into_iter()
-                    .map(|(key, value)| (key, json!(value)))
-                    .collect();
+                let values = |value: &dyn Fn(&str, &str) -> Option<String>| -> serde_json::Map<_, _> {
+                    let values = settings.iter();
+                    values
+                        .filter_map(|(key, text)| Some((key.clone(), json!(value(key, text)?))))
+                        .collect()
+                };
                 let warnings: Vec<_> = warnings.iter().map(described).collect();
-                print_json(
-                    &json!({ "valid": true, "problems": [], "warnings": warnings, "settings": settings }),
-                );
+                print_json(&json!({
+                    "valid": true,
+                    "problems": [],
+                    "warnings": warnings,
+                    "settings": values(&|_, value| Some(value.to_owned())),
+                    "origins": values(&|key, _| origin(key)),
+                }));
             } else {
                 let width = settings.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
                 for (key, value) in settings {
-                    line(format_args!("{key:width$}  {value}"));
+                    let origin = origin(&key).map_or(String::new(), |origin| format!("  ({origin})"));
+                    line(format_args!("{key:width$}  {value}{origin}"));
                 }
                 for warning in warnings {
                     line(format_args!("warning: {warning}"));

@@ -8,6 +8,9 @@ use crate::{
     proxy::{FailureLog, RequestId},
 };
 
+/// What the names of limits begin with, which no setting changes.
+pub(super) const LIMIT: &str = "limit: ";
+
 /// Key and value, in the order of the reference, and then the limits that no setting changes.
 pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
     let open_files = app::raise_open_files_limit();
@@ -52,6 +55,6 @@ fn limits(lane: Lane, workers: usize, open_files: u64) -> Vec<(String, String)> 
         ),
     ];
     limits
-        .map(|(limit, value)| (format!("limit: {limit}"), value))
+        .map(|(limit, value)| (format!("{LIMIT}{limit}"), value))
         .into()
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lb_core::config::{self, Config, Problem, shown_path};
+use lb_core::config::{self, Config, Origins, Problem, shown_path};
 
 use crate::{
     files,
@@ -25,6 +25,8 @@ pub struct Loaded {
     pub config: Config,
     /// What of it is probably not meant.
     pub warnings: Vec<Problem>,
+    /// Where its values come from.
+    pub origins: Origins,
     /// The file that was read, with all links resolved.
     pub file: PathBuf,
 }
@@ -92,12 +94,14 @@ impl ConfigFile {
             vec![problem.hint("save it as UTF-8")]
         })?;
         let name = shown_path(&self.shown);
-        let loaded = config::load_with_warnings(&text, &name, &|name| std::env::var(name).ok());
-        let (mut config, warnings) = loaded.map_err(|error| error.problems)?;
+        let loaded = config::load_with_origins(&text, &name, &|name| std::env::var(name).ok());
+        let loaded = loaded.map_err(|error| error.problems)?;
+        let mut config = loaded.config;
         self.read_error_pages(&mut config)?;
         Ok(Loaded {
             config,
-            warnings,
+            warnings: loaded.warnings,
+            origins: loaded.origins,
             file,
         })
     }

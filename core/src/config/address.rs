@@ -68,8 +68,15 @@ pub(super) fn authority_parts(authority: &str, example: &str) -> Result<(String,
     } else {
         let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
         if authority.parse::<Ipv6Addr>().is_ok() {
-            return Err(Refusal::new("must hold an IPv6 address in brackets")
-                .did_you_mean(Some(format!("http://[{authority}]"))));
+            // What follows the last colon is most likely a port.
+            let with_port = authority.rsplit_once(':').filter(|(host, port)| {
+                host.parse::<Ipv6Addr>().is_ok() && port_number(port).is_some_and(|port| port > 0)
+            });
+            let meant = with_port.map_or_else(
+                || format!("http://[{authority}]"),
+                |(host, port)| format!("http://[{host}]:{port}"),
+            );
+            return Err(Refusal::new("must hold an IPv6 address in brackets").did_you_mean(Some(meant)));
         }
         (checked_host(host, example)?, port)
     };

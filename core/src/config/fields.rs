@@ -18,6 +18,8 @@ pub(super) type Key = (&'static str, &'static str);
 pub(super) struct Keys {
     pub(super) known: Vec<Key>,
     pub(super) later: &'static [&'static str],
+    /// What other programs have there, and what to know about it.
+    pub(super) elsewhere: &'static [(&'static str, &'static str)],
     pub(super) place: Place,
 }
 
@@ -43,12 +45,27 @@ impl<'n> Fields<'n> {
         keys: Keys,
         problems: &mut Problems,
     ) -> Self {
-        let Keys { known, later, place } = keys;
+        let Keys {
+            known,
+            later,
+            elsewhere,
+            place,
+        } = keys;
         let names = || known.iter().map(|(name, _)| *name);
         let mut misspelt = Vec::new();
         for entry in entries {
             let key = entry.key.as_str();
             if names().any(|name| name == key) {
+                continue;
+            }
+            // A place for anchors that are shared.
+            if path.is_empty() && key.starts_with("x-") {
+                continue;
+            }
+            let other = elsewhere.iter().find(|(other, _)| *other == key);
+            if let Some((_, hint)) = other {
+                let refusal = Refusal::new("is not a known key").hint(*hint);
+                problems.add(entry.position, &key_path(path, key), refusal, None);
                 continue;
             }
             let meant = closest(key, names());

@@ -10,6 +10,7 @@ use super::{
     fields::Fields,
     model::Config,
     node::{Node, Value},
+    origin::Origins,
     problem::{ConfigError, Problem, Problems, Refusal},
     settings::{ADD_A_BACKEND, Place, Settings},
 };
@@ -19,29 +20,45 @@ use super::{
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-    load_with_warnings(text, file, env).map(|(config, _)| config)
+    load_with_origins(text, file, env).map(|loaded| loaded.config)
 }
 
-/// The same, with what is right and yet probably not meant.
+/// A configuration with what else a file says.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is right and yet probably not meant.
+    pub warnings: Vec<Problem>,
+    /// Where its values come from.
+    pub origins: Origins,
+}
+
+/// The same, with warnings and origins.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load_with_warnings(
+pub fn load_with_origins(
     text: &str,
     file: &str,
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Config, Vec<Problem>), ConfigError> {
+) -> Result<Loaded, ConfigError> {
     let (mut problems, mut warnings) = (Problems::new(file), Problems::new(file));
-    let config = document::parse(text, &mut problems).and_then(|mut root| {
+    let loaded = document::parse(text, &mut problems).and_then(|mut root| {
         env::replace(&mut root, "", env, &mut problems);
         let mut checker = Checker {
             problems: &mut problems,
             warnings: &mut warnings,
         };
-        checker.config(&root)
+        let config = checker.config(&root)?;
+        Some((config, Origins::new(root)))
     });
-    let config = problems.finish(config)?;
-    Ok((config, warnings.sorted()))
+    let (config, origins) = problems.finish(loaded)?;
+    Ok(Loaded {
+        config,
+        warnings: warnings.sorted(),
+        origins,
+    })
 }
 
 const EXAMPLE: &str =

@@ -169,24 +169,52 @@ impl<'t> Reader<'t> {
     }
 
     /// Moves a mark that stands at `&anchor !tag value` on to the value, if that is on the same line; returns the
-    /// anchor's name.
+    /// anchor's name, which may stand on a later one.
     fn skip_decoration(&self, mark: &mut Mark) -> Option<&'t str> {
-        let line = *self.line_starts.get(mark.position.line - 1)?;
-        let mut rest = self.text[line..].lines().next()?;
-        let (start, _) = rest.char_indices().nth(mark.position.column - 1)?;
-        rest = &rest[start..];
-        let (mut column, mut anchor) = (mark.position.column, None);
-        while rest.starts_with(['&', '!']) {
-            let end = rest.find([' ', '\t']).unwrap_or(rest.len());
-            anchor = anchor.or(rest[..end].strip_prefix('&'));
-            let next = rest[end..].trim_start_matches([' ', '\t']);
-            column += rest.chars().count() - next.chars().count();
-            rest = next;
+        let Position { mut line, column } = mark.position;
+        let text = self.line(line)?;
+        let (start, _) = text.char_indices().nth(column - 1)?;
+        let mut rest = &text[start..];
+        let mut anchor = None;
+        loop {
+            while rest.starts_with(['&', '!']) {
+                // Neither holds what ends an item of a list or mapping in brackets.
+                let end = rest
+                    .find([' ', '\t', ',', '[', ']', '{', '}'])
+                    .unwrap_or(rest.len());
+                anchor = anchor.or(rest[..end].strip_prefix('&'));
+                rest = rest[end..].trim_start_matches([' ', '\t']);
+            }
+            if !rest.is_empty() && !rest.starts_with('#') {
+                if line == mark.position.line {
+                    mark.position.column += text[start..].chars().count() - rest.chars().count();
+                }
+                return anchor;
+            }
+            let Some((later, next)) = self.decoration_below(line) else {
+                return anchor;
+            };
+            (line, rest) = (later, next);
         }
-        if !rest.is_empty() && !rest.starts_with('#') {
-            mark.position.column = column;
-        }
-        anchor
+    }
+
+    /// The next line, if it goes on with what decorates the node of this one.
+    fn decoration_below(&self, line: usize) -> Option<(usize, &'t str)> {
+        let indent = |text: &str| text.len() - text.trim_start_matches(' ').len();
+        let here = self.line(line)?;
+        let is_text = |text: &str| !text.trim().is_empty() && !text.trim_start().starts_with('#');
+        let (later, next) = (line + 1..=self.line_starts.len())
+            .filter_map(|number| Some((number, self.line(number)?)))
+            .find(|(_, text)| is_text(text))?;
+        // As deep as here, it belongs to the next node, unless nothing but decoration stands here.
+        let belongs = indent(next) > indent(here) || here.trim_start().starts_with(['&', '!']);
+        let next = next.trim_start();
+        (belongs && next.starts_with(['&', '!'])).then_some((later, next))
+    }
+
+    fn line(&self, number: usize) -> Option<&'t str> {
+        let start = *self.line_starts.get(number - 1)?;
+        Some(self.text[start..].lines().next().unwrap_or_default())
     }
 }
 

@@ -13,6 +13,7 @@ mod load;
 mod marks;
 mod model;
 mod node;
+mod origin;
 mod plan;
 mod pools;
 mod problem;
@@ -27,8 +28,9 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-pub use load::{load, load_with_warnings};
+pub use load::{Loaded, load, load_with_origins};
 pub use model::*;
+pub use origin::{Origin, Origins};
 pub use plan::{BackendChange, ReloadPlan};
 pub(crate) use problem::shown;
 pub use problem::{ConfigError, Position, Problem, Refusal, shown_path};

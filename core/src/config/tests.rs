@@ -8,6 +8,7 @@ mod example;
 mod forms;
 mod health;
 mod hostile;
+mod origins;
 mod pools;
 mod positions;
 mod reference;
@@ -15,7 +16,7 @@ mod refuses;
 mod routes;
 mod unreached;
 
-use super::{Config, PoolConfig, load, load_with_warnings};
+use super::{Config, PoolConfig, load, load_with_origins};
 
 /// The environment of these tests.
 fn env(name: &str) -> Option<String> {
@@ -45,7 +46,8 @@ fn with(keys: &str) -> String {
 
 /// What is said of a file that is right and yet probably not meant, without its name.
 fn warnings_of(text: &str) -> Vec<String> {
-    let (_, warnings) = load_with_warnings(text, "config.yaml", &env).unwrap();
+    let loaded = load_with_origins(text, "config.yaml", &env).unwrap();
+    let warnings = loaded.warnings;
     warnings
         .iter()
         .map(|warning| warning.to_string().replacen("config.yaml:", "", 1))
@@ -56,9 +58,8 @@ fn warnings_of(text: &str) -> Vec<String> {
 fn problems(text: &str) -> Vec<String> {
     let error = load(text, "config.yaml", &env).expect_err(text);
     assert!(!error.problems.is_empty(), "{text}");
-    error
-        .problems
-        .iter()
+    let problems = error.problems.iter();
+    problems
         .map(|problem| problem.to_string().replacen("config.yaml:", "", 1))
         .collect()
 }

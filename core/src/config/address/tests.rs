@@ -83,6 +83,10 @@ fn refuses_urls_that_could_not_be_meant() {
             "must hold a valid IPv4 address, or a name that does not end in a number",
         ),
         (
+            "http://::1:80",
+            "must hold an IPv6 address in brackets; did you mean `http://[::1]:80`?",
+        ),
+        (
             "http://::1",
             "must hold an IPv6 address in brackets; did you mean `http://[::1]`?",
         ),

@@ -230,6 +230,7 @@ fn keys(known: &[Key]) -> Keys {
     Keys {
         known: known.to_vec(),
         later: &[],
+        elsewhere: &[],
         place: Place::Route,
     }
 }

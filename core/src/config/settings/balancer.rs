@@ -28,10 +28,17 @@ const MAX_PSEUDONYM: usize = 64;
 /// The longest path that Linux takes.
 const MAX_FILE_PATH: usize = 4095;
 
+const LATER_IN_ADMIN: &str = "it will belong to `admin`, which is not available in this version; `simple-lb status --json` has the counters";
+
 const TOP: &[Place] = &[Place::Top];
 
 impl Settings for Config {
     const LATER: &'static [&'static str] = &["admin", "tls"];
+    const ELSEWHERE: &'static [(&'static str, &'static str)] = &[
+        ("metrics", LATER_IN_ADMIN),
+        ("prometheus", LATER_IN_ADMIN),
+        ("stats", LATER_IN_ADMIN),
+    ];
     const SETTINGS: &'static [Setting<Self>] = &[
         Setting::new(
             "port",
@@ -143,6 +150,7 @@ impl Settings for Config {
         Keys {
             known: [port, &pool, routing, others].concat(),
             later: Self::LATER,
+            elsewhere: Self::ELSEWHERE,
             place,
         }
     }

@@ -385,6 +385,7 @@ impl Type<Option<BodyMatch>> for Body {
         let keys = Keys {
             known: BODY_KEYS.to_vec(),
             later: &[],
+            elsewhere: &[],
             place: own.place,
         };
         let (contains, regex) = match own.mapping(key, keys, checker.problems) {

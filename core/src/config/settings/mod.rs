@@ -191,6 +191,8 @@ pub(in crate::config) trait Settings: Clone + PartialEq + Send + Sync + 'static 
     const EXAMPLE: &'static str = "";
     /// What a later version will know, so that nobody looks for a spelling.
     const LATER: &'static [&'static str] = &[];
+    /// What other programs have in such a mapping, and what to know about it here.
+    const ELSEWHERE: &'static [(&'static str, &'static str)] = &[];
 
     /// What a file's own settings take away from inherited ones, before they are read over them.
     fn inherit(&mut self, _own: &Fields<'_>) {}
@@ -211,6 +213,7 @@ pub(in crate::config) trait Settings: Clone + PartialEq + Send + Sync + 'static 
         Keys {
             known: known::<Self>(place),
             later: Self::LATER,
+            elsewhere: Self::ELSEWHERE,
             place,
         }
     }

@@ -17,7 +17,7 @@ Every setting of the configuration file, in the file's order. Three are enough: 
 Durations have a unit: `250ms`, `5s`, `10m`, `1h`, `1d`, also `1h30m`. Sizes have one, too: `512B`, `64KiB`, `10MiB`, `1GiB` (of \
 1024 each), `10KB`, `10MB`, `1GB` (of 1000 each). Switches are `on` or `off`; `true` and `false` mean the same. In each value, \
 `${NAME}` and `${NAME:-default}` are replaced by environment variables, and `$${` is a literal `${`. A key without a value is as \
-good as not written. Unknown keys are errors.
+good as not written. Unknown keys are errors, but for those at the top that begin with `x-`: a place for shared anchors.
 
 What stands at the top of the file is the default of all pools, setting by setting, and what a pool says is the default of its \
 routes. Where a setting is a mapping, a single value in its place sets the setting that its entry names.

@@ -20,6 +20,7 @@ pub fn schema() -> Value {
     let head = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The configuration of simple-lb",
+        "patternProperties": { "^x-": {} },
         "anyOf": [{ "required": ["backends"] }, { "required": ["pools"] }],
         "$defs": shared.definitions,
     });

@@ -108,6 +108,7 @@ fn timeout_keys(place: Place) -> Keys {
     Keys {
         known: all,
         later: &[],
+        elsewhere: &[],
         place,
     }
 }

@@ -360,6 +360,17 @@ fn null_means_not_written() {
 }
 
 #[test]
+fn keys_for_shared_anchors_are_ignored() {
+    let text = "x-shared: &s {connect: 1s}\nport: 1\nbackends: [http://a]\ntimeouts: {<<: *s, request: 9s}\n";
+    let timeouts = &config(text).pools[DEFAULT_POOL].timeouts;
+    assert_eq!(
+        (timeouts.connect, timeouts.request),
+        (Duration::from_secs(1), Some(Duration::from_secs(9)))
+    );
+    assert_eq!(problems("port: 1\nbackends: [{x-a: 1, url: http://a}]").len(), 1);
+}
+
+#[test]
 fn variables_are_typed_by_their_setting() {
     let text = "port: ${PORT}\nbackends: [{url: 'http://${HOST}:${NONE:-9001}', weight: \"${WEIGHT}\", health_check: '${NO}'}]";
     let config = config(text);

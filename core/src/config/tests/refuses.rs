@@ -60,6 +60,18 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &["2:10: uses the anchor `&x` a second time; give each anchor its own name"],
     ),
     (
+        "port: 1\npools:\n  a: !!map\n    &live\n    backends: [http://b]\n  b: !!map\n    # text\n\n    &live\n    backends: [http://c]\n",
+        &["6:6: uses the anchor `&live` a second time; give each anchor its own name"],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nlimits: {body_size: &t, connections: &t 9}\n",
+        &["3:38: uses the anchor `&t` a second time; give each anchor its own name"],
+    ),
+    (
+        "port: &t 1\nshutdown_timeout: !!str\n  &t 9s\nbackends: [http://a]\n",
+        &["2:19: uses the anchor `&t` a second time; give each anchor its own name"],
+    ),
+    (
         "port: 1 # \u{2028}\n",
         &["1:11: holds the invisible character U+2028, which is not allowed in YAML; delete it"],
     ),
@@ -87,6 +99,12 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &[
             "2:28: backends[0].resolve: is not available in this version",
             "3:1: admin: is not available in this version",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nmetrics: on\n",
+        &[
+            "3:1: metrics: is not a known key; it will belong to `admin`, which is not available in this version; `simple-lb status --json` has the counters",
         ],
     ),
     (
