@@ -251,13 +251,17 @@ async fn who_comes_back_or_is_added_beside_others_that_serve_is_on_slow_start() 
     plane.pass(Duration::from_millis(200)).await;
     let warming = |host: &str| {
         let snapshot = plane.registry.snapshot();
-        let mut members = snapshot.pools()[0].members().iter();
-        members.any(|member| member.backend.url().host() == host && member.warming_since.is_some())
+        let members = snapshot.pools()[0].members();
+        let up = members.iter().filter(|member| member.health.is_up());
+        let earliest = up.map(|member| member.warming_since).min().flatten();
+        let mut members = members.iter();
+        members.any(|member| member.backend.url().host() == host && member.warming_since > earliest)
     };
     assert!(
         !warming("a") && !warming("b"),
         "at the start all are equally cold"
     );
+    plane.pass(Duration::from_secs(20)).await;
     plane.apply(&["a", "b", "c"]).await;
     plane.pass(Duration::from_millis(200)).await;
     assert!(warming("c") && !warming("a"));

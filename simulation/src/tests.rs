@@ -344,6 +344,40 @@ fn where_every_backend_is_full_requests_wait_in_the_pools_queue_and_in_its_order
     assert!(impatient.errors.refused > 0 && impatient.errors.all() < report.errors.all());
 }
 
+/// The largest share that one backend of ten has of a pool's attempts, in each part of the timeline between these seconds.
+fn largest_share(report: &Report, from: f64, until: f64) -> f64 {
+    let parts = report.timeline.iter();
+    let parts = parts.filter(|point| (from..until).contains(&point.at_seconds));
+    let shares = parts.map(|point| {
+        let all: u64 = point.attempts.iter().sum();
+        let most = point.attempts.iter().max().copied().unwrap_or(0);
+        most as f64 / all.max(1) as f64
+    });
+    shares.fold(0.0, f64::max)
+}
+
+#[test]
+fn after_an_outage_of_all_no_backend_gets_more_than_its_share_for_as_long_as_slow_start() {
+    for (name, most) in [("round-robin", 0.15), ("least-connections", 0.25), ("hash", 0.25)] {
+        let mut scenario = scenario(equal(10), 20, (0.3, SECOND * 60));
+        for backend in &mut scenario.backends {
+            backend.dead = vec![between(20, 30)];
+        }
+        let report = run(&scenario, &named(name), Instant::now());
+        let ups = report
+            .events
+            .iter()
+            .filter(|event| matches!(event.what, Happening::Health { to: HealthStatus::Up }));
+        let last = ups.map(|event| event.at_seconds).fold(0.0, f64::max);
+        assert!(
+            (30.0..38.0).contains(&last),
+            "{name}: the last one is up at {last}"
+        );
+        let share = largest_share(&report, last + 0.5, 60.0);
+        assert!(share < most, "{name}: one has {share} of all");
+    }
+}
+
 prop_compose! {
     /// Anything that can happen to a backend, within 10 s.
     fn any_backend()(

@@ -27,8 +27,9 @@ pub struct Member {
     pub priority: Priority,
     /// Requests and tunnels that it may hold at once; `None`: any number.
     pub max_connections: Option<u32>,
-    /// Since when it is on slow start: when it came back, or was first found up after a reload had added it, beside
-    /// others that served meanwhile. It stays set when slow start is over.
+    /// Since when it is on slow start: when the balancer started, it came back, or was first found up after a reload had
+    /// added it; those that come up together have one time. It stays set when slow start is over. `None`: it has never been
+    /// cold.
     pub warming_since: Option<Instant>,
     /// Its health at the time of the snapshot.
     pub health: Health,

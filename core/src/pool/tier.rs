@@ -13,7 +13,8 @@
 //! - `hash` and `first` have nothing to draw: for them a warming backend takes its part of what would be its own, `hash`
 //!   by key, so that each key moves once.
 //!
-//! Where all are warming, warmth says nothing, and all count as if they were not.
+//! Parts are relative to the part of the warmest one: slow start spares a backend beside others that carry the load, and
+//! where all are cold, the load has to be carried all the same. Where all began together, all have their whole weight.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -73,12 +74,32 @@ pub(super) struct Tier {
     weight: u64,
 }
 
-/// Present while some are warming.
+/// Present while some are colder than others.
 #[derive(Debug)]
 struct Warming {
     /// When the last one will be warm.
     until: Instant,
+    /// Since when the warmest one is on slow start; `None`: it is warm.
+    warmest: Option<Instant>,
     all: Alias,
+}
+
+impl Warming {
+    /// `None` where all are equally warm, however warm that is.
+    fn of(candidates: &[Candidate], weights: &[u16], slow_start: Duration) -> Option<Self> {
+        let serving = candidates.iter().filter(|candidate| candidate.serves);
+        let since = || serving.clone().map(|candidate| candidate.warming_since);
+        // `None`, which is warm, comes before every time.
+        let (warmest, coldest) = (since().min()?, since().max()??);
+        if slow_start.is_zero() || warmest == Some(coldest) {
+            return None;
+        }
+        Some(Self {
+            until: coldest.checked_add(slow_start)?,
+            warmest,
+            all: Alias::new(weights),
+        })
+    }
 }
 
 /// Why a tier has nobody for a request.
@@ -92,16 +113,11 @@ pub(super) enum Nobody {
 
 impl Tier {
     pub(super) fn new(candidates: Vec<Candidate>, strategy: Arc<Strategy>, slow_start: Duration) -> Self {
-        let since = candidates.iter().filter_map(|candidate| candidate.warming_since);
-        let until = since.max().and_then(|last| last.checked_add(slow_start));
         let weights = |candidate: &Candidate| if candidate.serves { candidate.weight } else { 0 };
         let weights: Vec<u16> = candidates.iter().map(weights).collect();
         Self {
             weight: weights.iter().map(|&weight| u64::from(weight)).sum(),
-            warming: until.filter(|_| !slow_start.is_zero()).map(|until| Warming {
-                until,
-                all: Alias::new(&weights),
-            }),
+            warming: Warming::of(&candidates, &weights, slow_start),
             candidates: candidates.into(),
             strategy,
         }
@@ -239,9 +255,15 @@ impl View<'_> {
         }
     }
 
-    /// How much of its weight a candidate has.
+    /// How much of its weight a candidate has, measured by the warmest one.
     fn part(&self, index: usize) -> f64 {
-        let Some(since) = self.tier.candidates[index].warming_since else {
+        let warmest = self.tier.warming.as_ref().and_then(|warming| warming.warmest);
+        self.warmed_up(self.tier.candidates[index].warming_since) / self.warmed_up(warmest)
+    }
+
+    /// How far a candidate has warmed up that has been on slow start since then: from [`LEAST_PART`] to 1.
+    fn warmed_up(&self, since: Option<Instant>) -> f64 {
+        let Some(since) = since else {
             return 1.0;
         };
         let warm = self.ask.now.saturating_duration_since(since);

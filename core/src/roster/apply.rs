@@ -1,6 +1,11 @@
 //! A reload: what its plan says becomes the configuration, and members are seated by it.
 
-use std::{collections::BTreeMap, mem, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Event, Roll, Roster, When,
@@ -84,7 +89,7 @@ impl Roster {
             retiring: Vec::new(),
             judge: roll.judge,
         };
-        roll.warm_up(&serve_again, now);
+        roll.warm_up(&serve_again, pool, now);
         let is_any_up = roll.is_any_up();
         for mut member in known.into_values() {
             member.live = Live::default();
@@ -102,7 +107,11 @@ impl Roster {
         let identity = Identity::new(pool, &seat.config.url);
         let held = self.still_held(&identity);
         let backend = held.unwrap_or_else(|| self.factory.create(&seat.config.url));
-        let member = new_member(backend, seat, Health::added(), now);
+        let member = Member {
+            // It takes part in what comes up from now on, and not in what came up before it was there.
+            warming_since: now.checked_sub(Duration::from_nanos(1)),
+            ..new_member(backend, seat, Health::added(), now)
+        };
         let serves = member.health.is_up();
         (member, serves)
     }

@@ -81,7 +81,7 @@ impl Roster {
                 ruling,
             });
         }
-        roll.warm_up(&returned, now);
+        roll.warm_up(&returned, config, now);
         // Forgiveness is no ruling, and shows all the same.
         if is_changed || ejections(&roll.members) != before {
             events.push(Event::Publish(When::Soon));

@@ -117,7 +117,7 @@ impl Roster {
                     serve_again.push(index);
                 }
             }
-            roll.warm_up(&serve_again, now);
+            roll.warm_up(&serve_again, pool, now);
         }
         let mut events = self.stop_checkers();
         events.push(Event::Publish(When::Now));

@@ -94,7 +94,12 @@ impl Roster {
         let roll = |(name, pool): (&Arc<str>, &_)| {
             let members = seat::backends_of(pool).map(|seat| {
                 let backend = factory.create(&seat.config.url);
-                new_member(backend, seat, Health::at_start(), now)
+                let member = new_member(backend, seat, Health::at_start(), now);
+                Member {
+                    // All are equally cold.
+                    warming_since: Some(now),
+                    ..member
+                }
             });
             let members = members.collect();
             (

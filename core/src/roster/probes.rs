@@ -6,6 +6,7 @@ use super::{Event, Place, Roll, Roster, When};
 use crate::{
     health::Thresholds,
     pool::{Identity, ProbeRecord},
+    status::HealthStatus,
 };
 
 /// What a probe found.
@@ -109,6 +110,10 @@ impl Roster {
         let before = member.health.status();
         let transition = member.health.observe(ok, thresholds);
         member.note_change(before, now);
+        if before == HealthStatus::Up && first && !ok {
+            // It was up until now because nothing was known of it, and has never served.
+            member.warming_since = None;
+        }
         if let Some(transition) = transition {
             probed.events.push(Event::Transition {
                 backend: Identity::new(&place.pool, member.backend.url()),
@@ -129,7 +134,9 @@ impl Roster {
             NextProbe::Usual
         };
         if transition.is_some() {
-            roll.warm_up(&[place.index], now);
+            if let Some(pool) = self.config.pools.get(&place.pool) {
+                roll.warm_up(&[place.index], pool, now);
+            }
             // With one more or one less that could serve, others may have to come back.
             probed.events.extend(self.judge_pool(&place.pool, now));
         }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod properties;
+mod warming;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
