@@ -23,23 +23,18 @@ fn in_front_of(backends: &[&DummyServer], more: &str) -> Balancer {
 }
 
 #[test]
-fn a_backend_that_answers_with_errors_is_ejected_after_five_in_a_row() {
+fn a_backend_that_answers_everything_with_errors_is_ejected_beside_one_that_does_not() {
     let [a, b] = backends();
-    let balancer = in_front_of(&[&a, &b], "ejection: {statuses: 500-599, base: 1h, max: 2h}");
+    let balancer = in_front_of(&[&a, &b], "ejection: {base: 1h, max: 2h}");
     b.set_behaviour(Behaviour::Fail);
-    let mut client = balancer.connect();
-    let mut failed = 0;
-    while balancer.backend(&b.url()).health == Up {
-        failed += u32::from(client.get("/").status == 500);
-        assert!(failed < 50, "{}", balancer.log());
-    }
-    // An answer is an answer: it is not retried unless it shall be. One more may pass before the registry has heard.
-    assert!((5..10).contains(&failed), "{failed} failures");
+    let load = Load::start(balancer.address(), 4);
+    balancer.wait_for_health(&b.url(), Ejected);
+    drop(load);
     assert_eq!(balancer.order(6), "a a a a a a");
     let status = balancer.backend(&b.url());
     assert_eq!((status.health, status.ejections), (Ejected, 1));
     let reason = status.reason.unwrap();
-    assert!(reason.ends_with(" failures in a row"), "{reason}");
+    assert_eq!(reason, "success rate 0%, pool 100%");
     assert!((3000..=3600).contains(&status.until_seconds.unwrap()));
     assert!(status.last_probe.unwrap().ok);
     balancer.wait_for_log(&format!(
@@ -54,7 +49,7 @@ fn a_backend_that_answers_with_errors_is_ejected_after_five_in_a_row() {
 }
 
 #[test]
-fn a_503_is_a_failure_by_default_and_a_500_is_none() {
+fn only_the_statuses_that_are_named_are_failures() {
     let [a] = backends();
     let failing = ["503 Busy", "500 Oops"].map(|status| {
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -66,7 +61,7 @@ fn a_503_is_a_failure_by_default_and_a_500_is_none() {
     // Two may be out: the one that is not is not because of the share.
     let balancer = Balancer::start(&format!(
         "port: 0\nbackends: [\"{}\", \"{busy}\", \"{oops}\"]\nhealth_check: {{type: tcp}}\n\
-         ejection: {{base: 1h, max: 1h, max_share: 100%, success_rate: off}}\n",
+         ejection: {{statuses: 503, base: 1h, max: 1h, max_share: 100%}}\n",
         a.url()
     ));
     let mut client = balancer.connect();
@@ -165,26 +160,26 @@ fn an_ejected_backend_that_then_dies_is_down_and_back_when_its_probes_are() {
 fn at_most_half_of_a_pool_is_out_and_a_single_backend_never() {
     let [a, b, c, d] = backends();
     let all = [&a, &b, &c, &d];
-    let balancer = in_front_of(&all, "ejection: {statuses: 500}");
+    let balancer = in_front_of(&all, "retries: 0");
     all.iter()
-        .for_each(|backend| backend.set_behaviour(Behaviour::Fail));
+        .for_each(|backend| backend.set_behaviour(Behaviour::Reset));
     let health = |wanted| {
         let backends = balancer.status().pools.remove(0).backends;
         backends.iter().filter(|backend| backend.health == wanted).count()
     };
     let mut client = balancer.connect();
     for _ in 0..100 {
-        assert_eq!(client.get("/").status, 500);
+        assert_eq!(client.get("/").status, 502);
     }
     wait_until("half of the pool is out", || health(Ejected) == 2);
     assert_eq!(health(Up), 2);
     balancer.wait_for_log("is not ejected though it had");
 
     let [a] = backends();
-    let balancer = in_front_of(&[&a], "ejection: {statuses: 500}");
-    a.set_behaviour(Behaviour::Fail);
+    let balancer = in_front_of(&[&a], "retries: 0");
+    a.set_behaviour(Behaviour::Reset);
     let mut client = balancer.connect();
-    (0..20).for_each(|_| assert_eq!(client.get("/").status, 500));
+    (0..20).for_each(|_| assert_eq!(client.get("/").status, 502));
     assert_eq!(balancer.backend(&a.url()).health, Up);
 }
 
@@ -243,12 +238,46 @@ fn a_backend_with_far_more_errors_than_the_others_is_ejected_though_never_five_i
     balancer.wait_for_health(&all[2].url(), Ejected);
     let reason = balancer.backend(&all[2].url()).reason.unwrap();
     assert!(
-        reason.starts_with("success rate 5") || reason.starts_with("success rate 4"),
+        reason.starts_with("success rate ") && reason.ends_with("%, pool 100%"),
         "{reason}"
     );
     let ejected = balancer.log().matches("is ejected for").count();
     assert_eq!(ejected, 1, "{}", balancer.log());
     drop(load);
+}
+
+#[test]
+fn a_url_that_fails_wherever_it_goes_ejects_nobody() {
+    let [a, b, c, d] = backends();
+    let all = [&a, &b, &c, &d];
+    let balancer = in_front_of(&all, "ejection: {interval: 1s}");
+    let mut client = balancer.connect();
+    for _ in 0..400 {
+        assert_eq!(client.get("/status/503").status, 503);
+    }
+    // That the judge has looked is seen by what it finds.
+    d.set_behaviour(Behaviour::Reset);
+    let load = Load::start(balancer.address(), 4);
+    balancer.wait_for_health(&d.url(), Ejected);
+    drop(load);
+    let ejected = balancer.log().matches("is ejected for").count();
+    assert_eq!(ejected, 1, "{}", balancer.log());
+}
+
+#[test]
+fn least_connections_sends_no_more_to_a_backend_that_fails_at_once_than_to_one_that_works() {
+    let [a, b] = backends();
+    a.set_behaviour(Behaviour::Slow(Duration::from_millis(20)));
+    let balancer = in_front_of(&[&a, &b], "strategy: least-connections\nejection: off");
+    b.set_behaviour(Behaviour::Slow(Duration::from_millis(20)));
+    let load = Load::start(balancer.address(), 8);
+    load.wait_for_more(400);
+    b.set_behaviour(Behaviour::Fail);
+    let (before, attempts) = (b.hits(), a.hits() + b.hits());
+    load.wait_for_more(600);
+    let share = (b.hits() - before) as f64 / (a.hits() + b.hits() - attempts) as f64;
+    drop(load);
+    assert!(share < 0.7, "{share} of all requests go where they fail");
 }
 
 #[test]

@@ -291,7 +291,11 @@ fn never_more_than_the_set_share_is_ejected() {
             rules.unwrap_or_else(|| panic!("on by default")).max_share =
                 Share::percent(percent).unwrap_or_default();
             for backend in &mut scenario.backends {
-                backend.failing = vec![(between(5, 40), 1.0)];
+                backend.dead = vec![between(5, 40)];
+            }
+            // Only requests judge.
+            for backend in &mut scenario.pool.backends {
+                backend.probed = false;
             }
             scenario.seed = seed;
             let report = round_robin(&scenario);
@@ -342,6 +346,66 @@ fn where_every_backend_is_full_requests_wait_in_the_pools_queue_and_in_its_order
     refusing.pool.queue.timeout = Duration::from_millis(1);
     let impatient = round_robin(&refusing);
     assert!(impatient.errors.refused > 0 && impatient.errors.all() < report.errors.all());
+}
+
+/// The share of a backend's attempts of all between these seconds.
+fn share_of(report: &Report, backend: usize, from: f64, until: f64) -> f64 {
+    let parts = report.timeline.iter();
+    let parts = parts.filter(|point| (from..until).contains(&point.at_seconds));
+    let (mut here, mut all) = (0, 0);
+    parts.for_each(|point| {
+        here += point.attempts[backend];
+        all += point.attempts.iter().sum::<u64>();
+    });
+    here as f64 / all.max(1) as f64
+}
+
+#[test]
+fn a_backend_that_fails_everything_at_once_is_ejected_in_pools_of_every_size_under_every_strategy() {
+    for backends in [2, 3, 4, 10] {
+        for strategy in StrategyConfig::every() {
+            let mut scenario = scenario(equal(backends), 20, (0.2, SECOND * 40));
+            scenario.backends[1].failing = vec![(between(20, 40), 1.0)];
+            let report = run(&scenario, &strategy, Instant::now());
+            let ejected = report
+                .events
+                .iter()
+                .find(|event| matches!(event.what, Happening::Ejected { .. }));
+            // `first` sends the second one nothing at this load.
+            if report.backends[1].attempts == 0 {
+                continue;
+            }
+            let (at, who) = ejected.map_or((0.0, 0), |event| (event.at_seconds, event.backend));
+            assert!(
+                who == 1 && (20.0..23.5).contains(&at),
+                "{strategy}, {backends} backends: {who} at {at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_fails_at_once_is_no_black_hole_where_nobody_is_ejected() {
+    for name in ["least-connections", "power-of-two", "least-time"] {
+        let mut scenario = scenario(equal(2), 20, (0.4, SECOND * 40));
+        scenario.pool.ejection = None;
+        scenario.backends[1].failing = vec![(between(20, 40), 1.0)];
+        let report = run(&scenario, &named(name), Instant::now());
+        let share = share_of(&report, 1, 21.0, 40.0);
+        assert!(share < 0.6, "{name}: {share} of all requests go where they fail");
+    }
+}
+
+#[test]
+fn requests_that_fail_wherever_they_go_eject_nobody() {
+    for strategy in StrategyConfig::every() {
+        let mut scenario = scenario(equal(4), 20, (0.3, SECOND * 60));
+        for backend in &mut scenario.backends {
+            backend.failing = vec![(between(10, 50), 0.4)];
+        }
+        let report = run(&scenario, &strategy, Instant::now());
+        assert!(report.events.is_empty(), "{strategy}: {:?}", report.events);
+    }
 }
 
 /// The largest share that one backend of ten has of a pool's attempts, in each part of the timeline between these seconds.

@@ -46,12 +46,12 @@ pub struct Term {
 pub enum Why {
     /// So many failures in a row.
     InARow(u32),
-    /// Many more errors than the others.
+    /// Many more failures than the others.
     SuccessRate {
-        /// Good answers of a thousand.
+        /// Good responses of a thousand.
         permille: u16,
-        /// The mean of the pool.
-        mean_permille: u16,
+        /// The median of the pool.
+        usual_permille: u16,
     },
     /// Much slower than the others.
     Latency {
@@ -152,12 +152,12 @@ impl fmt::Display for Why {
             Self::InARow(failures) => write!(f, "{failures} failures in a row"),
             Self::SuccessRate {
                 permille,
-                mean_permille,
+                usual_permille,
             } => write!(
                 f,
                 "success rate {}%, pool {}%",
                 percent(permille),
-                percent(mean_permille)
+                percent(usual_permille)
             ),
             Self::Latency { typical, median } => {
                 write!(f, "typical latency {}, pool {}", shown(typical), shown(median))

@@ -15,7 +15,7 @@ use super::{
     Health,
     admin::Admin,
     ejection::Why,
-    outliers::{Outlier, Traffic, by_latency, by_success_rate},
+    outliers::{Outlier, Traffic, by_failures, by_latency},
 };
 use crate::{config::EjectionRules, status::HealthStatus};
 
@@ -30,12 +30,37 @@ pub struct Judge {
 /// Where nobody more may be out, somebody deserves it again and again, which is worth a line in a while.
 const SPARED_PAUSE: Duration = Duration::from_secs(10);
 
+/// How often an interval is looked at before it ends: a backend that fails everything is found out as soon as there is
+/// enough to compare, and looking at ten thousand backends ten times in ten seconds costs nobody anything.
+const LOOKS: u32 = 10;
+
 /// An interval that goes on.
 #[derive(Debug)]
 struct Window {
     since: Instant,
+    /// When it was looked at last.
+    looked: Instant,
     /// By number, with the era in which they were counted.
     before: HashMap<u64, (u32, Traffic)>,
+}
+
+/// Where the requests of one client go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spread {
+    /// To all backends in turn, or as their load has it: what fails because of the request fails everywhere.
+    #[default]
+    Everywhere,
+    /// To one backend, by a hash or a cookie: a client can make its backend look worse than the others.
+    ByClient,
+}
+
+/// How a pool is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Standards<'a> {
+    /// By which rules; `None`: nobody is ejected by this configuration.
+    pub rules: Option<&'a EjectionRules>,
+    /// Where its requests go.
+    pub spread: Spread,
 }
 
 /// One backend, as it is when the judge is asked.
@@ -109,23 +134,23 @@ pub enum Return {
 }
 
 impl Judge {
-    /// Whether the next call looks at counts: an interval has ended, or begins.
+    /// Whether the next call looks at counts: an interval begins, or a tenth of it is over.
     pub fn wants_traffic(&self, rules: &EjectionRules, now: Instant) -> bool {
-        (rules.success_rate.is_some() || rules.latency.is_some())
-            && self
-                .window
-                .as_ref()
-                .is_none_or(|window| now.saturating_duration_since(window.since) >= rules.interval)
+        let is_due = |window: &Window| {
+            now.saturating_duration_since(window.looked) >= rules.interval / LOOKS
+                || window.is_over(rules, now)
+        };
+        (rules.success_rate.is_some() || rules.latency.is_some()) && self.window.as_ref().is_none_or(is_due)
     }
 
-    /// Judges. `subjects` are all backends of the pool; `None`: nobody is ejected by this configuration.
+    /// Judges. `subjects` are all backends of the pool.
     pub fn judge(
         &mut self,
-        rules: Option<&EjectionRules>,
+        standards: Standards<'_>,
         subjects: &mut [Subject<'_>],
         now: Instant,
     ) -> Vec<Ruling> {
-        let Some(rules) = rules else {
+        let Some(rules) = standards.rules else {
             self.window = None;
             return release_where(subjects, now, |_| Some(Return::RulesOff));
         };
@@ -153,12 +178,17 @@ impl Judge {
         }
         let (mut out, most) = room(rules, subjects);
         for offender in offenders {
-            let subject = &mut subjects[offender.index];
+            let subject = &subjects[offender.index];
             let (id, why) = (subject.id, offender.why);
             // There can be two reasons for one.
             if !subject.health.is_up() {
                 continue;
             }
+            let is_compared = matches!(why, Why::SuccessRate { .. });
+            if is_compared && standards.spread == Spread::ByClient && is_any_out_by_comparison(subjects) {
+                continue;
+            }
+            let subject = &mut subjects[offender.index];
             if out < most {
                 let length = subject.health.ejection.eject(why, rules, now);
                 let count = subject.health.ejection.count();
@@ -185,46 +215,57 @@ impl Judge {
         true
     }
 
-    /// Ends an interval and begins the next.
+    /// Looks at the interval so far; where it is over, begins the next.
     fn outliers(&mut self, rules: &EjectionRules, subjects: &[Subject<'_>], now: Instant) -> Vec<Offender> {
-        let next = Window {
+        let next = || Window {
             since: now,
+            looked: now,
             before: subjects
                 .iter()
                 .map(|subject| (subject.id, (subject.era, subject.traffic)))
                 .collect(),
         };
-        let Some(ended) = self.window.replace(next) else {
+        let Some(window) = &mut self.window else {
+            self.window = Some(next());
             return Vec::new();
         };
+        window.looked = now;
         let counted = |(index, subject): (usize, &Subject<'_>)| {
-            let (era, before) = ended.before.get(&subject.id)?;
+            let (era, before) = window.before.get(&subject.id)?;
             // What it did before it came back counts no more.
             (subject.health.is_up() && *era == subject.era).then(|| (index, subject.traffic.since(before)))
         };
         let (indices, traffic): (Vec<usize>, Vec<Traffic>) =
             subjects.iter().enumerate().filter_map(counted).unzip();
+        let is_over = window.is_over(rules, now);
+        let failures = rules.success_rate.as_ref();
+        // Means need an interval to settle; shares of failures have a bound that holds at any time.
+        let latency = rules.latency.as_ref().filter(|_| is_over);
+        let found = [
+            failures.map(|rule| by_failures(&traffic, rule)),
+            latency.map(|rule| by_latency(&traffic, rule)),
+        ];
+        if is_over {
+            self.window = Some(next());
+        }
         let mut all = Vec::new();
-        for mut found in [
-            rules
-                .success_rate
-                .as_ref()
-                .map(|rule| by_success_rate(&traffic, rule)),
-            rules.latency.as_ref().map(|rule| by_latency(&traffic, rule)),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        for mut found in found.into_iter().flatten() {
             let id = |outlier: &Outlier| subjects[indices[outlier.index]].id;
             found.sort_by(|one, other| other.by.total_cmp(&one.by).then(id(one).cmp(&id(other))));
             all.extend(found.iter().map(|outlier| Offender {
                 index: indices[outlier.index],
                 why: outlier.why,
-                // It would be said again with each interval.
+                // It would be said again with each look.
                 is_news: false,
             }));
         }
         all
+    }
+}
+
+impl Window {
+    fn is_over(&self, rules: &EjectionRules, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= rules.interval
     }
 }
 
@@ -255,6 +296,17 @@ fn in_a_row(rules: &EjectionRules, subjects: &[Subject<'_>]) -> Vec<Offender> {
             is_news: subject.reached.is_some(),
         })
         .collect()
+}
+
+/// Whether one is out already because it failed more than the others. Where clients are tied to backends, that may have
+/// been its clients' doing, who are at another one now.
+fn is_any_out_by_comparison(subjects: &[Subject<'_>]) -> bool {
+    let terms = subjects
+        .iter()
+        .filter_map(|subject| subject.health.ejection.term());
+    terms
+        .into_iter()
+        .any(|term| matches!(term.why, Why::SuccessRate { .. }))
 }
 
 /// Whether it would get requests if traffic had nothing against it.

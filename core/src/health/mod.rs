@@ -18,7 +18,7 @@ pub use self::{
     active::{Thresholds, Transition},
     admin::{Admin, Drain},
     ejection::{Ejection, Term, Why},
-    judge::{Judge, Return, Ruling, Subject},
+    judge::{Judge, Return, Ruling, Spread, Standards, Subject},
     ours::is_out_of_files,
     outliers::Traffic,
 };

@@ -1,12 +1,14 @@
 //! Which backends of a pool are unlike the others, from what they did in one interval.
 //!
-//! **Success rate**, after Envoy's outlier detection: below the mean of the pool's rates by more than `factor`
-//! standard deviations. That alone takes out healthy backends: in a pool without errors one failed request has a
-//! deviation of its own to lie beyond, and in one with errors somebody always is the worst. So a rate must also be
-//! `min_gap` below the mean, and so many errors must be beyond chance: less likely than [`CHANCE`] if the backend
-//! failed no more often than the others do, by Chernoff's bound, which holds for every rate and volume (H. Chernoff,
-//! "A measure of asymptotic efficiency", 1952; W. Hoeffding, "Probability inequalities for sums of bounded random
-//! variables", 1963).
+//! **Failures.** One rule for pools of every size: a backend is ejected whose share of failed requests is high while the
+//! others' is low. The others are measured by the better half of the pool, so that several bad backends do not hide each
+//! other as they do behind a mean and its deviations (Envoy's `success_rate`, which with five backends cannot see two);
+//! and where the majority fails, it is the requests or something that all backends need, and nobody is ejected for
+//! it. High is what lies `min_gap` above the worst of that half, the median, and is `factor` times as much. And it must be beyond chance:
+//! less likely than [`CHANCE`] if the backend and the better half failed equally often, by Chernoff's bound on both sides at
+//! once, which holds for every share and volume (H. Chernoff, "A measure of asymptotic efficiency", 1952; W. Hoeffding,
+//! "Probability inequalities for sums of bounded random variables", 1963). It is that bound that lets one rule serve two
+//! backends and two hundred: it asks for more failures where there is less to compare with.
 //!
 //! **Latency**: a mean of times is the time of the slowest few. The mean of their logarithms is not: one request of
 //! 30 s among a hundred of 1 ms moves it by a tenth. A backend is slow if its typical time (the geometric mean) is
@@ -31,7 +33,7 @@ const DEVIATIONS: f64 = 6.0;
 pub struct Traffic {
     /// Requests that ended well for their backend, whatever they were told below 500.
     pub good: u64,
-    /// Requests that ended with an answer from 500 on, or by the backend's fault without a whole one.
+    /// Requests that ended with a status that counts as a failure, or by the backend's fault without a whole response.
     pub errors: u64,
     /// Answers whose time counts.
     pub timed: u64,
@@ -40,6 +42,12 @@ pub struct Traffic {
     /// The sum of the squares of these.
     pub log_squares: u64,
 }
+
+/// Responses of which a mean time says something.
+const LEAST_TIMED: u64 = 10;
+
+/// How many times the typical time a mean can be: for times spread exponentially it is 1.8.
+const MOST_OVER_TYPICAL: f64 = 4.0;
 
 /// Steps of the logarithm to an octave.
 const STEPS: u64 = 64;
@@ -64,7 +72,7 @@ fn time_of(log: f64) -> Duration {
 
 impl Traffic {
     /// What was added since `before`.
-    pub(super) fn since(&self, before: &Self) -> Self {
+    pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             good: self.good.wrapping_sub(before.good),
             errors: self.errors.wrapping_sub(before.errors),
@@ -74,12 +82,35 @@ impl Traffic {
         }
     }
 
+    /// The mean time of good responses; `None` with too few to tell. From the moments of the logarithms, as if times were spread
+    /// log-normally, which is near enough and lets a few very slow ones count for a little.
+    pub(crate) fn mean_time(&self) -> Option<Duration> {
+        if self.timed < LEAST_TIMED {
+            return None;
+        }
+        let variance = self.variance_of_mean() * self.timed as f64;
+        let natural = variance * (std::f64::consts::LN_2 / STEPS as f64).powi(2);
+        Some(time_of(self.mean_log()).mul_f64((natural / 2.0).exp().min(MOST_OVER_TYPICAL)))
+    }
+
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            good: self.good + other.good,
+            errors: self.errors + other.errors,
+            timed: self.timed + other.timed,
+            logs: self.logs + other.logs,
+            log_squares: self.log_squares + other.log_squares,
+        }
+    }
+
     fn volume(&self) -> u64 {
         self.good + self.errors
     }
 
-    fn rate(&self) -> f64 {
-        self.good as f64 / self.volume() as f64
+    /// The share of requests that failed; of none, nothing.
+    fn failed(&self) -> f64 {
+        self.errors as f64 / self.volume().max(1) as f64
     }
 
     fn mean_log(&self) -> f64 {
@@ -102,31 +133,28 @@ pub(super) struct Outlier {
     pub(super) by: f64,
 }
 
-/// Backends with far more errors than the others.
-pub(super) fn by_success_rate(traffic: &[Traffic], rule: &SuccessRateRule) -> Vec<Outlier> {
+/// Backends that fail far more of their requests than the others.
+pub(super) fn by_failures(traffic: &[Traffic], rule: &SuccessRateRule) -> Vec<Outlier> {
     let enough = |(_, traffic): &(usize, &Traffic)| traffic.volume() >= u64::from(rule.min_volume.max(1));
-    let hosts: Vec<_> = traffic.iter().enumerate().filter(enough).collect();
+    let mut hosts: Vec<_> = traffic.iter().enumerate().filter(enough).collect();
     if hosts.len() < rule.min_hosts.max(2) as usize {
         return Vec::new();
     }
-    let count = hosts.len() as f64;
-    let mean = hosts.iter().map(|(_, host)| host.rate()).sum::<f64>() / count;
-    let squares = hosts.iter().map(|(_, host)| (host.rate() - mean).powi(2));
-    let deviation = (squares.sum::<f64>() / count).sqrt();
-    let all_errors: u64 = hosts.iter().map(|(_, host)| host.errors).sum();
-    let all_volume: u64 = hosts.iter().map(|(_, host)| host.volume()).sum();
+    hosts.sort_by(|(_, one), (_, other)| one.failed().total_cmp(&other.failed()));
+    // With an even number, of the two in the middle the better one is the measure.
+    let better = &hosts[..hosts.len().div_ceil(2)];
+    let usual = better.last().map_or(0.0, |(_, host)| host.failed());
+    let better = better
+        .iter()
+        .fold(Traffic::default(), |all, (_, host)| all.plus(**host));
     let outlier = |(index, host): &(usize, &Traffic)| {
-        let gap = mean - host.rate();
-        let others = (
-            (all_errors - host.errors) as f64,
-            (all_volume - host.volume()) as f64,
-        );
-        let far = gap > rule.factor.get() * deviation && gap >= rule.min_gap.as_fraction();
-        (far && beyond_chance(host, others)).then(|| Outlier {
+        let gap = host.failed() - usual;
+        let high = gap >= rule.min_gap.as_fraction() && host.failed() >= rule.factor.get() * usual;
+        (high && gap > 0.0 && beyond_chance(host, &better)).then(|| Outlier {
             index: *index,
             why: Why::SuccessRate {
-                permille: permille(host.rate()),
-                mean_permille: permille(mean),
+                permille: permille(1.0 - host.failed()),
+                usual_permille: permille(1.0 - usual),
             },
             by: gap,
         })
@@ -138,21 +166,25 @@ fn permille(rate: f64) -> u16 {
     (rate * 1000.0).round() as u16
 }
 
-/// Whether a backend's errors are too many to be chance, if it failed as often as `(errors, requests)` of others.
-fn beyond_chance(host: &Traffic, (errors, requests): (f64, f64)) -> bool {
-    let volume = host.volume() as f64;
-    let seen = host.errors as f64 / volume;
-    // One error more than there were, so that a pool without any has a rate to compare with.
-    let expected = (errors + 1.0) / (requests + 2.0);
-    if seen <= expected {
-        return false;
-    }
-    let good = if seen < 1.0 {
-        (1.0 - seen) * ((1.0 - seen) / (1.0 - expected)).ln()
-    } else {
-        0.0
+/// Whether two fail too differently for chance, if in truth they failed equally often. Of all shares that they could have
+/// in common, the one that makes it likeliest is that of both together.
+fn beyond_chance(host: &Traffic, others: &Traffic) -> bool {
+    let failures = (host.errors + others.errors) as f64;
+    let common = failures / (host.volume() + others.volume()) as f64;
+    let exponent = |traffic: &Traffic| traffic.volume() as f64 * divergence(traffic.failed(), common);
+    exponent(host) + exponent(others) > CHANCE
+}
+
+/// How far a share that was seen is from the one that was expected (Kullback and Leibler's divergence).
+fn divergence(seen: f64, expected: f64) -> f64 {
+    let part = |seen: f64, expected: f64| {
+        if seen > 0.0 {
+            seen * (seen / expected).ln()
+        } else {
+            0.0
+        }
     };
-    volume * (seen * (seen / expected).ln() + good) > CHANCE
+    part(seen, expected) + part(1.0 - seen, 1.0 - expected)
 }
 
 /// Backends that are far slower than the others.

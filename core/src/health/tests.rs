@@ -1,6 +1,7 @@
 //! What backends are ejected for, for how long, and for what never.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod envoy;
 mod judging;
 mod properties;
 mod terms;
@@ -8,7 +9,7 @@ mod terms;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::config::{EjectionRules, Factor, LatencyRule, Share, SuccessRateRule};
+use crate::config::{EjectionRules, Factor, LatencyRule, Share};
 
 const T: Thresholds = Thresholds { rise: 2, fall: 3 };
 
@@ -20,6 +21,7 @@ fn seconds(seconds: u64) -> Duration {
 struct Bench {
     judge: Judge,
     rules: EjectionRules,
+    spread: Spread,
     backends: Vec<Simulated>,
     start: Instant,
     now: Instant,
@@ -50,6 +52,7 @@ impl Bench {
         Self {
             judge: Judge::default(),
             rules,
+            spread: Spread::Everywhere,
             backends: (0..backends).map(|_| fresh()).collect(),
             start,
             now: start,
@@ -109,7 +112,11 @@ impl Bench {
                 traffic: backend.traffic,
             })
             .collect();
-        let rulings = self.judge.judge(Some(&self.rules), &mut subjects, self.now);
+        let standards = Standards {
+            rules: Some(&self.rules),
+            spread: self.spread,
+        };
+        let rulings = self.judge.judge(standards, &mut subjects, self.now);
         for ruling in &rulings {
             if let Ruling::Returned { id, .. } = ruling {
                 self.backends[*id as usize].in_a_row = 0;

@@ -25,6 +25,7 @@ use super::{
     Queue,
     counter::Counter,
     evidence::{Streak, Tally},
+    linger::Linger,
 };
 use crate::{
     config::BackendUrl,
@@ -38,6 +39,8 @@ pub struct Backend {
     held: AtomicU64,
     /// Whether requests may wait in `queue` for what is held here.
     is_awaited: AtomicBool,
+    /// Beside `held`, because choosing by load reads both.
+    linger: Linger,
     id: u64,
     identity: u64,
     latency: PeakEwma,
@@ -97,6 +100,7 @@ impl Backend {
         Self {
             held: AtomicU64::new(0),
             is_awaited: AtomicBool::new(false),
+            linger: Linger::default(),
             id,
             identity: hash_bytes(url.to_string().as_bytes()),
             latency: PeakEwma::default(),
@@ -129,6 +133,21 @@ impl Backend {
     /// Requests and tunnels that it holds now.
     pub fn in_flight(&self) -> u64 {
         self.held.load(Relaxed)
+    }
+
+    /// What it holds, and what its failures count as: how busy it is for those who choose by load.
+    #[inline]
+    pub fn load(&self, now: Instant) -> u64 {
+        self.in_flight() + self.linger.load(now)
+    }
+
+    /// Notes how long a good response takes in its pool, which is how long a failure counts as load.
+    pub fn set_usual_time(&self, time: Duration) {
+        self.linger.set_usual(time);
+    }
+
+    pub(super) fn linger(&self) -> &Linger {
+        &self.linger
     }
 
     /// Its identity within the pool.

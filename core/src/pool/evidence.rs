@@ -22,9 +22,9 @@ use crate::{
 pub enum AnswerKind {
     /// It has done its work, if only to say that the client is wrong.
     Good,
-    /// It has an error, which may be one page's: from 500 on.
+    /// An error that says nothing of its backend: from 500 on, and none of `ejection.statuses`.
     Error,
-    /// It says that it cannot work: one of `ejection.statuses`.
+    /// A failure: one of `ejection.statuses`.
     Failing,
 }
 
@@ -117,9 +117,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&self, good: bool) {
-        let counter = if good { &self.good } else { &self.errors };
-        counter.add(1);
+    pub(super) fn count_good(&self) {
+        self.good.add(1);
+    }
+
+    pub(super) fn count_failure(&self) {
+        self.errors.add(1);
     }
 
     pub(super) fn time(&self, latency: Duration) {

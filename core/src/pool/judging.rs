@@ -6,23 +6,21 @@ use std::{
 };
 
 use super::Member;
-use crate::{
-    config::EjectionRules,
-    health::{Judge, Ruling, Subject},
-};
+use crate::health::{Judge, Ruling, Standards, Subject};
 
 /// Between two judgements of one pool that requests ask for: where many fail at once, they ask thousands of times a second.
 pub const JUDGING_PAUSE: Duration = Duration::from_millis(20);
 
-/// Judges the members of one pool by what requests met there, and changes their health by it. `None`: nobody is ejected
-/// by this configuration. The [roster](crate::roster) calls this on a tick.
+/// Judges the members of one pool by what requests met there, and changes their health by it. The [roster](crate::roster) calls this on a tick.
 pub fn judge(
     judge: &mut Judge,
-    rules: Option<&EjectionRules>,
+    standards: Standards<'_>,
     members: &mut [Member],
     now: Instant,
 ) -> Vec<Ruling> {
-    let reads_traffic = rules.is_some_and(|rules| judge.wants_traffic(rules, now));
+    let reads_traffic = standards
+        .rules
+        .is_some_and(|rules| judge.wants_traffic(rules, now));
     let mut subjects: Vec<Subject<'_>> = members
         .iter_mut()
         .map(|member| Subject {
@@ -38,7 +36,7 @@ pub fn judge(
             },
         })
         .collect();
-    let rulings = judge.judge(rules, &mut subjects, now);
+    let rulings = judge.judge(standards, &mut subjects, now);
     if rulings.is_empty() {
         return rulings;
     }

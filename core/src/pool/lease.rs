@@ -108,8 +108,8 @@ impl Lease {
                     self.backend.tally(self.worker).time(latency);
                 }
             }
-            AnswerKind::Error => {}
-            AnswerKind::Failing => self.fail(1),
+            // A status says nothing of one backend alone. It counts where backends are compared.
+            AnswerKind::Error | AnswerKind::Failing => {}
         }
     }
 
@@ -117,10 +117,15 @@ impl Lease {
     /// number if its failures in a row have reached their limit with this request: then somebody should hear of it.
     pub fn finish(mut self, outcome: Outcome, now: Instant) -> Option<u64> {
         self.outcome = outcome;
+        let took = now.saturating_duration_since(self.started);
+        let kind = self.head.get().map(|head| head.kind);
         // What a client broke off says nothing: it may have been its own upload that took so long.
         if self.meter.decay.is_some() && outcome == Outcome::BackendFailed {
-            let took = now.saturating_duration_since(self.started);
             self.backend.latency().observe_failure(took, now);
+        }
+        if outcome == Outcome::BackendFailed || matches!(kind, Some(AnswerKind::Failing | AnswerKind::Error))
+        {
+            self.backend.linger().add(took, now);
         }
         self.judge();
         self.reached.get().then(|| self.backend.id())
@@ -142,13 +147,15 @@ impl Lease {
             return;
         }
         let failed = self.outcome == Outcome::BackendFailed;
-        let kind = self.head.get().map(|head| head.kind);
-        if failed && kind != Some(AnswerKind::Failing) {
+        if failed {
             self.fail(self.ended.get().saturating_add(1));
         }
-        if failed || kind.is_some() {
-            let good = !failed && kind == Some(AnswerKind::Good);
-            self.backend.tally(self.worker).count(good);
+        let tally = self.backend.tally(self.worker);
+        match self.head.get().map(|head| head.kind) {
+            _ if failed => tally.count_failure(),
+            Some(AnswerKind::Failing) => tally.count_failure(),
+            Some(AnswerKind::Good) => tally.count_good(),
+            Some(AnswerKind::Error) | None => {}
         }
         let failed = failed || self.outcome == Outcome::Rejected;
         self.backend.finished(self.worker, failed);

@@ -7,6 +7,7 @@ mod evidence;
 mod identity;
 mod judging;
 mod lease;
+mod linger;
 mod pick;
 mod queue;
 mod report;

@@ -295,7 +295,7 @@ impl Candidates for View<'_> {
             .is_some_and(|most| held >= u64::from(most));
         let is_open =
             candidate.serves && !is_full && self.is_untried(candidate) && self.is_warm_enough(index);
-        is_open.then_some(held)
+        is_open.then(|| held + candidate.backend.linger().load(self.ask.now))
     }
 
     fn weight(&self, index: usize) -> u16 {
@@ -303,7 +303,7 @@ impl Candidates for View<'_> {
     }
 
     fn in_flight(&self, index: usize) -> u64 {
-        self.tier.candidates[index].backend.in_flight()
+        self.tier.candidates[index].backend.load(self.ask.now)
     }
 
     fn latency(&self, index: usize) -> Option<f64> {

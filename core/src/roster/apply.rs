@@ -88,6 +88,7 @@ impl Roster {
             members,
             retiring: Vec::new(),
             judge: roll.judge,
+            usual: roll.usual,
         };
         roll.warm_up(&serve_again, pool, now);
         let is_any_up = roll.is_any_up();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use super::{Event, Roster, When};
 use crate::{
-    health::Ruling,
+    health::{Ruling, Spread, Standards},
     pool::{Identity, JUDGING_PAUSE, judge},
 };
 
@@ -24,6 +24,9 @@ impl Roster {
 
     /// Judges all pools by what requests met there.
     pub fn judge(&mut self, now: Instant) -> Vec<Event> {
+        self.pools
+            .values_mut()
+            .for_each(|roll| roll.usual.note(&roll.members, now));
         let pools: Vec<Arc<str>> = self.pools.keys().cloned().collect();
         let judged = pools.iter().flat_map(|pool| self.judge_pool(pool, now));
         judged.collect()
@@ -63,7 +66,16 @@ impl Roster {
             counts.sum()
         };
         let before = ejections(&roll.members);
-        let rulings = judge(&mut roll.judge, config.ejection.as_ref(), &mut roll.members, now);
+        let is_tied = config.strategy.algorithm().has_places() || config.sticky.is_some();
+        let standards = Standards {
+            rules: config.ejection.as_ref(),
+            spread: if is_tied {
+                Spread::ByClient
+            } else {
+                Spread::Everywhere
+            },
+        };
+        let rulings = judge(&mut roll.judge, standards, &mut roll.members, now);
         let mut events = Vec::with_capacity(rulings.len());
         let (mut is_changed, mut returned) = (false, Vec::new());
         for ruling in rulings {

@@ -22,6 +22,7 @@ mod judging;
 mod live;
 mod probes;
 mod seat;
+mod usual;
 mod warming;
 
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub use self::{
     probes::{NextProbe, ProbeReport, ProbeVerdict, Probed},
 };
 
-use self::seat::new_member;
+use self::{seat::new_member, usual::UsualTime};
 use crate::{
     config::{Config, HealthCheck},
     health::{Health, Judge},
@@ -72,6 +73,7 @@ struct Roll {
     members: Vec<Member>,
     retiring: Vec<Member>,
     judge: Judge,
+    usual: UsualTime,
 }
 
 /// Where a member is.
@@ -126,7 +128,7 @@ impl Roster {
             let roll = Roll {
                 members: members.to_vec(),
                 retiring: retiring.to_vec(),
-                judge: Judge::default(),
+                ..Roll::default()
             };
             Some((Arc::clone(name), roll))
         };

@@ -51,7 +51,7 @@ pub trait Candidates {
     /// Its weight, at least 1.
     fn weight(&self, index: usize) -> u16;
 
-    /// Requests that it holds now.
+    /// Requests that it holds now, and what has failed at it lately counts as one that it holds.
     fn in_flight(&self, index: usize) -> u64;
 
     /// How long it takes to answer, smoothed, in microseconds; `None` while nothing is known.

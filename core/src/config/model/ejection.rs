@@ -9,7 +9,7 @@ use super::{Share, StatusRanges};
 pub struct EjectionRules {
     /// Failures in a row, at least 1; `None`: nobody counts them.
     pub consecutive: Option<u32>,
-    /// Answers that are failures, within 500-599.
+    /// Responses that count as failures where backends are compared, within 500-599.
     pub statuses: StatusRanges,
     /// How long the first ejection lasts; the n-th lasts n times as long.
     pub base: Duration,
@@ -30,8 +30,8 @@ impl Default for EjectionRules {
         Self {
             // As Envoy; two or three can be the bad luck of one moment.
             consecutive: Some(5),
-            // What a server says when it cannot do its work. A 500 may be the fault of one page.
-            statuses: StatusRanges::new(vec![(502, 504)]).unwrap_or_default(),
+            // A 500 may be the fault of one page; but a page fails at all backends alike, and they are compared.
+            statuses: StatusRanges::new(vec![(500, 599)]).unwrap_or_default(),
             // Envoy has 30 s; a restart takes less, and who fails again is out for longer.
             base: Duration::from_secs(10),
             max: Duration::from_secs(300),
@@ -45,27 +45,30 @@ impl Default for EjectionRules {
     }
 }
 
-/// When a success rate is too low.
+/// When a success rate is too low, compared with the better half of the pool.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SuccessRateRule {
-    /// Standard deviations below the mean.
+    /// How many times the median share of failures.
     pub factor: Factor,
     /// Backends with enough requests that there must be to compare; at least 2.
     pub min_hosts: u32,
     /// Requests in an interval that are enough.
     pub min_volume: u32,
-    /// How far below the mean it must be in any case.
+    /// How far above the median share of failures it must be in any case.
     pub min_gap: Share,
 }
 
 impl Default for SuccessRateRule {
-    /// As Envoy; and a gap, because a hundredth of errors is no reason to lose a backend.
     fn default() -> Self {
         Self {
-            factor: Factor(1.9),
-            min_hosts: 5,
-            min_volume: 100,
-            min_gap: Share::percent(5).unwrap_or_default(),
+            // Where all fail often, one that fails somewhat more often is no gain to lose.
+            factor: Factor(2.0),
+            // One can be compared with another.
+            min_hosts: 2,
+            // What is too few for a verdict is told by chance; below this, a share is hardly one.
+            min_volume: 20,
+            // A backend is a part of what the pool can carry: it has to fail a fifth more to be worth less than nothing.
+            min_gap: Share::percent(20).unwrap_or_default(),
         }
     }
 }
@@ -88,7 +91,7 @@ impl Default for LatencyRule {
         Self {
             // Unlike hardware differs by less.
             factor: Factor(5.0),
-            // Of two, one cannot be unlike the others.
+            // Of two that differ, nobody knows which one is unlike the others.
             min_hosts: 3,
             min_volume: 100,
             // What no person notices is no reason.

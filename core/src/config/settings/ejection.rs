@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     Checker, Setting, Settings,
-    field::{At, Leaf, lens},
-    forms::{Form, OrNone, Percent, Single, Span, Statuses, TIMEOUT, Whole},
+    field::{Leaf, lens},
+    forms::{Form, OrNone, Percent, Span, Statuses, TIMEOUT, Whole},
     shape::Kind,
     switched::Switched,
 };
@@ -36,12 +36,12 @@ impl Settings for EjectionRules {
                     expects: "a whole number or none",
                 },
             ),
-            "Failures in a row that eject a backend: no connection, an unusable response, no response in time, or one of `statuses`.",
+            "Failures in a row that eject a backend: no connection, an unusable response, or none in time.",
         ),
         Setting::new(
             "statuses",
             &Leaf(lens!(EjectionRules, statuses), &Statuses(500, 599)),
-            "Status codes that are failures.",
+            "Status codes that are failures where backends are compared.",
         ),
         Setting::new(
             "base",
@@ -70,7 +70,7 @@ impl Settings for EjectionRules {
         Setting::new(
             "success_rate",
             &Switched(lens!(EjectionRules, success_rate), OUTLIERS),
-            "Ejects a backend whose success rate is far below the mean of its pool, and not by chance.",
+            "Ejects a backend whose share of failed requests is far above the median of its pool, and not by chance.",
         ),
         Setting::new(
             "latency",
@@ -109,7 +109,7 @@ impl Settings for SuccessRateRule {
         Setting::new(
             "factor",
             &Leaf(lens!(SuccessRateRule, factor), &FACTOR),
-            "How many standard deviations below the mean; less than the root of `min_hosts` - 1.",
+            "How many times the median share of failures.",
         ),
         Setting::new(
             "min_hosts",
@@ -124,30 +124,9 @@ impl Settings for SuccessRateRule {
         Setting::new(
             "min_gap",
             &Leaf(lens!(SuccessRateRule, min_gap), &Percent(100)),
-            "How far below the mean it must be in any case.",
+            "How far above the median share of failures it must be in any case.",
         ),
     ];
-
-    fn judge(&mut self, own: &Fields<'_>, checker: &mut Checker<'_>) {
-        let key = if own.is_written("factor") {
-            "factor"
-        } else {
-            "min_hosts"
-        };
-        let factor = own.written("factor");
-        if factor.is_some_and(|written| FACTOR.parse(&written).is_err()) {
-            return;
-        }
-        if let Err(refusal) = can_fire(self.factor, self.min_hosts) {
-            checker.refuse_setting(own, key, refusal);
-        }
-    }
-
-    fn judge_single(&mut self, (own, key): At<'_>, checker: &mut Checker<'_>) {
-        if let Err(refusal) = can_fire(self.factor, self.min_hosts) {
-            checker.refuse_setting(own, key, refusal);
-        }
-    }
 }
 
 impl Settings for LatencyRule {
@@ -197,26 +176,4 @@ fn factor(written: &Written) -> Result<Factor, Refusal> {
     };
     let refused = || Refusal::new("must be a number above 0, at most 1000, such as 1.9");
     number.and_then(Factor::new).ok_or_else(refused)
-}
-
-/// Refuses what ejects nobody with the fewest backends that are compared: of n, one lies at most the root of n - 1 standard
-/// deviations below their mean (Samuelson's inequality), and only if all others are alike.
-fn can_fire(factor: Factor, min_hosts: u32) -> Result<(), Refusal> {
-    let others = f64::from(min_hosts) - 1.0;
-    let square = factor.get() * factor.get();
-    if square < others {
-        return Ok(());
-    }
-    // Cut off and not rounded, so that what the hint says is right.
-    let most = (others.sqrt() * 100.0).floor() / 100.0;
-    let refusal = Refusal::new(format!(
-        "can never eject one of `min_hosts` {min_hosts}: it lies at most {most} standard deviations below their mean, and \
-         `factor` is {factor}"
-    ));
-    let lower = format!("write a factor below {most}");
-    let least = square.floor() + 2.0;
-    Err(match least <= f64::from(MOST) {
-        true => refusal.hint(format!("{lower}, or `min_hosts` {least} or more")),
-        false => refusal.hint(lower),
-    })
 }

@@ -124,7 +124,11 @@ fn without_rules_everybody_comes_back() {
             traffic: Traffic::default(),
         })
         .collect();
-    let rulings = bench.judge.judge(None, &mut subjects, bench.now);
+    let off = Standards {
+        rules: None,
+        spread: Spread::Everywhere,
+    };
+    let rulings = bench.judge.judge(off, &mut subjects, bench.now);
     assert_eq!(returns(&rulings), [(0, Return::RulesOff)]);
 }
 
@@ -155,7 +159,7 @@ fn a_success_rate_far_below_the_others_is_an_ejection() {
     );
     let why = Why::SuccessRate {
         permille: 700,
-        mean_permille: 940,
+        usual_permille: 1000,
     };
     let (length, count) = (seconds(10), 1);
     let expected = Ruling::Ejected {
@@ -165,7 +169,7 @@ fn a_success_rate_far_below_the_others_is_an_ejection() {
         count,
     };
     assert_eq!(rulings, [expected]);
-    assert_eq!(why.to_string(), "success rate 70%, pool 94%");
+    assert_eq!(why.to_string(), "success rate 70%, pool 100%");
 }
 
 #[test]
@@ -183,13 +187,88 @@ fn chance_and_small_gaps_and_a_bad_pool_are_no_reason() {
             "the worst of a bad lot",
             [(80, 20), (81, 19), (79, 21), (70, 30), (82, 18)],
         ),
-        ("too few requests", [(99, 0), (99, 0), (99, 0), (0, 99), (99, 0)]),
+        ("too few requests", [(99, 0), (99, 0), (99, 0), (0, 19), (99, 0)]),
         ("all fail", [(0, 100), (0, 100), (0, 100), (0, 100), (0, 100)]),
+        (
+            "what may be chance with so few",
+            [(20, 0), (20, 0), (20, 0), (14, 6), (20, 0)],
+        ),
     ] {
         assert_eq!(rates(&mut Bench::new(5), &counts), [], "{case}");
     }
-    let four = [(100, 0), (100, 0), (100, 0), (0, 100)];
-    assert_eq!(rates(&mut Bench::new(4), &four), [], "too few backends");
+}
+
+fn ejected(rulings: &[Ruling]) -> Vec<u64> {
+    let mut all: Vec<u64> = lengths(rulings).iter().map(|(id, _)| *id).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Good and failed requests of each backend, and who is ejected for that.
+type Case<'a> = (&'a [(u64, u64)], &'a [u64]);
+
+#[test]
+fn one_rule_finds_the_bad_ones_in_pools_of_every_size() {
+    let pools: [Case<'_>; 7] = [
+        (&[(100, 0), (0, 100)], &[1]),
+        (&[(20, 0), (0, 20)], &[1]),
+        (&[(100, 0), (100, 0), (50, 50)], &[2]),
+        (&[(100, 0), (0, 100), (100, 0), (0, 100)], &[1, 3]),
+        (&[(0, 100), (0, 100), (100, 0), (100, 0), (100, 0)], &[0, 1]),
+        // Nothing else to compare with.
+        (&[(0, 100)], &[]),
+        // Where most fail, it is the requests.
+        (&[(0, 100), (0, 100), (100, 0)], &[]),
+    ];
+    for (counts, expected) in pools {
+        let rulings = rates(&mut Bench::new(counts.len()), counts);
+        assert_eq!(ejected(&rulings), expected, "{counts:?}");
+    }
+}
+
+#[test]
+fn one_that_fails_everything_is_out_before_the_interval_is_over() {
+    let mut bench = Bench::new(2);
+    bench.judge();
+    let mut tenths = 0;
+    while bench.out().is_empty() {
+        tenths += 1;
+        assert!(tenths < 100);
+        bench.serve(0, (10, 0));
+        bench.serve(1, (0, 10));
+        bench.pass(Duration::from_millis(100));
+    }
+    assert_eq!(tenths, 10, "at the first look, with a hundred requests each");
+}
+
+#[test]
+fn a_client_that_is_tied_to_one_backend_has_one_ejected_and_no_more() {
+    let mut bench = Bench::new(4);
+    bench.spread = Spread::ByClient;
+    bench.judge();
+    // Its requests go to the first one that is up.
+    for _ in 0..8 {
+        let out = bench.out();
+        let its = (0..4).find(|backend| !out.contains(backend)).unwrap();
+        (0..4).for_each(|backend| bench.serve(backend, (50, if backend == its { 200 } else { 0 })));
+        bench.pass(seconds(1));
+        assert_eq!(bench.out(), [0]);
+    }
+    bench.fail(2, 5);
+    bench.judge();
+    assert_eq!(bench.out(), [0, 2], "a row of failures is no client's doing");
+}
+
+#[test]
+fn requests_that_fail_wherever_they_go_eject_nobody() {
+    for backends in [2, 4, 10] {
+        let mut bench = Bench::new(backends);
+        bench.judge();
+        for _ in 0..100 {
+            (0..backends).for_each(|backend| bench.serve(backend, (30, 70)));
+            assert_eq!(bench.pass(seconds(1)), [], "{backends} backends");
+        }
+    }
 }
 
 #[test]
@@ -301,9 +380,4 @@ fn both_rules_can_be_turned_off() {
         rates(&mut bench, &[(0, 100), (100, 0), (100, 0), (100, 0), (100, 0)]),
         []
     );
-    let strict = SuccessRateRule {
-        min_gap: Share::percent(0).unwrap(),
-        ..SuccessRateRule::default()
-    };
-    assert_eq!(strict.factor.get(), 1.9);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     config::{AllDown, EjectionRules, PoolConfig},
-    health::{Admin, Judge, Ruling, Thresholds},
+    health::{Admin, Judge, Ruling, Spread, Standards, Thresholds},
     status::HealthStatus,
 };
 
@@ -49,27 +49,26 @@ fn what_the_client_did_counts_neither_for_nor_against_the_backend() {
 }
 
 #[test]
-fn gateway_errors_and_broken_exchanges_make_one_row() {
+fn broken_exchanges_make_a_row_and_statuses_neither_add_to_it_nor_end_it() {
     let (snapshot, backend) = one();
-    assert_eq!(send(&snapshot, Some(503), Outcome::Answered), None);
     assert_eq!(send(&snapshot, None, Outcome::BackendFailed), None);
+    assert_eq!(send(&snapshot, None, Outcome::BackendFailed), None);
+    for status in [500, 501, 502, 503, 504, 599] {
+        assert_eq!(send(&snapshot, Some(status), Outcome::Answered), None);
+        assert_eq!(send(&snapshot, Some(status), Outcome::Rejected), None);
+    }
     assert_eq!(
-        send(&snapshot, Some(500), Outcome::Answered),
-        None,
-        "neither ends it nor adds"
-    );
-    assert_eq!(
-        send(&snapshot, Some(502), Outcome::Rejected),
+        send(&snapshot, None, Outcome::BackendFailed),
         Some(backend.id()),
-        "and the one that fills it says so"
+        "the one that fills it says so"
     );
     assert_eq!(send(&snapshot, None, Outcome::BackendFailed), None, "once");
     assert_eq!(backend.failures_in_a_row(), 4);
-    assert_eq!((backend.traffic().good, backend.traffic().errors), (0, 5));
+    assert_eq!((backend.traffic().good, backend.traffic().errors), (0, 16));
     assert_eq!(
         backend.counts().failures,
-        3,
-        "an answer that the client got is none"
+        10,
+        "a response that the client got is none"
     );
     send(&snapshot, Some(404), Outcome::Answered);
     assert_eq!(backend.failures_in_a_row(), 0);
@@ -79,7 +78,23 @@ fn gateway_errors_and_broken_exchanges_make_one_row() {
 fn a_503_that_its_client_did_not_wait_for_is_still_one() {
     let (snapshot, backend) = one();
     send(&snapshot, Some(503), Outcome::Abandoned);
-    assert_eq!((backend.failures_in_a_row(), backend.traffic().errors), (1, 1));
+    assert_eq!((backend.failures_in_a_row(), backend.traffic().errors), (0, 1));
+}
+
+#[test]
+fn a_status_that_the_rules_do_not_name_counts_neither_for_nor_against_the_backend() {
+    let only_503 = EjectionRules {
+        statuses: crate::config::StatusRanges::new(vec![(503, 503)]).unwrap(),
+        ..EjectionRules::default()
+    };
+    let (snapshot, backend) = one();
+    for status in [500, 503] {
+        let lease = pick(&snapshot, &Tried::default()).unwrap();
+        let kind = AnswerKind::of(status, Some(&only_503));
+        lease.answered(Instant::now(), AnswerHead { kind, timed: true });
+        lease.finish(Outcome::Answered, Instant::now());
+    }
+    assert_eq!((backend.traffic().good, backend.traffic().errors), (0, 1));
 }
 
 #[test]
@@ -210,7 +225,13 @@ fn an_ejected_backend_gets_nothing_and_comes_back() {
         );
     }
     let (mut judge_of_pool, rules, now) = (Judge::default(), EjectionRules::default(), Instant::now());
-    let mut rule = |members: &mut Vec<Member>, now| judge(&mut judge_of_pool, Some(&rules), members, now);
+    let mut rule = |members: &mut Vec<Member>, now| {
+        let standards = Standards {
+            rules: Some(&rules),
+            spread: Spread::Everywhere,
+        };
+        judge(&mut judge_of_pool, standards, members, now)
+    };
     assert!(matches!(
         rule(&mut members, now)[..],
         [Ruling::Ejected { count: 1, .. }]
