@@ -96,12 +96,7 @@ impl Roster {
         let roll = |(name, pool): (&Arc<str>, &_)| {
             let members = seat::backends_of(pool).map(|seat| {
                 let backend = factory.create(&seat.config.url);
-                let member = new_member(backend, seat, Health::at_start(), now);
-                Member {
-                    // All are equally cold.
-                    warming_since: Some(now),
-                    ..member
-                }
+                new_member(backend, seat, Health::at_start(), now)
             });
             let members = members.collect();
             (
