@@ -22,7 +22,7 @@ use std::{
 };
 
 use super::{Ask, Backend, lease::Meter};
-use crate::strategy::{Algorithm, Alias, Candidates, Draw, Strategy, is_lighter, mix};
+use crate::strategy::{Algorithm, Alias, Candidates, Draw, Strategy, WarmUp, is_lighter, mix};
 
 /// What a warming backend begins with: enough to fill its caches.
 const LEAST_PART: f64 = 0.1;
@@ -165,13 +165,13 @@ impl Tier {
     fn choose_while_warming(&self, warming: &Warming, all: &View<'_>, draw: Draw<'_>) -> Option<usize> {
         let random = mix(draw.random ^ SLOW_START);
         let only = |warm| self.view(all.ask, all.rules, warm);
-        match all.rules.algorithm {
-            Algorithm::Hash { .. } => {
+        match all.rules.algorithm.warm_up() {
+            WarmUp::ByKey => {
                 let of_key = mix(draw.key.unwrap_or(random));
                 return self.strategy.choose(draw, &only(Warm::InPart(of_key)));
             }
-            Algorithm::First => return self.strategy.choose(draw, &only(Warm::InPart(random))),
-            _ => {}
+            WarmUp::ByChance => return self.strategy.choose(draw, &only(Warm::InPart(random))),
+            WarmUp::InTurn => {}
         }
         let turn = self.turn_of_warming(warming, all, random);
         let turn = turn.filter(|&index| all.admits(index));

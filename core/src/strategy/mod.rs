@@ -114,10 +114,49 @@ pub enum Algorithm {
     First,
 }
 
+/// How a pool gives candidates in slow start their part of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WarmUp {
+    /// They get a turn in proportion to their part; the algorithm chooses among the others.
+    InTurn,
+    /// Each request meets them or not, by its key: a key stays where it is.
+    ByKey,
+    /// Each request meets them or not, by chance.
+    ByChance,
+}
+
+// No `_` in these: a new algorithm has to answer each question.
 impl Algorithm {
     /// Whether it looks at how busy candidates are.
     pub fn weighs_load(self) -> bool {
-        matches!(self, Self::LeastConnections | Self::PowerOfTwo | Self::LeastTime)
+        match self {
+            Self::LeastConnections | Self::PowerOfTwo | Self::LeastTime => true,
+            Self::RoundRobin | Self::Random | Self::Hash { .. } | Self::First => false,
+        }
+    }
+
+    /// How candidates in slow start get their part.
+    pub fn warm_up(self) -> WarmUp {
+        match self {
+            Self::Hash { .. } => WarmUp::ByKey,
+            Self::First => WarmUp::ByChance,
+            Self::RoundRobin | Self::Random | Self::LeastConnections | Self::PowerOfTwo | Self::LeastTime => {
+                WarmUp::InTurn
+            }
+        }
+    }
+
+    /// Whether it fills one candidate before it takes the next, so that without a limit one gets everything.
+    pub fn fills_up(self) -> bool {
+        match self {
+            Self::First => true,
+            Self::RoundRobin
+            | Self::Random
+            | Self::LeastConnections
+            | Self::PowerOfTwo
+            | Self::LeastTime
+            | Self::Hash { .. } => false,
+        }
     }
 
     /// Whether it must know what all candidates hold together.

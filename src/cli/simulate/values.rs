@@ -23,8 +23,8 @@ pub(super) enum Strategies {
 }
 
 impl Strategies {
-    /// Those to compare for a pool. What it is configured with keeps its options. `first` sends everything to the first
-    /// backend until that is full, so without a limit there is nothing to compare; it must be asked for.
+    /// Those to compare for a pool. What it is configured with keeps its options. A strategy that fills one backend
+    /// before it takes the next has nothing to compare without a limit; it must be asked for.
     pub(super) fn of(&self, pool: &PoolConfig) -> Vec<StrategyConfig> {
         let limited = pool
             .backends
@@ -34,9 +34,7 @@ impl Strategies {
             Self::Named(wanted) => wanted.clone(),
             Self::All => StrategyConfig::every()
                 .into_iter()
-                .filter(|strategy| {
-                    limited || *strategy != StrategyConfig::First || pool.strategy == *strategy
-                })
+                .filter(|strategy| limited || !strategy.algorithm().fills_up() || pool.strategy == *strategy)
                 .collect(),
         };
         let as_configured = |strategy: StrategyConfig| {

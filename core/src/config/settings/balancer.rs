@@ -32,6 +32,9 @@ const LATER_IN_ADMIN: &str = "it will belong to `admin`, which is not available 
 
 const TOP: &[Place] = &[Place::Top];
 
+/// Both sides' timeouts are written below this key.
+const TIMEOUTS: &str = "timeouts";
+
 impl Settings for Config {
     const LATER: &'static [&'static str] = &["admin", "tls"];
     const ELSEWHERE: &'static [(&'static str, &'static str)] = &[
@@ -59,7 +62,7 @@ impl Settings for Config {
             .see(&["docs/routing.md"])
             .at(TOP),
         Setting::new(
-            "timeouts",
+            TIMEOUTS,
             &Part(lens!(Config, client_timeouts), "a mapping or a duration"),
             "How long to wait for what.",
         )
@@ -141,14 +144,13 @@ impl Settings for Config {
 
     /// The settings of pools stand at the top, too.
     fn keys(place: Place) -> Keys {
-        let own = known::<Self>(place);
-        let (port, others) = own.split_at(1);
-        // The client's side of `timeouts` stands in one mapping with the backend's.
-        let (routing, others) = others.split_at(2);
-        let others = &others[1..];
-        let pool = known::<PoolConfig>(place);
+        let own = known::<Self>(place).into_iter();
+        // The client's side of `timeouts` stands in one mapping with the backend's, which a pool's rows have.
+        let (first, others): (Vec<_>, Vec<_>) = own
+            .filter(|(key, _)| *key != TIMEOUTS)
+            .partition(|(key, _)| *key == "port");
         Keys {
-            known: [port, &pool, routing, others].concat(),
+            known: [first, known::<PoolConfig>(place), others].concat(),
             later: Self::LATER,
             elsewhere: Self::ELSEWHERE,
             place,
