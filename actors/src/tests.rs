@@ -271,7 +271,8 @@ async fn who_comes_back_or_is_added_beside_others_that_serve_is_on_slow_start() 
     plane.pass(Duration::from_secs(10)).await;
     assert_eq!(plane.health("a"), Some(HealthStatus::Down));
     plane.prober.set("a", Answer::Good);
-    plane.pass(Duration::from_secs(10)).await;
+    // Longer than probes need to see one event everywhere: `b` comes up by an event of its own.
+    plane.pass(Duration::from_secs(20)).await;
     assert!(!warming("a"), "nobody else could serve meanwhile");
     plane.prober.set("b", Answer::Good);
     plane.pass(Duration::from_secs(10)).await;
