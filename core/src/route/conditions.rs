@@ -72,19 +72,20 @@ fn holds_for_headers(test: &FieldTest, request: &Request<'_>) -> bool {
 }
 
 fn holds_for_query(test: &FieldTest, query: &Parameters<'_>) -> bool {
-    let found = query
-        .named(test.name.as_bytes())
-        .any(|(_, value)| test.test.passes(value));
+    let found = query.any(test.name.as_bytes(), &|value| test.test.passes(value));
     found != (test.test == ValueTest::Absent)
 }
 
-/// The parameters of a query. They are taken apart once, when the first condition asks: hundreds of routes may ask, and a
-/// query may hold thousands.
+/// The parameters of a query. A long one is taken apart once, when the first condition asks: hundreds of routes may ask, and it
+/// may hold thousands of parameters. A usual one is read again for each condition, which allocates nothing.
 #[derive(Debug)]
 pub struct Parameters<'q> {
     query: &'q [u8],
     sorted: OnceCell<Vec<Parameter<'q>>>,
 }
+
+/// Bytes of a query that is not worth an index.
+const SHORT_QUERY: usize = 256;
 
 /// Name and value, as written.
 type Parameter<'q> = (&'q [u8], &'q [u8]);
@@ -98,7 +99,12 @@ impl<'q> Parameters<'q> {
         }
     }
 
-    fn named<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s Parameter<'q>> {
+    /// Whether a parameter of this name has a value that passes.
+    fn any(&self, name: &[u8], passes: &dyn Fn(&[u8]) -> bool) -> bool {
+        if self.query.len() <= SHORT_QUERY {
+            let mut parameters = self.query.split(|byte| *byte == b'&').map(parameter);
+            return parameters.any(|(other, value)| other == name && passes(value));
+        }
         let sorted = self.sorted.get_or_init(|| {
             let parts = self.query.split(|byte| *byte == b'&');
             let mut parameters: Vec<_> = parts.map(parameter).collect();
@@ -106,9 +112,8 @@ impl<'q> Parameters<'q> {
             parameters
         });
         let first = sorted.partition_point(|(other, _)| *other < name);
-        sorted[first..]
-            .iter()
-            .take_while(move |(other, _)| *other == name)
+        let mut named = sorted[first..].iter().take_while(|(other, _)| *other == name);
+        named.any(|(_, value)| passes(value))
     }
 }
 
@@ -238,5 +243,22 @@ mod tests {
         assert_eq!(holds("debug", ValueTest::Present), (false, true));
         assert_eq!(holds("b", ValueTest::Exact(String::new().into())), (false, true));
         assert_eq!(holds("debu", ValueTest::Absent), (true, true));
+    }
+
+    #[test]
+    fn a_long_query_is_read_as_a_short_one_is() {
+        let short = "b=1&a=&a=22&c";
+        let long = format!("{}&{short}&{}", "x=0&".repeat(100), "z=9&".repeat(100));
+        for query in [short, &long] {
+            let parameters = Parameters::new(query.as_bytes());
+            let holds = |name, value| holds_for_query(&test(name, value), &parameters);
+            assert!(holds("a", ValueTest::Exact("22".into())), "{query}");
+            assert!(holds("a", ValueTest::Exact("".into())), "{query}");
+            assert!(!holds("a", ValueTest::Exact("2".into())), "{query}");
+            assert!(
+                holds("c", ValueTest::Present) && holds("d", ValueTest::Absent),
+                "{query}"
+            );
+        }
     }
 }
