@@ -363,7 +363,9 @@ fn share_of(report: &Report, backend: usize, from: f64, until: f64) -> f64 {
 #[test]
 fn a_backend_that_fails_everything_at_once_is_ejected_in_pools_of_every_size_under_every_strategy() {
     for backends in [2, 3, 4, 10] {
-        for strategy in StrategyConfig::every() {
+        // `first` without limits sends all to the first, which is another trouble.
+        let strategies = StrategyConfig::every().into_iter();
+        for strategy in strategies.filter(|strategy| *strategy != StrategyConfig::First) {
             let mut scenario = scenario(equal(backends), 20, (0.2, SECOND * 40));
             scenario.backends[1].failing = vec![(between(20, 40), 1.0)];
             let report = run(&scenario, &strategy, Instant::now());
@@ -371,8 +373,13 @@ fn a_backend_that_fails_everything_at_once_is_ejected_in_pools_of_every_size_und
                 .events
                 .iter()
                 .find(|event| matches!(event.what, Happening::Ejected { .. }));
-            // `first` sends the second one nothing at this load.
-            if report.backends[1].attempts == 0 {
+            // least-time sends it hardly anything once it has failed: too few to compare, and no loss.
+            if ejected.is_none() {
+                let share = share_of(&report, 1, 21.0, 40.0);
+                assert!(
+                    share < 0.02,
+                    "{strategy}, {backends} backends: {share} goes where it fails"
+                );
                 continue;
             }
             let (at, who) = ejected.map_or((0.0, 0), |event| (event.at_seconds, event.backend));
@@ -399,7 +406,8 @@ fn a_backend_that_fails_at_once_is_no_black_hole_where_nobody_is_ejected() {
 #[test]
 fn requests_that_fail_wherever_they_go_eject_nobody() {
     for strategy in StrategyConfig::every() {
-        let mut scenario = scenario(equal(4), 20, (0.3, SECOND * 60));
+        // So little that one backend can carry it: `first` gives one all.
+        let mut scenario = scenario(equal(4), 20, (0.1, SECOND * 60));
         for backend in &mut scenario.backends {
             backend.failing = vec![(between(10, 50), 0.4)];
         }
@@ -508,7 +516,13 @@ fn a_retry_that_finds_the_others_full_waits_as_it_does_in_the_balancer() {
     assert_eq!(report.errors.all(), 0, "{:?}", report.errors);
     let none = run("queue: off");
     assert!(none.errors.refused > 0, "without a queue some find no place");
-    // The cap on the whole request ends waits, too.
-    let capped = run("timeouts: {request: 1ms}");
-    assert!(capped.errors.refused > 0, "{:?}", capped.errors);
+    // The cap on the whole request holds while it waits, too: whoever gets a place late has no time left there.
+    let capped = run("timeouts: {request: 20ms}");
+    assert!(capped.errors.timed_out > 0, "{:?}", capped.errors);
+    assert_eq!(
+        capped.errors.all(),
+        capped.errors.timed_out,
+        "{:?}",
+        capped.errors
+    );
 }
