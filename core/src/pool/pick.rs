@@ -115,11 +115,6 @@ impl Pool {
         &self.state.retry_budget
     }
 
-    /// Whether requests may come to wait for a place.
-    pub fn may_queue(&self) -> bool {
-        self.is_limited && self.config.queue.size > 0
-    }
-
     /// The requests that wait for a place.
     pub fn queue(&self) -> &Arc<Queue> {
         &self.state.queue
