@@ -30,6 +30,15 @@ impl ClientBody {
         }
     }
 
+    /// Leaves out trailers of these names too. For a body of which nothing has been taken.
+    #[must_use]
+    pub fn without_trailers(self, names: &[Box<str>]) -> Self {
+        Self {
+            filter: self.filter.without_trailers(names),
+            ..self
+        }
+    }
+
     /// Whether all of it has come, or there is none.
     pub fn is_done(&self) -> bool {
         self.filter.is_done()

@@ -16,7 +16,7 @@ use lb_core::{
     },
     sticky::StickyId,
 };
-use lb_wire::Authority;
+use lb_wire::{Authority, is_lookalike};
 
 use super::{Client, ProxyError, RequestId, Scheme, context::client_address, hash_key::hash_key, sticky};
 
@@ -256,7 +256,11 @@ fn answer(
 ) -> RouteAnswer {
     lines.push(("X-Request-Id".into(), values.request_id.as_bytes().to_vec()));
     let LineChanges { dropped, added } = line_changes(&config.response_headers, values);
-    lines.retain(|(name, _)| !dropped.iter().any(|dropped| dropped.eq_ignore_ascii_case(name)));
+    lines.retain(|(name, _)| {
+        !dropped
+            .iter()
+            .any(|dropped| is_lookalike(name.as_bytes(), dropped.as_bytes()))
+    });
     lines.extend(added);
     RouteAnswer {
         route: Arc::clone(config),

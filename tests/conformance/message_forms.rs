@@ -406,6 +406,34 @@ fn trailers_that_connection_names_end_here() {
 }
 
 #[test]
+fn trailers_that_a_route_removes_end_here() {
+    let changes = "routes: [{path: /, pool: default, request_headers: {remove: [X-Gone], set: {X-User: anon}}, \
+                   response_headers: {remove: [X-Secret]}}]";
+    let trailers = "X-Gone: 1\r\nX-User: root\r\nx_user: root\r\nX-End: 2\r\n";
+    let request = super::ambiguous::Scene::with(changes).passes(&format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n{trailers}\r\n"
+    ));
+    assert_eq!(request.body, b"hello");
+    assert_eq!(request.trailers, [("X-End".to_owned(), "2".to_owned())]);
+    // However they are cut into packets.
+    let mut play = Play::with(changes);
+    let (mut backend, _) =
+        play.request("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+    assert_eq!(backend.read(6), b"1\r\nx\r\n");
+    for byte in format!("0\r\n{trailers}\r\n").bytes() {
+        play.client.send([byte]);
+    }
+    assert_eq!(latin1(&backend.read_until(b"\r\n\r\n")), "0\r\nX-End: 2\r\n\r\n");
+    backend.send(OK);
+    play.reads_ok();
+    let mut play = Play::with(changes);
+    let body = "2\r\nok\r\n0\r\nX-Secret: 1\r\nX_SECRET: 2\r\nX-Gone: 3\r\n\r\n";
+    let (mut backend, received) = chunked_answer(&mut play, "", body);
+    assert_eq!(received, "2\r\nok\r\n0\r\nX-Gone: 3\r\n\r\n");
+    play.goes_on(&mut backend);
+}
+
+#[test]
 fn trailers_of_answers_that_are_to_be_headers_are_left_out() {
     for name in [
         "Date",

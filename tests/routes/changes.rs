@@ -27,6 +27,27 @@ fn request_headers_are_removed_set_and_added() {
     assert_eq!(answer.json()["body"].as_str(), Some("body"));
 }
 
+/// CGI and WSGI programs get both as `HTTP_X_USER` (RFC 3875 section 4.1.18).
+#[test]
+fn lookalikes_of_changed_headers_are_dropped() {
+    let [a] = backends();
+    let routes = "{pool: a, request_headers: {remove: [X-Gone, x_late], set: {X-User-Id: anon}, add: {X-More: \"1\"}}}";
+    let balancer = in_front_of(&[&a], routes);
+    let lines = [
+        "X_User_Id: root",
+        "x-user_id: root",
+        "X_GONE: 1",
+        "X-Late: 1",
+        "X_Kept: k",
+    ];
+    let response = balancer.connect().request("GET", "/echo", &lines, b"");
+    assert_eq!(seen(&response, "X-User-Id"), ["anon"]);
+    for name in ["X_User_Id", "x-user_id", "X_GONE", "X-Late"] {
+        assert_eq!(seen(&response, name), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(seen(&response, "X_Kept"), ["k"]);
+}
+
 #[test]
 fn headers_that_this_proxy_writes_can_be_left_out() {
     let [a] = backends();

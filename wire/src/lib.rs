@@ -43,4 +43,4 @@ pub use rewrite::{
     AddedLines, AnswerContext, BodyPlan, ClientAddress, ForwardContext, LineEdits, MadeBody, MadeHead,
     MadeLength, RequestEdits, replace_host, write_made_head, write_request_head, write_response_head,
 };
-pub use rules::Name;
+pub use rules::{Name, is_lookalike};

@@ -292,16 +292,26 @@ impl Name {
     }
 }
 
-/// Equality that takes `_` for `-` and ignores case.
+/// Whether a program may take two field names for one: CGI and its heirs write `_` for `-` and know no case (RFC 3875
+/// section 4.1.18).
+pub fn is_lookalike(name: &[u8], other: &[u8]) -> bool {
+    name.len() == other.len()
+        && name
+            .iter()
+            .zip(other)
+            .all(|(one, other)| fold(*one) == fold(*other))
+}
+
+fn fold(byte: u8) -> u8 {
+    match byte {
+        b'_' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    }
+}
+
+/// The same, for a name of the table.
 fn folded_eq(name: &[u8], lower: &[u8]) -> bool {
-    let fold = |byte: &u8| {
-        if *byte == b'_' {
-            b'-'
-        } else {
-            byte.to_ascii_lowercase()
-        }
-    };
-    name.len() == lower.len() && name.iter().map(fold).eq(lower.iter().copied())
+    name.len() == lower.len() && name.iter().map(|byte| fold(*byte)).eq(lower.iter().copied())
 }
 
 /// One header line of a head, as offsets into its buffer.

@@ -9,7 +9,7 @@ use actix_http::{
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 
-use lb_wire::{Name, rules::Action};
+use lb_wire::{Name, is_lookalike, rules::Action};
 
 use super::awc::{OFFERED_UPGRADE, OMITTED_LENGTH};
 use crate::proxy::LineChanges;
@@ -76,7 +76,11 @@ pub(super) fn copy_response(status: StatusCode, from: &HeaderMap, to: &mut Heade
 /// Changes a head as its route wants. Names and values have been checked; one that is none is left out.
 pub(super) fn change(changes: &LineChanges, headers: &mut HeaderMap) {
     for name in &*changes.dropped {
-        headers.remove(&**name);
+        let is_dropped = |present: &&HeaderName| is_lookalike(present.as_str().as_bytes(), name.as_bytes());
+        let present: Vec<HeaderName> = headers.keys().filter(is_dropped).cloned().collect();
+        for present in present {
+            headers.remove(present);
+        }
     }
     for (name, value) in &changes.added {
         if let (Ok(name), Ok(value)) = (

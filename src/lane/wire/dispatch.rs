@@ -9,7 +9,8 @@ use lb_core::{
     route::Headers,
 };
 use lb_wire::{
-    AddedLines, ForwardContext, LineEdits, Method, RequestEdits, RequestHead, RequestView, write_request_head,
+    AddedLines, ForwardContext, Framing, LineEdits, Method, RequestEdits, RequestHead, RequestView,
+    write_request_head,
 };
 
 use super::{
@@ -155,10 +156,28 @@ fn find<S: Transport>(
         scheme: client.connection.scheme,
     };
     match proxy::route(snapshot, &incoming, (client.worker.shared.index, random)) {
-        Ok(Routed::Forward(passage)) => Ok((passage, body, with_head)),
+        Ok(Routed::Forward(passage)) => match removed_trailers(&passage, head) {
+            None => Ok((passage, body, with_head)),
+            Some(names) => {
+                // What came with the head is read again, now that it is known which trailers the route removes.
+                let limit = config.limits.body_size;
+                let mut body =
+                    ClientBody::new(head.framing, view.named_away(), limit).without_trailers(names);
+                match body.take(&client.unused()[head.len..]) {
+                    Ok(with_head) => Ok((passage, body, with_head)),
+                    Err(error) => Err(Own::Error(error)),
+                }
+            }
+        },
         Ok(Routed::Answer(answer)) => Err(Own::Route(answer)),
         Err(error) => Err(Own::Error(error)),
     }
+}
+
+/// Names of trailers that the route removes from the request, where its body may have trailers.
+fn removed_trailers<'a>(passage: &'a Passage, head: &RequestHead) -> Option<&'a [Box<str>]> {
+    let names = &*passage.edits.as_deref()?.request.dropped;
+    (!names.is_empty() && head.framing == Framing::Chunked).then_some(names)
 }
 
 /// The header lines of a head, for conditions of routes.

@@ -10,7 +10,7 @@ use super::{
     BodyTracker, Piece, State,
     chunked::{Fate, Reading},
 };
-use crate::{BodyError, Framing, Name, fields};
+use crate::{BodyError, Framing, Name, fields, rules::is_lookalike};
 
 /// How far a body got, and what of it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct BodyFilter {
     line: Vec<u8>,
     /// The last byte taken was a zero of a chunk size, which is written once it is known that no digit follows.
     zero: bool,
-    /// What `Connection` names, as a list.
+    /// Names of trailers that are left out: a list, at first of what `Connection` names.
     named: Vec<u8>,
 }
 
@@ -58,6 +58,18 @@ impl BodyFilter {
             zero: false,
             named,
         }
+    }
+
+    /// Leaves out trailers of these names too, and of their look-alikes.
+    #[must_use]
+    pub fn without_trailers(mut self, names: &[Box<str>]) -> Self {
+        if matches!(self.tracker.state, State::Chunked(_)) {
+            for name in names {
+                self.named.push(b',');
+                self.named.extend_from_slice(name.as_bytes());
+            }
+        }
+        self
     }
 
     /// Whether the message has ended. A close-delimited one only ends with its connection.
@@ -147,7 +159,8 @@ impl BodyFilter {
     }
 }
 
-/// Whether a trailer of this name goes on; `named` is what `Connection` names.
+/// Whether a trailer of this name goes on; `named` are those that do not. Look-alikes may be left out too, as any trailer may
+/// (RFC 9110 section 6.5.1).
 fn passes(name: &[u8], named: &[u8]) -> bool {
-    Name::classify(name).is_free() && !fields::list(named).any(|option| option.eq_ignore_ascii_case(name))
+    Name::classify(name).is_free() && !fields::list(named).any(|left_out| is_lookalike(name, left_out))
 }

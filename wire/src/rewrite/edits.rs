@@ -7,7 +7,7 @@ use crate::{
     Authority, Limits, Lines, Name, Parsed,
     bytes::{TARGET, TOKEN, VALUE, run, trim},
     parse_request,
-    rules::Line,
+    rules::{Line, is_lookalike},
 };
 
 /// Lines to be added to a head, each checked.
@@ -44,7 +44,7 @@ impl AddedLines {
 /// Changes of a head's lines.
 #[derive(Clone, Copy, Debug)]
 pub struct LineEdits<'a> {
-    /// Names of lines that are left out, in lower case; those of ours that the table adds among them.
+    /// Names of lines that are left out, with their look-alikes; those of ours that the table adds among them.
     pub dropped: &'a [Box<str>],
     /// Lines that are added.
     pub added: &'a AddedLines,
@@ -62,20 +62,20 @@ pub struct RequestEdits<'a> {
 }
 
 impl LineEdits<'_> {
-    /// Whether a line of this name, in lower case, is left out.
+    /// Whether a line of this name is left out.
     pub(super) fn drops(&self, name: &str) -> bool {
-        self.dropped.iter().any(|dropped| **dropped == *name)
+        self.names(name.as_bytes())
+    }
+
+    fn names(&self, name: &[u8]) -> bool {
+        self.dropped
+            .iter()
+            .any(|dropped| is_lookalike(name, dropped.as_bytes()))
     }
 
     /// Whether a line of the head is left out.
     pub(super) fn drops_line(&self, line: &Line, buf: &[u8]) -> bool {
-        let name = line.name.of(buf);
-        let named = || {
-            self.dropped
-                .iter()
-                .any(|dropped| name.eq_ignore_ascii_case(dropped.as_bytes()))
-        };
-        is_changeable(line.kind) && named()
+        is_changeable(line.kind) && self.names(line.name.of(buf))
     }
 }
 

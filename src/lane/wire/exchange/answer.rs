@@ -223,8 +223,12 @@ impl<D: Downstream> Exchange<'_, D> {
             return Err(End::Tunnel);
         }
         self.client_pulse.since = self.now();
+        let body_filter = BodyFilter::of_answer(head.framing, head.view(bytes, lines).named_away());
         let mut answer = Answer {
-            body: BodyFilter::of_answer(head.framing, head.view(bytes, lines).named_away()),
+            body: match &asked.answer_edits {
+                Some(edits) => body_filter.without_trailers(&edits.dropped),
+                None => body_filter,
+            },
             framing: head.framing,
             plan,
             client_goes_on: goes_on,
