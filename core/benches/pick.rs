@@ -4,10 +4,7 @@ use std::{cell::Cell, fmt::Write, hint::black_box, sync::Arc, time::Instant};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use lb_core::{
-    config::{
-        self, BackendConfig, Config, DEFAULT_POOL, HashConfig, HashKey, LeastTimeConfig, LoadFactor,
-        StrategyConfig,
-    },
+    config::{self, BackendConfig, Config, DEFAULT_POOL, HashConfig, HashKey, LoadFactor, StrategyConfig},
     health::Health,
     pool::{AnswerHead, AnswerKind, Ask, Backend, Lease, Member, Outcome, Snapshot, Tried},
     strategy::mix,
@@ -23,29 +20,15 @@ const IN_A_ROW: u64 = 64;
 
 const BACKENDS: [usize; 4] = [10, 100, 1_000, 10_000];
 
-fn strategies() -> [(&'static str, StrategyConfig); 8] {
-    let hash = |bounded_load| {
-        StrategyConfig::Hash(HashConfig {
-            key: HashKey::Client,
-            bounded_load,
-        })
-    };
-    [
-        ("round-robin", StrategyConfig::RoundRobin),
-        ("random", StrategyConfig::Random),
-        ("least-connections", StrategyConfig::LeastConnections),
-        ("power-of-two", StrategyConfig::PowerOfTwo),
-        (
-            "least-time",
-            StrategyConfig::LeastTime(LeastTimeConfig {
-                decay: LeastTimeConfig::DEFAULT_DECAY,
-                intelligent: false,
-            }),
-        ),
-        ("hash", hash(None)),
-        ("hash, bounded", hash(LoadFactor::new(1.25))),
-        ("first", StrategyConfig::First),
-    ]
+fn strategies() -> impl Iterator<Item = (&'static str, StrategyConfig)> {
+    let bounded = StrategyConfig::Hash(HashConfig {
+        key: HashKey::Client,
+        bounded_load: LoadFactor::new(1.25),
+    });
+    let every = StrategyConfig::every().into_iter();
+    every
+        .map(|strategy| (strategy.name(), strategy))
+        .chain([("hash, bounded", bounded)])
 }
 
 /// Weights from 1 to 256, as if by chance.

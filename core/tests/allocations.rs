@@ -8,29 +8,19 @@ use std::{
 };
 
 use lb_core::{
-    config::{self, HashConfig, HashKey, LeastTimeConfig, LoadFactor, Priority, StrategyConfig},
+    config::{self, HashConfig, HashKey, LoadFactor, Priority, StrategyConfig},
     health::{Health, Thresholds},
     pool::{AnswerHead, AnswerKind, Ask, Backend, Member, Outcome, Pool, Tried},
     route::{Matcher, Request},
     strategy::mix,
 };
 
-fn strategies() -> [StrategyConfig; 7] {
-    [
-        StrategyConfig::RoundRobin,
-        StrategyConfig::Random,
-        StrategyConfig::LeastConnections,
-        StrategyConfig::PowerOfTwo,
-        StrategyConfig::LeastTime(LeastTimeConfig {
-            decay: LeastTimeConfig::DEFAULT_DECAY,
-            intelligent: false,
-        }),
-        StrategyConfig::Hash(HashConfig {
-            key: HashKey::Client,
-            bounded_load: LoadFactor::new(1.25),
-        }),
-        StrategyConfig::First,
-    ]
+fn strategies() -> impl Iterator<Item = StrategyConfig> {
+    let bounded = StrategyConfig::Hash(HashConfig {
+        key: HashKey::Client,
+        bounded_load: LoadFactor::new(1.25),
+    });
+    StrategyConfig::every().into_iter().chain([bounded])
 }
 
 /// Some are down, some are full, some have just come back, and a quarter are backups.

@@ -24,6 +24,9 @@ pub enum StrategyConfig {
     First,
 }
 
+/// The name of `least-time` that stands for the ejection of outliers, too.
+const INTELLIGENT: &str = "intelligent";
+
 /// Options of `least-time`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LeastTimeConfig {
@@ -116,6 +119,36 @@ impl StrategyConfig {
         ]
     }
 
+    /// Every name that a strategy has in the file.
+    pub fn names() -> Vec<&'static str> {
+        let every = Self::every().into_iter();
+        every
+            .flat_map(|strategy| [Some(strategy.name()), strategy.other_name()])
+            .flatten()
+            .collect()
+    }
+
+    /// The strategy of this name, with its default options.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut every = Self::every().into_iter();
+        let named = every.find(|strategy| strategy.name() == name || strategy.other_name() == Some(name))?;
+        Some(match named {
+            Self::LeastTime(options) => Self::LeastTime(LeastTimeConfig {
+                intelligent: name == INTELLIGENT,
+                ..options
+            }),
+            named => named,
+        })
+    }
+
+    fn other_name(&self) -> Option<&'static str> {
+        match self {
+            Self::RoundRobin => Some("weighted"),
+            Self::LeastTime(_) => Some(INTELLIGENT),
+            _ => None,
+        }
+    }
+
     /// Its name in the file.
     pub fn name(&self) -> &'static str {
         match self {
@@ -123,7 +156,7 @@ impl StrategyConfig {
             Self::Random => "random",
             Self::LeastConnections => "least-connections",
             Self::PowerOfTwo => "power-of-two",
-            Self::LeastTime(options) if options.intelligent => "intelligent",
+            Self::LeastTime(options) if options.intelligent => INTELLIGENT,
             Self::LeastTime(_) => "least-time",
             Self::Hash(_) => "hash",
             Self::First => "first",

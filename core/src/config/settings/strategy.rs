@@ -16,34 +16,6 @@ use crate::config::{
     written::Written,
 };
 
-/// The strategies by the names they have in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
-    RoundRobin,
-    Random,
-    LeastConnections,
-    PowerOfTwo,
-    LeastTime,
-    Intelligent,
-    Hash,
-    First,
-}
-
-const NAMES: Words<Name> = Words(
-    "the name of a strategy",
-    &[
-        ("round-robin", Name::RoundRobin),
-        ("weighted", Name::RoundRobin),
-        ("random", Name::Random),
-        ("least-connections", Name::LeastConnections),
-        ("power-of-two", Name::PowerOfTwo),
-        ("least-time", Name::LeastTime),
-        ("intelligent", Name::Intelligent),
-        ("hash", Name::Hash),
-        ("first", Name::First),
-    ],
-);
-
 /// What others call them: nginx, HAProxy, Envoy, Traefik, finagle.
 const NAMES_ELSEWHERE: [(&str, &str); 20] = [
     ("rr", "round-robin"),
@@ -85,8 +57,8 @@ const KEYS_ELSEWHERE: [(&str, &str); 10] = [
 /// A strategy as it is written.
 #[derive(Debug, Clone, PartialEq)]
 struct WrittenStrategy {
-    /// `None`: nothing can be said about options.
-    name: Option<Name>,
+    /// With default options; `None`: nothing can be said about options.
+    name: Option<StrategyConfig>,
     key: HashKey,
     bounded_load: Option<LoadFactor>,
     decay: Duration,
@@ -132,11 +104,12 @@ impl Settings for WrittenStrategy {
     ];
 
     fn judge(&mut self, own: &Fields<'_>, checker: &mut Checker<'_>) {
-        let Some(name) = self.name else { return };
-        let is_timed = matches!(name, Name::LeastTime | Name::Intelligent);
+        let Some(name) = &self.name else { return };
+        let is_hash = matches!(name, StrategyConfig::Hash(_));
+        let is_timed = matches!(name, StrategyConfig::LeastTime(_));
         for (option, owner, belongs) in [
-            ("key", "hash", name == Name::Hash),
-            ("bounded_load", "hash", name == Name::Hash),
+            ("key", "hash", is_hash),
+            ("bounded_load", "hash", is_hash),
             ("decay", "least-time", is_timed),
         ] {
             if !belongs {
@@ -147,16 +120,18 @@ impl Settings for WrittenStrategy {
     }
 }
 
-const STRATEGY_NAME: Form<Option<Name>> = Form {
+const STRATEGY_NAME: Form<Option<StrategyConfig>> = Form {
     expects: "the name of a strategy",
-    kinds: || NAMES.kinds(),
+    kinds: || vec![Kind::Words(StrategyConfig::names())],
     parse: |written| {
         let text = written.text();
-        let words = NAMES.1.iter().map(|(name, _)| *name);
-        let named = NAMES.parse(written).map(Some);
-        named.map_err(|refusal| meant(Refusal::new(refusal.rule), text, words, &NAMES_ELSEWHERE))
+        StrategyConfig::named(text).map(Some).ok_or_else(|| {
+            let names = StrategyConfig::names();
+            let refusal = Refusal::new(format!("must be one of {}", names.join(", ")));
+            meant(refusal, text, names.into_iter(), &NAMES_ELSEWHERE)
+        })
     },
-    show: |name| name.map_or(String::new(), |name| NAMES.write(&name)),
+    show: |name| name.as_ref().map_or(String::new(), |name| name.name().to_owned()),
 };
 
 /// How a pool chooses.
@@ -175,22 +150,16 @@ impl Type<StrategyConfig> for Strategy {
         own.node(key)?;
         let mut written = none_written();
         read_part(&mut written, (own, key), checker);
-        Some(match written.name {
-            None | Some(Name::RoundRobin) => StrategyConfig::RoundRobin,
-            Some(Name::Random) => StrategyConfig::Random,
-            Some(Name::LeastConnections) => StrategyConfig::LeastConnections,
-            Some(Name::PowerOfTwo) => StrategyConfig::PowerOfTwo,
-            Some(Name::First) => StrategyConfig::First,
-            Some(name @ (Name::LeastTime | Name::Intelligent)) => {
-                StrategyConfig::LeastTime(LeastTimeConfig {
-                    decay: written.decay,
-                    intelligent: name == Name::Intelligent,
-                })
-            }
-            Some(Name::Hash) => StrategyConfig::Hash(HashConfig {
+        Some(match written.name.unwrap_or(StrategyConfig::RoundRobin) {
+            StrategyConfig::LeastTime(options) => StrategyConfig::LeastTime(LeastTimeConfig {
+                decay: written.decay,
+                ..options
+            }),
+            StrategyConfig::Hash(_) => StrategyConfig::Hash(HashConfig {
                 key: written.key,
                 bounded_load: written.bounded_load,
             }),
+            other => other,
         })
     }
 

@@ -9,6 +9,7 @@ mod shares;
 use proptest::{prelude::*, strategy::Strategy as _};
 
 use super::{Strategy, *};
+use crate::config::StrategyConfig;
 
 /// Candidates as a test wants them.
 #[derive(Debug, Clone, Default)]
@@ -89,18 +90,13 @@ fn draw(cursor: &Cursor, step: u64) -> Draw<'_> {
 
 const HASH: Algorithm = Algorithm::Hash { bounded_load: None };
 
-const ALL: [Algorithm; 8] = [
-    Algorithm::RoundRobin,
-    Algorithm::Random,
-    Algorithm::LeastConnections,
-    Algorithm::PowerOfTwo,
-    Algorithm::LeastTime,
-    HASH,
-    Algorithm::Hash {
+fn all() -> impl Iterator<Item = Algorithm> {
+    let bounded = Algorithm::Hash {
         bounded_load: Some(1.25),
-    },
-    Algorithm::First,
-];
+    };
+    let every = StrategyConfig::every().into_iter();
+    every.map(|strategy| strategy.algorithm()).chain([bounded])
+}
 
 fn fields(most: usize) -> impl proptest::strategy::Strategy<Value = Field> {
     let latency = prop::option::of(500.0..500_000.0_f64);
@@ -121,7 +117,7 @@ proptest! {
         field in fields(200), seed in any::<u64>(),
     ) {
         let somebody = field.closed.iter().any(|closed| !closed);
-        for algorithm in ALL {
+        for algorithm in all() {
             let (strategy, cursor) = (field.strategy(algorithm), Cursor::default());
             for step in 0..20 {
                 let chosen = strategy.choose(draw(&cursor, seed.wrapping_add(step)), &field);
@@ -139,7 +135,7 @@ proptest! {
         let mut field = field;
         field.closed = vec![true; field.weights.len()];
         field.closed[left] = false;
-        for algorithm in ALL {
+        for algorithm in all() {
             let (strategy, cursor) = (field.strategy(algorithm), Cursor::default());
             for step in 0..5 {
                 let chosen = strategy.choose(draw(&cursor, seed.wrapping_add(step)), &field);
@@ -150,7 +146,7 @@ proptest! {
 
     #[test]
     fn a_choice_depends_on_nothing_but_what_is_given(field in fields(100), seed in any::<u64>()) {
-        for algorithm in ALL {
+        for algorithm in all() {
             let choices = || -> Vec<_> {
                 let (strategy, cursor) = (field.strategy(algorithm), Cursor::default());
                 let steps = 0..20;
@@ -164,7 +160,7 @@ proptest! {
 #[test]
 fn without_candidates_there_is_no_choice() {
     let field = Field::new(&[]);
-    for algorithm in ALL {
+    for algorithm in all() {
         let (strategy, cursor) = (field.strategy(algorithm), Cursor::default());
         assert_eq!(strategy.choose(draw(&cursor, 0), &field), None, "{algorithm:?}");
     }

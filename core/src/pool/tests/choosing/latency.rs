@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn least_time_learns_who_is_slow() {
     let start = Instant::now();
-    let pool = pool(&vec![One::default(); 3], ALL[4]());
+    let pool = pool(&vec![One::default(); 3], least_time());
     let mut counts = BTreeMap::new();
     for step in 0..3000u64 {
         let sent = start + Duration::from_millis(10 * step);
@@ -23,7 +23,7 @@ fn least_time_learns_who_is_slow() {
 #[test]
 fn least_time_is_not_drawn_to_one_that_fails_fast() {
     let start = Instant::now();
-    let pool = pool(&vec![One::default(); 3], ALL[4]());
+    let pool = pool(&vec![One::default(); 3], least_time());
     let mut failed = 0;
     for step in 0..3000u64 {
         let sent = start + Duration::from_millis(10 * step);
@@ -44,7 +44,7 @@ fn least_time_is_not_drawn_to_one_that_fails_fast() {
 fn least_time_is_not_drawn_to_one_that_answers_errors_fast() {
     let start = Instant::now();
     for kind in [AnswerKind::Error, AnswerKind::Failing] {
-        let pool = pool(&vec![One::default(); 2], ALL[4]());
+        let pool = pool(&vec![One::default(); 2], least_time());
         let mut errors = 0;
         for step in 0..3000u64 {
             let sent = start + Duration::from_millis(10 * step);

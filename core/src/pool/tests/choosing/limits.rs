@@ -9,8 +9,8 @@ use super::*;
 
 #[test]
 fn a_full_backend_is_passed_over_and_a_full_pool_says_so() {
-    for strategy in ALL {
-        let pool = pool(&[at_most(2), at_most(1), at_most(3)], strategy());
+    for strategy in all() {
+        let pool = pool(&[at_most(2), at_most(1), at_most(3)], strategy.clone());
         let mut leases = Vec::new();
         for step in 0..6 {
             leases.push(pool.pick(&ask(step, Instant::now(), &Tried::default())).unwrap());
@@ -21,7 +21,7 @@ fn a_full_backend_is_passed_over_and_a_full_pool_says_so() {
         assert_eq!(count(&hosts), BTreeMap::from([('a', 2), ('b', 1), ('c', 3)]));
         let freed = host_of(&leases.swap_remove(4));
         let next = pool.pick(&ask(10, Instant::now(), &Tried::default())).unwrap();
-        assert_eq!(host_of(&next), freed, "{}", strategy());
+        assert_eq!(host_of(&next), freed, "{}", strategy.clone());
     }
 }
 
@@ -50,8 +50,8 @@ fn a_retry_takes_no_backend_that_is_down_while_an_up_one_is_only_full() {
 
 #[test]
 fn a_limit_holds_over_all_workers() {
-    for strategy in ALL {
-        let pool = Arc::new(pool(&[at_most(3), at_most(2)], strategy()));
+    for strategy in all() {
+        let pool = Arc::new(pool(&[at_most(3), at_most(2)], strategy.clone()));
         let workers: Vec<_> = (0..4u64)
             .map(|worker| {
                 let pool = Arc::clone(&pool);
@@ -156,7 +156,7 @@ impl Wake for Unpark {
 
 #[test]
 fn a_bounded_load_counts_what_is_in_flight_and_forgets_what_ended() {
-    let pool = pool(&vec![One::default(); 4], ALL[6]());
+    let pool = pool(&vec![One::default(); 4], hash(LoadFactor::new(1.25)));
     let now = Instant::now();
     // One key, over and over.
     let pick = || pool.pick(&ask(1, now, &Tried::default())).unwrap();

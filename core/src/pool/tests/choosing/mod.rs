@@ -19,21 +19,17 @@ use crate::{
     strategy::mix,
 };
 
-const ALL: [fn() -> StrategyConfig; 8] = [
-    || StrategyConfig::RoundRobin,
-    || StrategyConfig::Random,
-    || StrategyConfig::LeastConnections,
-    || StrategyConfig::PowerOfTwo,
-    || {
-        StrategyConfig::LeastTime(LeastTimeConfig {
-            decay: LeastTimeConfig::DEFAULT_DECAY,
-            intelligent: false,
-        })
-    },
-    || hash(None),
-    || hash(LoadFactor::new(1.25)),
-    || StrategyConfig::First,
-];
+fn all() -> impl Iterator<Item = StrategyConfig> {
+    let bounded = hash(LoadFactor::new(1.25));
+    StrategyConfig::every().into_iter().chain([bounded])
+}
+
+fn least_time() -> StrategyConfig {
+    StrategyConfig::LeastTime(LeastTimeConfig {
+        decay: LeastTimeConfig::DEFAULT_DECAY,
+        intelligent: false,
+    })
+}
 
 fn hash(bounded_load: Option<LoadFactor>) -> StrategyConfig {
     StrategyConfig::Hash(HashConfig {
@@ -150,8 +146,8 @@ fn a_request_tries_each_backend_once_under_every_strategy_up_ones_first() {
     ones[1].health = down();
     ones[2].priority = Priority::BACKUP;
     ones[3].weight = 200;
-    for strategy in ALL {
-        let pool = pool(&ones, strategy());
+    for strategy in all() {
+        let pool = pool(&ones, strategy.clone());
         for step in 0..50 {
             let (mut tried, mut seen) = (Tried::default(), Vec::new());
             let end = loop {
@@ -177,8 +173,8 @@ fn when_none_is_up_all_are_tried_under_every_strategy() {
         health: down(),
         ..One::default()
     };
-    for strategy in ALL {
-        let pool = pool(&vec![one.clone(); 30], strategy());
+    for strategy in all() {
+        let pool = pool(&vec![one.clone(); 30], strategy.clone());
         let (mut tried, mut seen) = (Tried::default(), Vec::new());
         for _ in 0..Tried::MOST {
             let lease = pool.pick(&ask(1, Instant::now(), &tried)).unwrap();
@@ -247,9 +243,9 @@ proptest! {
     ) {
         let now = Instant::now() + Duration::from_secs(10);
         let any_up = ones.iter().any(|one| one.health.is_up());
-        for strategy in ALL {
+        for strategy in all() {
             let pool = pool_with(&ones, |config| {
-                config.strategy = strategy();
+                config.strategy = strategy.clone();
                 if gradual {
                     config.failover = Failover::Gradual { overprovisioning: LoadFactor::new(1.4).unwrap() };
                 }

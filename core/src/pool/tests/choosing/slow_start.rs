@@ -14,18 +14,18 @@ fn share_of_newcomer(strategy: StrategyConfig, since: Duration) -> f64 {
 
 #[test]
 fn slow_start_grows_from_a_tenth_to_the_whole_under_every_strategy() {
-    for strategy in ALL.iter().filter(|strategy| strategy() != StrategyConfig::First) {
+    for strategy in all().filter(|strategy| *strategy != StrategyConfig::First) {
         for (seconds, part) in [(0, 0.1), (5, 0.55), (9, 0.91), (10, 1.0), (1000, 1.0)] {
-            let share = share_of_newcomer(strategy(), Duration::from_secs(seconds));
+            let share = share_of_newcomer(strategy.clone(), Duration::from_secs(seconds));
             // By key, its own keys are a quarter, of which it gets a part.
-            let expected = match strategy() {
+            let expected = match strategy.clone() {
                 StrategyConfig::Hash(_) => 0.25 * part,
                 _ => part / (3.0 + part),
             };
             assert!(
                 (share - expected).abs() < 0.02,
                 "{}: {share} after {seconds} s, {expected} expected",
-                strategy()
+                strategy.clone()
             );
         }
     }
@@ -81,10 +81,10 @@ fn a_newcomer_that_is_busier_than_the_others_is_passed_over() {
 #[test]
 fn a_newcomer_serves_when_nobody_else_is_left() {
     let start = Instant::now();
-    for strategy in ALL {
+    for strategy in all() {
         let mut ones = vec![at_most(1), One::default()];
         ones[1].warming_since = Some(start);
-        let pool = pool(&ones, strategy());
+        let pool = pool(&ones, strategy.clone());
         let leases: Vec<_> = (0..10)
             .map(|step| pool.pick(&ask(step, start, &Tried::default())).unwrap())
             .collect();

@@ -9,9 +9,9 @@ fn a_backup_serves_only_when_the_others_are_gone() {
         ..One::default()
     };
     let mut ones = vec![One::default(), tier(1), backup];
-    for strategy in ALL {
+    for strategy in all() {
         let hosts = |ones: &[One]| -> Vec<String> {
-            shares(&pool(ones, strategy()), Instant::now(), 50)
+            shares(&pool(ones, strategy.clone()), Instant::now(), 50)
                 .into_keys()
                 .collect()
         };
@@ -53,7 +53,7 @@ fn gradual(ones: &[One], strategy: StrategyConfig) -> Pool {
 fn gradual_failover_moves_keys_and_not_their_requests() {
     let mut ones = vec![One::default(), One::default(), tier(1)];
     ones[1].health = down();
-    let pool = gradual(&ones, ALL[5]());
+    let pool = gradual(&ones, hash(None));
     let mut hosts = BTreeMap::new();
     for key in 0..100 {
         let host = |step| {
