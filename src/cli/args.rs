@@ -1,13 +1,12 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use lb_actors::messages::ReloadMode;
-use lb_core::live::Wish;
 
 use super::{
-    live::{self, LiveCommand, OutArgs, Target, WeightArgs},
+    live::{self, OutArgs, Target, WeightArgs},
     schema::SchemaArgs,
     simulate::{self, SimulateArgs},
 };
@@ -36,12 +35,8 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "simple-lb", version, about, after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The configuration file
-    ///
-    /// Without it: config.yaml in the current folder. Where there is no such file, commands mean the only instance of this
-    /// user; those that only look, such as status, do so in any case.
-    #[arg(long, short, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 
     /// Reload the running instance's configuration; prints what changes and the outcome
     #[arg(long, conflicts_with = "stop")]
@@ -51,16 +46,40 @@ pub(super) struct Args {
     #[arg(long)]
     stop: bool,
 
-    /// Print JSON (for --reload, --stop, status, drain and the like, check and simulate)
-    #[arg(long, global = true)]
-    json: bool,
-
     #[command(subcommand)]
     command: Option<Command>,
 }
 
+/// What every command may be told.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Common {
+    /// The configuration file
+    ///
+    /// Without it: config.yaml in the current folder. Where there is no such file, commands mean the only instance of this
+    /// user; those that only look, such as status, do so in any case.
+    #[arg(long, short, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// Print JSON (for --reload, --stop, status, drain and the like, check and simulate)
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+impl Common {
+    /// The configuration file that was named.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The configuration file, where one is needed.
+    pub(super) fn file(&self) -> &Path {
+        self.config().unwrap_or(Path::new(DEFAULT_CONFIG))
+    }
+}
+
+/// What is to be done.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Run with a configuration until a stop is asked for; `simple-lb` alone does the same
     #[command(after_help = "Example:\n  simple-lb run --config config.yaml")]
     Run,
@@ -100,12 +119,21 @@ enum Command {
 }
 
 /// `simple-lb reload`
-#[derive(Debug, ClapArgs)]
-struct ReloadArgs {
+#[derive(Debug, Default, ClapArgs)]
+pub(super) struct ReloadArgs {
     /// Only show what a reload would change, as the running instance plans it; nothing changes. Exit code 1 if it would
     /// be refused
     #[arg(long)]
     dry_run: bool,
+}
+
+impl ReloadArgs {
+    pub(super) fn mode(&self) -> ReloadMode {
+        match self.dry_run {
+            true => ReloadMode::DryRun,
+            false => ReloadMode::Apply,
+        }
+    }
 }
 
 /// `simple-lb demo`
@@ -120,86 +148,24 @@ pub(super) struct DemoArgs {
     pub(super) seconds: Option<u64>,
 }
 
-/// What is to be done.
-pub(super) enum Action {
-    Run {
-        config: PathBuf,
-    },
-    Reload {
-        mode: ReloadMode,
-        config: Option<PathBuf>,
-        json: bool,
-    },
-    Stop {
-        config: Option<PathBuf>,
-        json: bool,
-    },
-    Status {
-        config: Option<PathBuf>,
-        json: bool,
-    },
-    Live {
-        command: LiveCommand,
-        config: Option<PathBuf>,
-        json: bool,
-    },
-    Check {
-        config: PathBuf,
-        json: bool,
-    },
-    Schema(SchemaArgs),
-    Demo(DemoArgs),
-    Simulate {
-        args: Box<SimulateArgs>,
-        config: Option<PathBuf>,
-        json: bool,
-    },
-}
-
 impl Args {
-    /// Ends the process with exit code 2 if what was typed contradicts itself.
-    pub(super) fn action(self) -> Action {
-        let flag = if self.reload {
-            Some("--reload")
-        } else {
-            self.stop.then_some("--stop")
+    /// The command, whether it was typed as a verb or as a flag. Ends the process with exit code 2 if what was typed contradicts
+    /// itself.
+    pub(super) fn into_command(self) -> (Command, Common) {
+        let flag = match (self.reload, self.stop) {
+            (true, _) => Some(("--reload", Command::Reload(ReloadArgs::default()))),
+            (_, true) => Some(("--stop", Command::Stop)),
+            _ => None,
         };
-        if let (Some(flag), Some(_)) = (flag, &self.command) {
-            let message = format!("{flag} cannot be used with a command");
-            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
-        }
-        let (config, json) = (self.config, self.json);
-        let or_default = |config: Option<PathBuf>| config.unwrap_or_else(|| DEFAULT_CONFIG.into());
-        let live = |command, config| Action::Live {
-            command,
-            config,
-            json,
+        let command = match (flag, self.command) {
+            (Some((flag, _)), Some(_)) => {
+                let message = format!("{flag} cannot be used with a command");
+                Self::command().error(ErrorKind::ArgumentConflict, message).exit();
+            }
+            (Some((_, command)), None) | (None, Some(command)) => command,
+            (None, None) => Command::Run,
         };
-        let run = |config| Action::Run {
-            config: or_default(config),
-        };
-        let reload = |mode, config| Action::Reload { mode, config, json };
-        match self.command {
-            Some(Command::Run) => run(config),
-            Some(Command::Reload(ReloadArgs { dry_run: true })) => reload(ReloadMode::DryRun, config),
-            Some(Command::Reload(ReloadArgs { dry_run: false })) => reload(ReloadMode::Apply, config),
-            Some(Command::Stop) => Action::Stop { config, json },
-            Some(Command::Check) => Action::Check {
-                config: or_default(config),
-                json,
-            },
-            Some(Command::Schema(args)) => Action::Schema(args),
-            Some(Command::Status) => Action::Status { config, json },
-            Some(Command::Drain(args)) => live(LiveCommand::out(Wish::Drain, args), config),
-            Some(Command::Maintenance(args)) => live(LiveCommand::out(Wish::Maintenance, args), config),
-            Some(Command::Undrain(target)) => live(LiveCommand::serve(target), config),
-            Some(Command::Weight(args)) => live(LiveCommand::weight(args), config),
-            Some(Command::Demo(demo)) => Action::Demo(demo),
-            Some(Command::Simulate(args)) => Action::Simulate { args, config, json },
-            None if self.reload => reload(ReloadMode::Apply, config),
-            None if self.stop => Action::Stop { config, json },
-            None => run(config),
-        }
+        (command, self.common)
     }
 }
 
@@ -214,49 +180,31 @@ mod tests {
 
     #[test]
     fn the_commands_of_the_readme_mean_what_they_say() {
-        let action = |line: &str| Args::try_parse_from(line.split(' ')).map(Args::action).ok();
-        assert!(matches!(action("simple-lb"), Some(Action::Run { config }) if config == *"config.yaml"));
-        assert!(
-            matches!(action("simple-lb --config a.yaml"), Some(Action::Run { config }) if config == *"a.yaml")
-        );
-        assert!(matches!(
-            action("simple-lb --reload"),
-            Some(Action::Reload {
-                mode: ReloadMode::Apply,
-                config: None,
-                json: false
-            })
-        ));
-        assert!(matches!(
-            action("simple-lb --stop --json"),
-            Some(Action::Stop {
-                config: None,
-                json: true
-            })
-        ));
-        assert!(matches!(
-            action("simple-lb status --json"),
-            Some(Action::Status { json: true, .. })
-        ));
-        assert!(
-            matches!(action("simple-lb run -c a.yaml"), Some(Action::Run { config }) if config == *"a.yaml")
-        );
-        assert!(matches!(
-            action("simple-lb reload --json"),
-            Some(Action::Reload {
-                mode: ReloadMode::Apply,
-                json: true,
-                ..
-            })
-        ));
-        assert!(matches!(
-            action("simple-lb reload --dry-run"),
-            Some(Action::Reload {
-                mode: ReloadMode::DryRun,
-                ..
-            })
-        ));
-        assert!(matches!(action("simple-lb stop"), Some(Action::Stop { .. })));
+        let typed = |line: &str| Args::try_parse_from(line.split(' ')).map(Args::into_command).ok();
+        let is = |line: &str, is: fn(&Command) -> bool| typed(line).is_some_and(|(command, _)| is(&command));
+        let mode = |line: &str| match typed(line) {
+            Some((Command::Reload(args), _)) => Some(args.mode()),
+            _ => None,
+        };
+        for (line, config) in [
+            ("simple-lb", DEFAULT_CONFIG),
+            ("simple-lb --config a.yaml", "a.yaml"),
+            ("simple-lb run -c a.yaml", "a.yaml"),
+        ] {
+            assert!(is(line, |command| matches!(command, Command::Run)), "{line}");
+            let file = typed(line).map(|(_, common)| common.file().to_owned());
+            assert_eq!(file.as_deref(), Some(Path::new(config)), "{line}");
+        }
+        assert_eq!(mode("simple-lb --reload"), Some(ReloadMode::Apply));
+        assert_eq!(mode("simple-lb reload --json"), Some(ReloadMode::Apply));
+        assert_eq!(mode("simple-lb reload --dry-run"), Some(ReloadMode::DryRun));
+        for line in ["simple-lb stop", "simple-lb --stop", "simple-lb --stop --json"] {
+            assert!(is(line, |command| matches!(command, Command::Stop)), "{line}");
+        }
+        for line in ["simple-lb --stop --json", "simple-lb status --json"] {
+            let common = typed(line).map(|(_, common)| (common.json, common.config().is_none()));
+            assert_eq!(common, Some((true, true)), "{line}");
+        }
         for line in [
             "simple-lb drain http://a --for 10m --wait",
             "simple-lb maintenance http://a --pool api",
@@ -265,7 +213,7 @@ mod tests {
             "simple-lb weight http://a=10 --for 1h",
             "simple-lb weight http://a=config --json",
         ] {
-            assert!(matches!(action(line), Some(Action::Live { .. })), "{line}");
+            assert!(typed(line).is_some(), "{line}");
         }
         for line in [
             "simple-lb drain",
@@ -275,12 +223,12 @@ mod tests {
             "simple-lb weight http://a=0",
             "simple-lb weight http://a=257",
             "simple-lb weight =1",
+            "simple-lb --reload --stop",
+            "simple-lb --dry-run",
+            "simple-lb --unknown",
         ] {
-            assert!(action(line).is_none(), "{line}");
+            assert!(typed(line).is_none(), "{line}");
         }
-        assert!(action("simple-lb --reload --stop").is_none());
-        assert!(action("simple-lb --dry-run").is_none());
-        assert!(action("simple-lb --unknown").is_none());
     }
 
     /// The words of a line as a shell has them; quotes as far as the documents use them.

@@ -19,7 +19,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Action, Args};
+use args::{Args, Command};
+use lb_core::live::Wish;
+use live::LiveCommand;
 
 /// Exit codes, as the README lists them. Usage errors are clap's, 2.
 pub mod exit {
@@ -41,20 +43,22 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return tell(&error),
     };
-    let code = match args.action() {
-        Action::Run { config } => run::run(&config),
-        Action::Reload { mode, config, json } => commands::reload(mode, config.as_deref(), json),
-        Action::Stop { config, json } => commands::stop(config.as_deref(), json),
-        Action::Status { config, json } => status::status(config.as_deref(), json),
-        Action::Live {
-            command,
-            config,
-            json,
-        } => live::change(&command, config.as_deref(), json),
-        Action::Check { config, json } => check::check(&config, json),
-        Action::Schema(args) => schema::schema(&args),
-        Action::Demo(demo) => demo::demo(&demo),
-        Action::Simulate { args, config, json } => simulate::simulate(&args, config.as_deref(), json),
+    let (command, common) = args.into_command();
+    let (config, json) = (common.config(), common.json);
+    let change = |command: LiveCommand| live::change(&command, config, json);
+    let code = match command {
+        Command::Run => run::run(common.file()),
+        Command::Reload(args) => commands::reload(args.mode(), config, json),
+        Command::Stop => commands::stop(config, json),
+        Command::Check => check::check(common.file(), json),
+        Command::Schema(args) => schema::schema(&args),
+        Command::Status => status::status(config, json),
+        Command::Drain(args) => change(LiveCommand::out(Wish::Drain, args)),
+        Command::Maintenance(args) => change(LiveCommand::out(Wish::Maintenance, args)),
+        Command::Undrain(target) => change(LiveCommand::serve(target)),
+        Command::Weight(args) => change(LiveCommand::weight(args)),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Simulate(args) => simulate::simulate(&args, config, json),
     };
     // Not a return: a name server that hangs must not keep the process from ending.
     std::process::exit(output::exit_code(code).into())
