@@ -85,7 +85,7 @@ impl Balancer {
     /// # Errors
     /// When a listener cannot be bound.
     pub fn bind(config: Config, file: ConfigFile, claim: Option<Claim>) -> Result<Self, listener::BindError> {
-        let sockets = listener::bind(&config.listeners)?;
+        let sockets = listener::bind(&config)?;
         Ok(Self {
             config,
             file,

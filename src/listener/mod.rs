@@ -10,7 +10,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
 };
 
-use lb_core::config::Listener;
+use lb_core::config::{Config, Listener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 pub use self::server::{Accepted, Serve, Server};
@@ -50,13 +50,13 @@ impl BindError {
     }
 }
 
-/// Binds all listeners, in order.
+/// Binds all listeners of a configuration, in order. The one place that reads what is configured of their sockets.
 ///
 /// # Errors
 /// [`BindError`] for the first that cannot be bound; none is left bound then.
-pub fn bind(listeners: &[Listener]) -> Result<Vec<TcpListener>, BindError> {
+pub fn bind(config: &Config) -> Result<Vec<TcpListener>, BindError> {
+    let listeners = config.listeners.iter();
     listeners
-        .iter()
         .map(|listener| bind_one(*listener).map_err(|error| BindError::new(*listener, &error)))
         .collect()
 }
@@ -97,15 +97,20 @@ fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
 
 #[cfg(test)]
 mod tests {
+    use lb_core::config;
+
     use super::*;
+
+    fn on(port: u16) -> Config {
+        let text = format!("port: {port}\nbackends: [http://a]");
+        config::load(&text, "config.yaml", &|_| None).unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
 
     #[test]
     fn a_taken_port_is_said_with_what_to_type_next() {
-        let first = bind(&[Listener { host: None, port: 0 }]).unwrap_or_default();
+        let first = bind(&on(0)).unwrap_or_default();
         let port = first[0].local_addr().map_or(0, |address| address.port());
-        let error = bind(&[Listener { host: None, port }])
-            .map(|_| ())
-            .map_err(|error| error.to_string());
+        let error = bind(&on(port)).map(|_| ()).map_err(|error| error.to_string());
         let text = error.err().unwrap_or_default();
         assert!(
             text.starts_with(&format!(
@@ -118,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_listener_without_host_takes_ipv4_too() {
-        let bound = bind(&[Listener { host: None, port: 0 }]).unwrap_or_default();
+        let bound = bind(&on(0)).unwrap_or_default();
         let port = bound[0].local_addr().map_or(0, |address| address.port());
         assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     }
