@@ -10,11 +10,11 @@ mod lease;
 mod linger;
 mod pick;
 mod queue;
-mod report;
 mod route;
 mod snapshot;
 mod state;
 mod tier;
+mod trouble;
 
 #[cfg(test)]
 mod tests;

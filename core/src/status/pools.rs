@@ -1,53 +1,13 @@
-//! What a running balancer tells about itself: `status --json`, the table of `status` and `demo`, and tests all read
-//! this one report. Field names are part of the interface: they are added to, never renamed.
+//! Pools, backends and routes: what the report says of them, and where it is taken from a snapshot.
 
-use std::fmt;
+use std::{fmt, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The state of a whole instance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StatusReport {
-    /// The program's version.
-    pub version: String,
-    /// The process id.
-    pub pid: u32,
-    /// The configuration's path.
-    pub config: String,
-    /// How many configurations have been applied; 1 after the start.
-    pub generation: u64,
-    /// Seconds since the start.
-    pub uptime_seconds: u64,
-    /// Whether a stop has begun.
-    pub stopping: bool,
-    /// The addresses listened on, with the real port where 0 was configured.
-    pub listeners: Vec<String>,
-    /// Threads that forward requests.
-    pub workers: usize,
-    /// Which lane carries HTTP/1.1: `handler` or `wire`.
-    pub lane: String,
-    /// The limit of open files (`RLIMIT_NOFILE`).
-    pub open_files_limit: u64,
-    /// Clients' connections that are open.
-    #[serde(default)]
-    pub connections: u64,
-    /// Requests that are being answered now.
-    pub in_flight: u64,
-    /// Requests taken since the start.
-    pub requests: u64,
-    /// Panics caught since the start; anything but 0 is a defect of simple-lb.
-    pub panics: u64,
-    /// Actors that ended unexpectedly and were started again.
-    pub actor_restarts: u64,
-    /// Lines of the log that were dropped since the start, because nobody read it or it could not be written.
-    #[serde(default)]
-    pub log_lines_dropped: u64,
-    /// Every pool with its backends, in the order of the file.
-    pub pools: Vec<PoolStatus>,
-    /// Every route, in the order of the file; none where the file has none and everything goes to one pool.
-    #[serde(default)]
-    pub routes: Vec<RouteStatus>,
-}
+use crate::{
+    live::seconds_until,
+    pool::{Member, Pool, Snapshot},
+};
 
 /// One route.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,55 +142,82 @@ impl fmt::Display for HealthStatus {
     }
 }
 
-/// What a reload did, or why it did nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReloadReport {
-    /// Whether the new configuration serves now.
-    pub applied: bool,
-    /// Whether only the plan was asked for: then nothing has changed, and no problem means that a reload would be applied.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// The generation that serves now.
-    pub generation: u64,
-    /// A line a change: `+ http://localhost:9004`, `- …`, `~ http://localhost:9001 weight 1 -> 3`.
-    pub changes: Vec<String>,
-    /// Why it was refused, a line a problem; empty when applied.
-    pub problems: Vec<String>,
-    /// Backends that were added and their first probe's result, or other remarks.
-    pub notes: Vec<String>,
-    /// The file that was read, with all links resolved; none where it could not be read.
-    #[serde(default)]
-    pub file: Option<String>,
+impl Snapshot {
+    /// Every pool with its backends, in the order of the file.
+    pub fn status(&self, now: Instant) -> Vec<PoolStatus> {
+        self.pools().iter().map(|pool| pool.status(now)).collect()
+    }
+
+    /// Every route with its count, in the order of the file; none where there is nothing to decide.
+    pub fn route_status(&self) -> Vec<RouteStatus> {
+        let decided = self.plain_route().is_none();
+        let routes = self.routes().iter().filter(|_| decided);
+        routes
+            .map(|route| RouteStatus {
+                when: route.config().when.to_string(),
+                then: route.config().then.to_string(),
+                requests: route.requests(),
+            })
+            .collect()
+    }
 }
 
-/// How a stop went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StopReport {
-    /// Requests that were in flight when the stop began, or came after it, and were finished.
-    pub finished: u64,
-    /// Requests that had to be cut when `shutdown_timeout` was over.
-    pub cut: u64,
+impl Pool {
+    fn status(&self, now: Instant) -> PoolStatus {
+        PoolStatus {
+            name: self.name().to_string(),
+            strategy: self.config().strategy.to_string(),
+            waiting: self.queue().len() as u64,
+            backends: self.members().iter().map(|member| member.status(now)).collect(),
+        }
+    }
 }
 
-/// What became of a live change that was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LiveReport {
-    /// Whether it is in force now.
-    pub applied: bool,
-    /// Why it was refused, line by line; empty when applied.
-    pub problems: Vec<String>,
-    /// The backends that it concerns, as they are now: one a pool.
-    pub backends: Vec<LiveBackend>,
-    /// What a person should know of it.
-    pub warnings: Vec<String>,
-}
+impl Member {
+    /// The backend as the status report shows it.
+    pub fn status(&self, now: Instant) -> BackendStatus {
+        let counts = self.backend.counts();
+        let seconds_since = |then: Instant| now.saturating_duration_since(then).as_secs();
+        BackendStatus {
+            url: self.backend.url().to_string(),
+            weight: self.weight.get(),
+            health: self.health.status(),
+            since_seconds: seconds_since(self.since),
+            requests: counts.requests,
+            in_flight: counts.in_flight,
+            failures: counts.failures,
+            latency_micros_total: counts.latency_micros_total,
+            answers: counts.answers,
+            last_probe: self.backend.last_probe().map(|probe| ProbeStatus {
+                ok: probe.ok,
+                detail: probe.detail,
+                millis: u64::try_from(probe.took.as_millis()).unwrap_or(u64::MAX),
+                ago_seconds: seconds_since(probe.at),
+            }),
+            reason: self.reason(counts.in_flight),
+            until_seconds: self.until().map(|until| seconds_until(until, now)),
+            ejections: self.health.ejection().count(),
+            drained_seconds: self.health.admin().drained().map(seconds_since),
+            live: self.live.status(now),
+        }
+    }
 
-/// One backend of a pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LiveBackend {
-    /// The pool's name.
-    pub pool: String,
-    /// How it is.
-    #[serde(flatten)]
-    pub backend: BackendStatus,
+    fn reason(&self, in_flight: u64) -> Option<String> {
+        match self.health.status() {
+            HealthStatus::Ejected => self.health.ejection().term().map(|term| term.why.to_string()),
+            HealthStatus::Draining if in_flight == 0 && self.health.admin().drained().is_some() => {
+                Some("drained: nothing is in flight".to_owned())
+            }
+            HealthStatus::Draining => Some(format!("{in_flight} in flight")),
+            HealthStatus::Up | HealthStatus::Down | HealthStatus::Pending | HealthStatus::Maintenance => None,
+        }
+    }
+
+    fn until(&self) -> Option<Instant> {
+        match self.health.status() {
+            HealthStatus::Ejected => self.health.ejection().term().map(|term| term.until),
+            HealthStatus::Draining | HealthStatus::Maintenance => self.live.order_until(),
+            HealthStatus::Up | HealthStatus::Down | HealthStatus::Pending => None,
+        }
+    }
 }

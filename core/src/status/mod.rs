@@ -1,0 +1,56 @@
+//! What a running balancer tells about itself: `status --json`, the table of `status` and `demo`, and tests all read
+//! this one report. Field names are part of the interface: they are added to, never renamed.
+
+mod outcomes;
+mod pools;
+
+pub use self::{
+    outcomes::{LiveBackend, LiveReport, ReloadReport, StopReport},
+    pools::{BackendStatus, HealthStatus, LiveStatus, PoolStatus, ProbeStatus, RouteStatus},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// The state of a whole instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The program's version.
+    pub version: String,
+    /// The process id.
+    pub pid: u32,
+    /// The configuration's path.
+    pub config: String,
+    /// How many configurations have been applied; 1 after the start.
+    pub generation: u64,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// Whether a stop has begun.
+    pub stopping: bool,
+    /// The addresses listened on, with the real port where 0 was configured.
+    pub listeners: Vec<String>,
+    /// Threads that forward requests.
+    pub workers: usize,
+    /// Which lane carries HTTP/1.1: `handler` or `wire`.
+    pub lane: String,
+    /// The limit of open files (`RLIMIT_NOFILE`).
+    pub open_files_limit: u64,
+    /// Clients' connections that are open.
+    #[serde(default)]
+    pub connections: u64,
+    /// Requests that are being answered now.
+    pub in_flight: u64,
+    /// Requests taken since the start.
+    pub requests: u64,
+    /// Panics caught since the start; anything but 0 is a defect of simple-lb.
+    pub panics: u64,
+    /// Actors that ended unexpectedly and were started again.
+    pub actor_restarts: u64,
+    /// Lines of the log that were dropped since the start, because nobody read it or it could not be written.
+    #[serde(default)]
+    pub log_lines_dropped: u64,
+    /// Every pool with its backends, in the order of the file.
+    pub pools: Vec<PoolStatus>,
+    /// Every route, in the order of the file; none where the file has none and everything goes to one pool.
+    #[serde(default)]
+    pub routes: Vec<RouteStatus>,
+}
