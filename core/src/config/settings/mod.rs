@@ -200,9 +200,6 @@ pub(in crate::config) trait Settings: Clone + PartialEq + Send + Sync + 'static 
     /// The rules across settings, after all of them are read.
     fn judge(&mut self, _own: &Fields<'_>, _checker: &mut Checker<'_>) {}
 
-    /// The same where a single value stands for all of them.
-    fn judge_single(&mut self, _at: field::At<'_>, _checker: &mut Checker<'_>) {}
-
     /// The row of a key.
     fn setting(key: &str) -> Option<&'static Setting<Self>> {
         Self::SETTINGS.iter().find(|setting| setting.about.key == key)

@@ -54,7 +54,6 @@ impl<M: 'static, N: Settings + Default> Field<M> for Switched<M, N> {
                 if let Some(short) = N::SHORT.and_then(N::setting) {
                     short.field.read(&mut settings, (own, key), checker);
                 }
-                settings.judge_single((own, key), checker);
                 *to = Some(settings);
             }
         }

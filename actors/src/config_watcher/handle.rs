@@ -1,0 +1,119 @@
+//! The way to the living ConfigWatcher, which outlives each of its actors.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::{Actor, Addr, Context, Handler, Message, dev::ToEnvelope};
+use lb_core::{config::Config, status::ReloadReport};
+use log::warn;
+use tokio::sync::watch;
+
+use super::{ConfigFile, ConfigWatcher, Shutdown, reload::Reloader};
+use crate::{RegistryHandle, guard::EndGuard, messages::*};
+
+/// Reaches the living ConfigWatcher from any thread.
+#[derive(Clone)]
+pub struct WatcherHandle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    reloader: Arc<Reloader>,
+    stop: watch::Sender<Option<String>>,
+    watcher: Mutex<Option<Addr<ConfigWatcher>>>,
+}
+
+impl WatcherHandle {
+    /// `on_applied` gets every configuration after it was applied, for settings that are not the registry's.
+    pub fn new(
+        file: ConfigFile,
+        registry: RegistryHandle,
+        on_applied: impl Fn(&Config) + Send + Sync + 'static,
+    ) -> Self {
+        let reloader = Arc::new(Reloader {
+            file,
+            registry,
+            on_applied: Box::new(on_applied),
+            turn: tokio::sync::Mutex::default(),
+        });
+        Self {
+            shared: Arc::new(Shared {
+                reloader,
+                stop: watch::Sender::new(None),
+                watcher: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Becomes `Some(reason)` when somebody wants the balancer to stop.
+    pub fn stop_requested(&self) -> watch::Receiver<Option<String>> {
+        self.shared.stop.subscribe()
+    }
+
+    /// Reads the file again, and applies it or only tells what that would change.
+    pub async fn reload(&self, mode: ReloadMode) -> ReloadReport {
+        let refused = |problem: &str| ReloadReport {
+            problems: vec![problem.to_owned()],
+            ..self.shared.reloader.report(mode)
+        };
+        match self.address() {
+            Some(watcher) => watcher
+                .send(Reload { mode })
+                .await
+                .unwrap_or_else(|_| refused("the reload was interrupted")),
+            None => refused("the balancer is starting or stopping; try again"),
+        }
+    }
+
+    /// Asks for a graceful stop.
+    pub fn stop(&self, reason: &str) {
+        self.signal(
+            Stop {
+                reason: reason.to_owned(),
+            },
+            reason,
+        );
+    }
+
+    pub(crate) fn signal<M>(&self, message: M, name: &str)
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        ConfigWatcher: Handler<M>,
+        Context<ConfigWatcher>: ToEnvelope<ConfigWatcher, M>,
+    {
+        match self.address() {
+            // Lost only in the moment of a restart, which is logged.
+            Some(watcher) => watcher.do_send(message),
+            None => warn!("{name} came while the balancer was starting or stopping; it has no effect"),
+        }
+    }
+
+    pub(crate) fn start_actor(&self, on_end: impl FnOnce() + 'static) {
+        let watcher = ConfigWatcher {
+            reloader: Arc::clone(&self.shared.reloader),
+            stop: self.shared.stop.clone(),
+            guard: EndGuard::new(on_end),
+        };
+        self.set_address(Some(watcher.start()));
+    }
+
+    pub(crate) async fn stop_actor(&self) {
+        if let Some(watcher) = self.address() {
+            self.set_address(None);
+            // An error means that it is gone already.
+            let _gone = watcher.send(Shutdown).await;
+        }
+    }
+
+    fn address(&self) -> Option<Addr<ConfigWatcher>> {
+        self.shared
+            .watcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_address(&self, address: Option<Addr<ConfigWatcher>>) {
+        *self.shared.watcher.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+}

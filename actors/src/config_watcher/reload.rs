@@ -1,0 +1,191 @@
+//! What a reload does: read, plan, apply, wait for the first probes of added backends.
+
+use std::{sync::Arc, time::Duration};
+
+use lb_core::{
+    config::{BackendChange, Config, PoolConfig, ReloadPlan, shown_path},
+    live::reload_notes,
+    status::{HealthStatus, ReloadReport},
+};
+use tokio::time::timeout;
+
+use super::{
+    cores,
+    file::{ConfigFile, Loaded},
+};
+use crate::{RegistryHandle, messages::*, sticky_key::KeepKey};
+
+/// A file on a network share that hangs must not hang the reload.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For a registry that is busy or being started again.
+const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Added to the probe timeout while a reload waits for the first result of an added backend.
+const PROBE_GRACE: Duration = Duration::from_secs(1);
+
+/// Carries out reloads of one file.
+pub(super) struct Reloader {
+    pub(super) file: ConfigFile,
+    pub(super) registry: RegistryHandle,
+    /// Gets every configuration after it was applied, for settings that are not the registry's.
+    pub(super) on_applied: Box<dyn Fn(&Config) + Send + Sync>,
+    /// Held by the reload that runs.
+    pub(super) turn: tokio::sync::Mutex<()>,
+}
+
+impl Reloader {
+    /// Reads the file again, and applies it or only tells what that would change. One call after the other.
+    pub(super) async fn reload(&self, mode: ReloadMode) -> ReloadReport {
+        let _turn = self.turn.lock().await;
+        let planned = self.plan(mode).await;
+        match (planned, mode) {
+            (Ok(planned), ReloadMode::Apply) => self.apply(planned).await,
+            (Ok(Planned { report, .. }) | Err(report), _) => report,
+        }
+    }
+
+    /// A report on which nothing has happened yet.
+    pub(super) fn report(&self, mode: ReloadMode) -> ReloadReport {
+        ReloadReport {
+            applied: false,
+            dry_run: mode == ReloadMode::DryRun,
+            generation: self.registry.snapshot().generation(),
+            changes: Vec::new(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// Reads the file and plans the way there. Changes nothing, whatever the mode.
+    ///
+    /// # Errors
+    /// A report of why it cannot be applied.
+    async fn plan(&self, mode: ReloadMode) -> Result<Planned, ReloadReport> {
+        let mut report = self.report(mode);
+        let keep = match mode {
+            ReloadMode::Apply => KeepKey::MakeIfMissing,
+            ReloadMode::DryRun => KeepKey::OnlyRead,
+        };
+        let Loaded {
+            mut config,
+            warnings,
+            file,
+            ..
+        } = match self.read(keep).await {
+            Ok(loaded) => loaded,
+            Err(problems) => return Err(ReloadReport { problems, ..report }),
+        };
+        report.file = Some(file.display().to_string());
+        report.notes = warnings.iter().map(ToString::to_string).collect();
+        let snapshot = self.registry.snapshot();
+        let running = snapshot.config().workers;
+        if running.unwrap_or_else(cores) == config.workers.unwrap_or_else(cores) {
+            config.workers = running;
+        }
+        let plan = ReloadPlan::between(snapshot.config(), &config);
+        report.changes = plan.lines();
+        let restart = plan.restart_required();
+        if !restart.is_empty() {
+            let refusal =
+                |line: &String| format!("{}: {line}: needs a restart", shown_path(&self.file.shown));
+            report.problems = restart.iter().map(refusal).collect();
+            return Err(report);
+        }
+        let now = tokio::time::Instant::now().into_std();
+        report.notes.extend(reload_notes(&snapshot, &plan, now));
+        Ok(Planned { plan, report })
+    }
+
+    async fn apply(&self, planned: Planned) -> ReloadReport {
+        let Planned { plan, mut report } = planned;
+        if plan.is_empty() {
+            report.applied = true;
+            return report;
+        }
+        let Some(registry) = self.registry.registry() else {
+            report
+                .problems
+                .push("the registry is being started again; try again".to_owned());
+            return report;
+        };
+        let apply = ApplyPlan { plan: plan.clone() };
+        match timeout(APPLY_TIMEOUT, registry.send(apply)).await {
+            Ok(Ok(applied)) => report.generation = applied.generation,
+            Ok(Err(_)) | Err(_) => {
+                report
+                    .problems
+                    .push("the registry did not answer in time; whether the change is in force shows `simple-lb status`".to_owned());
+                return report;
+            }
+        }
+        let applied = Arc::clone(self.registry.snapshot().config());
+        (self.on_applied)(&applied);
+        report.applied = true;
+        report.notes.extend(self.first_results(&applied, &plan).await);
+        // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
+        // the registry was started again, from a snapshot; the next one lets them go.
+        let _restarted = timeout(APPLY_TIMEOUT, registry.send(RetireRemoved)).await;
+        report
+    }
+
+    async fn read(&self, keep: KeepKey) -> Result<Loaded, Vec<String>> {
+        let file = self.file.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            file.load().map(|mut loaded| {
+                loaded.complete_with(&file.shown, keep);
+                loaded
+            })
+        });
+        match timeout(READ_TIMEOUT, read).await {
+            Ok(Ok(result)) => result.map_err(|problems| problems.iter().map(ToString::to_string).collect()),
+            Ok(Err(error)) => Err(vec![format!(
+                "{}: the check failed: {error}",
+                shown_path(&self.file.shown)
+            )]),
+            Err(_) => Err(vec![format!(
+                "{}: reading took more than 10 s",
+                shown_path(&self.file.shown)
+            )]),
+        }
+    }
+
+    /// Waits until every added backend was probed once, and says of those that are not up why.
+    async fn first_results(&self, config: &Config, plan: &ReloadPlan) -> Vec<String> {
+        let added: Vec<_> = plan
+            .backends
+            .iter()
+            .filter_map(|(pool, change)| match change {
+                BackendChange::Added(backend) => Some((pool, &backend.url)),
+                _ => None,
+            })
+            .collect();
+        let longest = config.pools.values().map(PoolConfig::longest_probe).max();
+        let decided = self.registry.wait_until(|snapshot| {
+            let mut members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
+            members.all(|member| member.health.is_decided())
+        });
+        // Not decided in time is a state like any other, and is reported below.
+        let _in_time = timeout(longest.unwrap_or_default() + PROBE_GRACE, decided).await;
+        let snapshot = self.registry.snapshot();
+        let members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
+        members
+            // Who was ordered to get nothing is no surprise.
+            .filter(|member| member.health.may_be_tried() && member.health.status() != HealthStatus::Up)
+            .map(|member| {
+                let why = member
+                    .backend
+                    .last_probe()
+                    .map_or("no result yet".to_owned(), |probe| probe.detail);
+                format!("{} is {}: {why}", member.backend.url(), member.health.status())
+            })
+            .collect()
+    }
+}
+
+/// What can be applied.
+struct Planned {
+    plan: ReloadPlan,
+    report: ReloadReport,
+}
