@@ -14,6 +14,7 @@ mod positions;
 mod reference;
 mod refuses;
 mod routes;
+mod schema;
 mod unreached;
 
 use super::{Config, PoolConfig, load, load_with_origins};
@@ -32,7 +33,9 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn config(text: &str) -> Config {
-    load(text, "config.yaml", &env).unwrap_or_else(|error| panic!("{text}\n{error}"))
+    let config = load(text, "config.yaml", &env).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    schema::validates(text);
+    config
 }
 
 /// The default pool of a file with the keys that are required, and these.
@@ -47,6 +50,7 @@ fn with(keys: &str) -> String {
 /// What is said of a file that is right and yet probably not meant, without its name.
 fn warnings_of(text: &str) -> Vec<String> {
     let loaded = load_with_origins(text, "config.yaml", &env).unwrap();
+    schema::validates(text);
     let warnings = loaded.warnings;
     warnings
         .iter()
@@ -55,9 +59,11 @@ fn warnings_of(text: &str) -> Vec<String> {
 }
 
 /// What is said of a file, without the file's name.
+#[track_caller]
 fn problems(text: &str) -> Vec<String> {
     let error = load(text, "config.yaml", &env).expect_err(text);
     assert!(!error.problems.is_empty(), "{text}");
+    schema::refuses(text, &error.problems);
     let problems = error.problems.iter();
     problems
         .map(|problem| problem.to_string().replacen("config.yaml:", "", 1))

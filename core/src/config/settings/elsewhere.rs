@@ -45,7 +45,7 @@ pub(super) const POOLS: ByCode<Config> = ByCode {
     expects: "a mapping of names to pools",
     shape: || {
         let default = PoolConfig::default();
-        let pool = Mapping::new(PoolConfig::entries(&default, Place::Pool));
+        let pool = Mapping::new(PoolConfig::entries(&default, Place::Pool)).requiring("backends");
         Shape::Named {
             name: Scalar(vec![Kind::Text(
                 "at most 64 letters, digits, `-`, `_` and `.`",

@@ -276,13 +276,16 @@ impl Type<HeaderLines> for Headers {
     }
 
     fn shape(&self) -> Shape {
-        let value = "visible ASCII characters, with spaces only between them";
+        let value = Kind::AnyText(
+            "visible ASCII characters, with spaces only between them",
+            "^(?![ \\t])[ -~\\t]{0,4096}(?<![ \\t])$",
+        );
         Shape::Named {
             name: Scalar(vec![Kind::Text(
                 "the name of a header",
                 "^(?!([hH][oO][sS][tT]|[cC]onnection|[tT][eE])$)[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
             )]),
-            value: Box::new(Shape::One(Scalar(vec![Kind::AnyText(value)]))),
+            value: Box::new(Shape::One(Scalar(vec![value]))),
             filled: false,
         }
     }
@@ -368,15 +371,14 @@ impl Type<Option<BodyMatch>> for Body {
     }
 
     fn shape(&self) -> Shape {
-        let text = |what| Shape::One(Scalar(vec![Kind::AnyText(what)]));
+        let text = |what| Scalar(vec![Kind::AnyText(what, "[\\s\\S]")]);
+        let contains = || text("a text that the body has to hold");
+        let regex = text("a regular expression that must match in the body");
         Shape::Mapping(Mapping {
-            single: Some((
-                Scalar(vec![Kind::AnyText("a text that the body has to hold")]),
-                None,
-            )),
+            single: Some((contains(), None)),
             ..Mapping::of_one(vec![
-                ("contains", text("a text that the body has to hold")),
-                ("regex", text("a regular expression that must match in the body")),
+                ("contains", Shape::One(contains())),
+                ("regex", Shape::One(regex)),
             ])
         })
     }

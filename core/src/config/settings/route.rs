@@ -9,12 +9,15 @@ use super::{
     shape::{Kind, Mapping, Scalar},
     strategy::{HASH_KEY, Strategy},
 };
-use crate::config::{
-    model::{Retries, RouteConfig, UpstreamTimeouts},
-    problem::Refusal,
-    written::Written,
+use crate::{
+    config::{
+        model::{Retries, RouteConfig, UpstreamTimeouts},
+        problem::Refusal,
+        written::Written,
+    },
+    route::headers::UNCHANGEABLE,
 };
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What a route does, of which each does one.
 pub(in crate::config) const ACTIONS: [&str; 4] = ["pool", "split", "redirect", "respond"];
@@ -89,8 +92,11 @@ impl Settings for RouteConfig {
         Route::new(
             "header",
             by_code!("a mapping of headers to values", || tests(
-                "the name of a header, but `Host`",
-                "^(?![hH][oO][sS][tT]$)[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+                Kind::Text(
+                    "the name of a header, but `Host`",
+                    "^(?![hH][oO][sS][tT]$)[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+                ),
+                Kind::AnyText("a value", "^(?![ \\t])[^\\x00-\\x1f\\x7f-\\x9f]*(?<! )$")
             )),
             "Header fields of the request and what is asked of their values.",
         )
@@ -100,8 +106,11 @@ impl Settings for RouteConfig {
         Route::new(
             "query",
             by_code!("a mapping of parameters to values", || tests(
-                "the name of a parameter, as it stands in a raw query",
-                "^[!\"$%'-<>-~]+$"
+                Kind::Text(
+                    "the name of a parameter, as it stands in a raw query",
+                    "^[!\"$%'-<>-~]+$"
+                ),
+                Kind::AnyText("a value", "^[!\"$%'-~]*$")
             )),
             "Query parameters of the request and what is asked of their values.",
         )
@@ -162,6 +171,7 @@ impl Settings for RouteConfig {
                         "The status code; 302 unless it is written."
                     ),
                 ])
+                .requiring("to")
             })),
             "Sends the client elsewhere.",
         )
@@ -179,7 +189,10 @@ impl Settings for RouteConfig {
                         ("body", Shape::One(text("text")), "The body."),
                         (
                             "content_type",
-                            Shape::One(Scalar(vec![Kind::Text("a media type", "^[!-~]([ -~]*[!-~])?$")])),
+                            Shape::One(Scalar(vec![Kind::Text(
+                                "a media type",
+                                "^(?=.*/)[!-~]([ -~]*[!-~])?$"
+                            )])),
                             "Its media type; text/plain unless it is written."
                         ),
                     ])
@@ -250,7 +263,7 @@ impl Settings for RouteConfig {
             "strip_prefix",
             by_code!("true or a path", || Shape::One(Scalar(vec![
                 Kind::Switch,
-                Kind::Text("a path", "^/.+$")
+                Kind::Text("a path", "^/[!-\"$->@-~]{1,2047}$")
             ]))),
             "Takes the beginning of the path off: `on`, that of the route, or this path.",
         )
@@ -259,17 +272,22 @@ impl Settings for RouteConfig {
         Route::new(
             "rewrite",
             by_code!("a path or a mapping with `to`", || Shape::Mapping(Mapping {
-                single: Some((Scalar(vec![Kind::Text("a path", "^/")]), None)),
+                single: Some((Scalar(vec![Kind::Text("a path", PATH)]), None)),
+                one_of: vec!["prefix", "to"],
                 ..Mapping::of(vec![
-                    ("prefix", Shape::One(Scalar(vec![Kind::Text("a path", "^/")])), "What takes the place of the route's path."),
+                    ("prefix", Shape::One(Scalar(vec![Kind::Text("a path", PATH)])), "What takes the place of the route's path."),
                     ("regex", Shape::One(text("a regular expression")), "What is replaced; the route's own expression unless it is written."),
-                    ("to", Shape::One(text("a path with groups")), "What takes its place."),
+                    (
+                        "to",
+                        Shape::One(Scalar(vec![Kind::AnyText("a path with groups", "^[!-\"$->@-~]*$")])),
+                        "What takes its place.",
+                    ),
                 ])
             })),
             "Another path: what the route's path matched is replaced, or what a regular expression finds.",
         )
         .default_is("none")
-        .example("rewrite: {regex: \"^/user/([0-9]+)$\", to: \"/users?id={1}\"}")
+        .example("rewrite: {regex: \"^/user/([0-9]+)$\", to: \"/users/{1}\"}")
         .at(HERE),
         Route::new(
             "allow_dot_segments",
@@ -316,7 +334,7 @@ pub(in crate::config) fn name(written: &Written) -> Result<Arc<str>, Refusal> {
 }
 
 fn text(what: &'static str) -> Scalar {
-    Scalar(vec![Kind::AnyText(what)])
+    Scalar(vec![Kind::AnyText(what, "")])
 }
 
 fn url() -> Scalar {
@@ -344,36 +362,57 @@ fn host() -> Kind {
     )
 }
 
+/// A path as requests have it.
+const PATH: &str = "^/[!-\"$->@-~]{0,2047}$";
+/// The same without empty segments, and without what other programs write for all that is below it.
+const PREFIX: &str = "^(?!.*//)(?!.*/\\*$)/[!-\"$->@-~]{0,2047}$";
+
 fn path() -> Shape {
-    let path = || Scalar(vec![Kind::Text("a path", "^/[!-\"$->@-~]{0,2047}$")]);
+    let path = |pattern| Scalar(vec![Kind::Text("a path", pattern)]);
     Shape::Mapping(Mapping {
-        single: Some((path(), None)),
+        single: Some((path(PREFIX), None)),
         ..Mapping::of_one(vec![
-            ("prefix", Shape::One(path())),
-            ("exact", Shape::One(path())),
+            ("prefix", Shape::One(path(PREFIX))),
+            ("exact", Shape::One(path(PATH))),
             ("regex", Shape::One(text("a regular expression"))),
         ])
     })
 }
 
-fn tests(what: &'static str, pattern: &'static str) -> Shape {
+fn tests(name: Kind, value: Kind) -> Shape {
+    let value = || Scalar(vec![value.clone()]);
     let test = Mapping {
-        single: Some((text("a value"), None)),
+        single: Some((value(), None)),
         ..Mapping::of_one(vec![
-            ("exact", Shape::One(text("a value"))),
+            ("exact", Shape::One(value())),
             ("regex", Shape::One(text("a regular expression"))),
             ("present", Shape::One(Scalar(Switch.kinds()))),
         ])
     };
     Shape::Named {
-        name: Scalar(vec![Kind::Text(what, pattern)]),
+        name: Scalar(vec![name]),
         value: Box::new(Shape::Mapping(test)),
         filled: false,
     }
 }
 
+/// The names of fields that a route may change.
+static CHANGEABLE: LazyLock<String> = LazyLock::new(|| {
+    let letter = |letter: char| match letter {
+        '-' => "[-_]".to_owned(),
+        letter if letter.is_ascii_lowercase() => format!("[{letter}{}]", letter.to_ascii_uppercase()),
+        other => other.to_string(),
+    };
+    let names = UNCHANGEABLE.iter();
+    let names: Vec<String> = names
+        .map(|(name, _)| name.chars().map(letter).collect())
+        .collect();
+    format!("^(?!({})$)[A-Za-z0-9!#$%&'*+.^_`|~-]+$", names.join("|"))
+});
+
 fn changes() -> Shape {
-    let name = || Kind::Text("the name of a header", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$");
+    let name = || Kind::Text("the name of a header", CHANGEABLE.as_str());
+    let text = |what| Scalar(vec![Kind::AnyText(what, "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]);
     let lines = |value: Shape| Shape::Named {
         name: Scalar(vec![name()]),
         value: Box::new(value),

@@ -21,7 +21,7 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The configuration of simple-lb",
         "patternProperties": { "^x-": {} },
-        "anyOf": [{ "required": ["backends"] }, { "required": ["pools"] }],
+        "anyOf": [there("backends"), there("pools")],
         "$defs": shared.definitions,
     });
     if let (Value::Object(schema), Value::Object(head)) = (&mut schema, head) {
@@ -34,8 +34,13 @@ fn variable() -> Value {
     json!({
         "description": "An environment variable: ${NAME}, or ${NAME:-default}.",
         "type": "string",
-        "pattern": "\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}",
+        "pattern": "(^|[^$])\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}",
     })
+}
+
+/// A key that is written; null counts as not written.
+fn there(key: &str) -> Value {
+    json!({ "required": [key], "properties": { key: { "not": { "type": "null" } } } })
 }
 
 /// Shorter parts are repeated where they are used.
@@ -167,8 +172,12 @@ fn shape(of: &Shape) -> Vec<Value> {
         Shape::Named { name, value, filled } => {
             let mut values = shape(value);
             values.push(json!({ "type": "null" }));
-            let names = single(name).into_iter();
-            let names: Vec<_> = names.filter(|name| name["type"] == "string").collect();
+            // A key is text without variables, whatever it looks like.
+            let is_text = |form: &Value| form["type"] == "string";
+            let names: Vec<_> = match &name.0[..] {
+                [Kind::AnyText(_, "")] => vec![json!({ "type": "string" })],
+                _ => single(name).into_iter().filter(is_text).collect(),
+            };
             vec![json!({
                 "type": "object",
                 "propertyNames": { "anyOf": names },
@@ -204,9 +213,7 @@ fn object(mapping: &Mapping) -> Value {
         object["required"] = required.into();
     }
     if !mapping.one_of.is_empty() {
-        let one =
-            |key: &&str| json!({ "required": [key], "properties": { *key: { "not": { "type": "null" } } } });
-        object["oneOf"] = mapping.one_of.iter().map(one).collect();
+        object["oneOf"] = mapping.one_of.iter().map(|key| there(key)).collect();
     }
     object
 }
@@ -214,7 +221,7 @@ fn object(mapping: &Mapping) -> Value {
 fn single(scalar: &Scalar) -> Vec<Value> {
     let mut forms: Vec<_> = scalar.0.iter().flat_map(kind).collect();
     // Text of any kind may hold a variable anyway.
-    if !scalar.0.iter().any(|kind| matches!(kind, Kind::AnyText(_))) {
+    if !scalar.0.iter().any(|kind| matches!(kind, Kind::AnyText(_, ""))) {
         forms.push(json!({ "$ref": "#/$defs/variable" }));
     }
     forms
@@ -275,6 +282,7 @@ fn kind(of: &Kind) -> Vec<Value> {
         }
         Kind::Text(_, "") => vec![json!({ "type": "string" })],
         Kind::Text(_, pattern) => vec![text(pattern)],
-        Kind::AnyText(_) => vec![json!({ "type": ["string", "number", "boolean"] })],
+        Kind::AnyText(_, "") => vec![json!({ "type": ["string", "number", "boolean"] })],
+        Kind::AnyText(_, pattern) => vec![json!({ "type": ["number", "boolean"] }), text(pattern)],
     }
 }

@@ -77,6 +77,15 @@ impl Mapping {
         }
     }
 
+    /// The same with a key that must be there.
+    pub(in crate::config) fn requiring(mut self, key: &str) -> Self {
+        let entries = self.entries.iter_mut();
+        entries
+            .filter(|entry| entry.about.key == key)
+            .for_each(|entry| entry.about.required = true);
+        self
+    }
+
     pub(in crate::config) fn new(entries: Vec<Entry>) -> Self {
         Self {
             entries,
@@ -122,8 +131,8 @@ pub(in crate::config) enum Kind {
     Statuses(u16, u16),
     /// Text: what it is, and an ECMA 262 regular expression for it, which may be empty.
     Text(&'static str, &'static str),
-    /// Text that may also look like a number or a boolean.
-    AnyText(&'static str),
+    /// Text that may also look like a number or a boolean: what it is, and an expression for it, which may be empty.
+    AnyText(&'static str, &'static str),
 }
 
 impl Scalar {
@@ -169,7 +178,7 @@ impl Kind {
                     "status codes from {first} to {last}: a code or a range such as `{last}` or `\"{first}-{last}\"`"
                 )
             }
-            Self::Text(what, _) | Self::AnyText(what) => (*what).to_owned(),
+            Self::Text(what, _) | Self::AnyText(what, _) => (*what).to_owned(),
         }
     }
 }

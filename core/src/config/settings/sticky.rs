@@ -77,7 +77,12 @@ impl Settings for StickyConfig {
                 lens!(StickyConfig, key),
                 &Form {
                     expects: "a secret",
-                    kinds: || vec![Kind::AnyText("text of at least 16 characters")],
+                    kinds: || {
+                        vec![Kind::AnyText(
+                            "text of at least 16 characters",
+                            "\\S[\\s\\S]{14,}\\S",
+                        )]
+                    },
                     parse: |written| secret(written).map(Some),
                     show: |key| key.as_ref().map_or("the one in state_dir", |_| "***").to_owned(),
                 },
@@ -240,7 +245,7 @@ const TTL: Form<Duration> = Form {
 fn secret(written: &Written) -> Result<StickyKey, Refusal> {
     let secret = written.text();
     // White space is what a variable or a file has around it, and nothing that would have to be guessed.
-    if secret.trim().len() < MIN_SECRET {
+    if secret.trim().chars().count() < MIN_SECRET {
         let refusal = Refusal::new(format!(
             "must have at least {MIN_SECRET} characters, without white space around them"
         ));

@@ -314,7 +314,11 @@ fn what_a_check_cannot_be_is_refused() {
         assert_eq!(problems(&file(check)), [said], "{check}");
     }
     assert_eq!(problems(&file("{method: HEAD, body: ok}")).len(), 2);
-    assert_eq!(problems(&file("{body: {regex: \"(a{1000}){1000}\"}}")).len(), 1);
+    let said = problems(&file("{body: {regex: \"(a{1000}){1000}\"}}"));
+    assert!(
+        said.len() == 1 && said[0].contains("must be an expression that needs less memory"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -117,14 +117,19 @@ proptest! {
             }
         }
         let text: String = characters.into_iter().collect();
-        if let Err(error) = load(&text, "x", &env) {
-            prop_assert!(!error.problems.is_empty());
-            for problem in error.problems {
-                let shown = problem.to_string();
-                prop_assert!(!shown.contains(char::is_control), "{:?}", shown);
-                let Some(position) = problem.position else { continue };
-                prop_assert!((1..=text.lines().count() + 1).contains(&position.line) && position.column > 0, "{:?}", shown);
+        let error = match load(&text, "x", &env) {
+            Ok(_) => {
+                schema::validates(&text);
+                return Ok(());
             }
+            Err(error) => error,
+        };
+        prop_assert!(!error.problems.is_empty());
+        for problem in error.problems {
+            let shown = problem.to_string();
+            prop_assert!(!shown.contains(char::is_control), "{:?}", shown);
+            let Some(position) = problem.position else { continue };
+            prop_assert!((1..=text.lines().count() + 1).contains(&position.line) && position.column > 0, "{:?}", shown);
         }
     }
 }

@@ -9,6 +9,7 @@ fn a_value_comes_from_a_line_the_environment_or_its_default() {
                 budget: 5%\nlog:\nhealth_check: on\npools:\n  api:\n    backends: [http://b]\n    retries: 1\n  web: [http://c]\n\
                 routes:\n  - {path: /api, pool: api}\n  - {pool: web}\n  - {host: a, pool: default}\n";
     let loaded = load_with_origins(text, "config.yaml", &env).unwrap();
+    schema::validates(text);
     let settings = loaded.config.settings();
     let of = |key: &str| {
         assert!(settings.iter().any(|(other, _)| other == key), "{key}");
