@@ -31,12 +31,8 @@ impl ClientBody {
     }
 
     /// Leaves out trailers of these names too. For a body of which nothing has been taken.
-    #[must_use]
-    pub fn without_trailers(self, names: &[Box<str>]) -> Self {
-        Self {
-            filter: self.filter.without_trailers(names),
-            ..self
-        }
+    pub fn leave_out_trailers(&mut self, names: &[Box<str>]) {
+        self.filter.leave_out_trailers(names);
     }
 
     /// Whether all of it has come, or there is none.

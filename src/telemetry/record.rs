@@ -169,12 +169,11 @@ impl Records {
     }
 
     /// Begins the record of a request from this client.
-    pub fn begin(self: &Rc<Self>, peer: SocketAddr) -> RequestRecord {
+    #[inline]
+    pub fn begin(self: &Rc<Self>, peer: &SocketAddr) -> RequestRecord {
         self.shard.start();
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let facts = || Rc::new(RefCell::new(RequestFacts::new(peer, Instant::now())));
         RequestRecord {
-            notes: Notes(self.sink.as_ref().map(|_| facts())),
+            notes: Notes(self.sink.as_ref().map(|_| RequestFacts::begin(peer))),
             records: Rc::clone(self),
         }
     }
@@ -193,11 +192,18 @@ impl RequestRecord {
 }
 
 impl Drop for RequestRecord {
+    #[inline]
     fn drop(&mut self) {
         self.records.shard.finish();
-        let (Some(sink), Some(facts)) = (&self.records.sink, &self.notes.0) else {
-            return;
-        };
+        if let (Some(sink), Some(facts)) = (&self.records.sink, &self.notes.0) {
+            self.tell(&**sink, facts);
+        }
+    }
+}
+
+impl RequestRecord {
+    #[inline(never)]
+    fn tell(&self, sink: &dyn RecordSink, facts: &RefCell<RequestFacts>) {
         // Nobody notes anything in the middle of noting.
         if let Ok(mut facts) = facts.try_borrow_mut() {
             facts.times.total = facts.times.started.elapsed();
@@ -282,6 +288,13 @@ impl RequestFacts {
         self.pool = Some(Arc::clone(destination.pool().name()));
     }
 
+    /// Apart, so that a request without a sink has no room for it.
+    #[inline(never)]
+    fn begin(peer: &SocketAddr) -> Rc<RefCell<Self>> {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        Rc::new(RefCell::new(Self::new(peer, Instant::now())))
+    }
+
     fn new(peer: SocketAddr, started: Instant) -> Self {
         Self {
             id: None,
@@ -342,7 +355,7 @@ mod tests {
         let sink = Arc::new(Ends::default());
         let traffic = Traffic::with_sink(1, Some(Arc::clone(&sink) as Arc<dyn RecordSink>));
         let records = traffic.records(0);
-        let (noted, cut) = (records.begin(peer()), records.begin(peer()));
+        let (noted, cut) = (records.begin(&peer()), records.begin(&peer()));
         assert_eq!((traffic.started(), traffic.in_flight()), (2, 2));
         let notes = noted.notes().clone();
         notes.response(Responder::Backend, 200, Instant::now);
@@ -358,8 +371,25 @@ mod tests {
     #[test]
     fn without_a_sink_nothing_is_noted() {
         let records = Traffic::new(1).records(0);
-        let record = records.begin(peer());
+        let record = records.begin(&peer());
         assert!(!record.notes().are_wanted() && record.notes().started().is_none());
         record.notes().note(|_| panic!("nobody wants to know"));
+    }
+
+    #[test]
+    fn without_a_sink_a_record_allocates_nothing() {
+        let allocated = |traffic: Arc<Traffic>| {
+            let records = traffic.records(0);
+            let counted = allocation_counter::measure(|| {
+                let record = records.begin(&peer());
+                let notes = record.notes().clone();
+                notes.response(Responder::Backend, 200, Instant::now);
+                notes.end(RequestEnd::Complete);
+            });
+            counted.count_total
+        };
+        assert_eq!(allocated(Traffic::new(1)), 0);
+        let with_sink = Traffic::with_sink(1, Some(Arc::new(Ends::default())));
+        assert!(allocated(with_sink) > 0, "allocations are counted at all");
     }
 }

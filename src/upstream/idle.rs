@@ -243,10 +243,11 @@ impl IdlePool {
         let mut by_backend = self.by_backend.borrow_mut();
         let kept = by_backend.get_mut(&backend.id())?;
         while let Some(mut last) = kept.idle.pop() {
-            if !is_young(&last, timeouts, now) || !kept.is_quiet(backend, &last, now) {
+            let idle_for = now.saturating_duration_since(last.since);
+            if !is_young((&last, idle_for), timeouts, now) || !kept.is_quiet(backend, &last, now) {
                 continue;
             }
-            if now.saturating_duration_since(last.since) >= kept.longest(sending, now) {
+            if idle_for >= kept.longest(sending, now) {
                 // Good for others; all below it have been idle for longer.
                 kept.idle.push(last);
                 return None;
@@ -305,7 +306,8 @@ impl IdlePool {
                 return false;
             };
             for idle in std::mem::take(&mut kept.idle) {
-                if is_young(&idle, timeouts, now) && kept.is_quiet(backend, &idle, now) {
+                let idle_for = now.saturating_duration_since(idle.since);
+                if is_young((&idle, idle_for), timeouts, now) && kept.is_quiet(backend, &idle, now) {
                     kept.idle.push(idle);
                 }
             }
@@ -314,7 +316,7 @@ impl IdlePool {
     }
 }
 
-fn is_young(idle: &Idle, timeouts: &UpstreamTimeouts, now: Instant) -> bool {
-    let lasting = |since: Instant| now.saturating_duration_since(since);
-    lasting(idle.since) < timeouts.upstream_idle && lasting(idle.connection.created) < timeouts.upstream_age
+fn is_young((idle, idle_for): (&Idle, Duration), timeouts: &UpstreamTimeouts, now: Instant) -> bool {
+    let age = now.saturating_duration_since(idle.connection.created);
+    idle_for < timeouts.upstream_idle && age < timeouts.upstream_age
 }

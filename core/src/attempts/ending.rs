@@ -137,6 +137,7 @@ impl Failure {
 
 impl AttemptEnd {
     /// What the backend's lease ends with.
+    #[inline]
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Complete => Outcome::Answered,

@@ -349,6 +349,7 @@ impl Attempts {
 
 /// Ends the lease of an attempt after which nothing is to be decided. `now` is asked where the time counts. Returns the
 /// backend's number if its failures in a row have reached their limit: then the registry judges it at once.
+#[inline]
 pub fn finish(lease: Lease, end: &AttemptEnd, now: impl FnOnce() -> Instant) -> Option<u64> {
     let outcome = end.outcome();
     let now = match outcome {

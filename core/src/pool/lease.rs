@@ -115,17 +115,19 @@ impl Lease {
 
     /// Ends the lease. `now` counts where the backend failed: the time until then is a latency, too. Returns the backend's
     /// number if its failures in a row have reached their limit with this request: then somebody should hear of it.
+    #[inline]
     pub fn finish(mut self, outcome: Outcome, now: Instant) -> Option<u64> {
         self.outcome = outcome;
-        let took = now.saturating_duration_since(self.started);
+        let started = self.started;
+        let took = || now.saturating_duration_since(started);
         let kind = self.head.get().map(|head| head.kind);
         // What a client broke off says nothing: it may have been its own upload that took so long.
         if self.meter.decay.is_some() && outcome == Outcome::BackendFailed {
-            self.backend.latency().observe_failure(took, now);
+            self.backend.latency().observe_failure(took(), now);
         }
         if outcome == Outcome::BackendFailed || matches!(kind, Some(AnswerKind::Failing | AnswerKind::Error))
         {
-            self.backend.linger().add(took, now);
+            self.backend.linger().add(took(), now);
         }
         self.judge();
         self.reached.get().then(|| self.backend.id())

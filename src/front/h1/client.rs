@@ -84,12 +84,21 @@ impl<S: Transport> Client<S> {
     }
 
     /// Begins the record of a request, whose head was read if there is one.
+    #[inline]
     pub(super) fn begin_record(&mut self, head: Option<&RequestHead>) {
         let records = &self.worker.shared.records;
-        let record = records.begin(self.connection.peer);
-        record.notes().note(|facts| {
+        let record = records.begin(&self.connection.peer);
+        self.record = Some(record);
+        self.note(|notes| self.note_head(notes, head));
+    }
+
+    /// Notes what the head of a request says.
+    #[inline(never)]
+    fn note_head(&self, notes: &Notes, head: Option<&RequestHead>) {
+        notes.note(|facts| {
             facts.version = head.map(|head| head.version);
-            facts.target = head.filter(|_| records.needs_target()).map(|head| {
+            let wanted = head.filter(|_| self.worker.shared.records.needs_target());
+            facts.target = wanted.map(|head| {
                 let lines = self.worker.lines();
                 let view = head.view(self.unused(), &lines);
                 Target {
@@ -99,7 +108,6 @@ impl<S: Transport> Client<S> {
                 }
             });
         });
-        self.record = Some(record);
     }
 
     /// The request ends here.

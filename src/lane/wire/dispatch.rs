@@ -59,19 +59,28 @@ pub(super) fn dispatch<S: Transport>(
     let random = fastrand::u128(..);
     let (id, json) = identify(client, head, random);
     let random = random as u64;
-    let (config, found) = {
-        let snapshot = worker.shared.registry.snapshot();
-        let found = find(&snapshot, client, head, (&id, random));
-        (worker.config(&snapshot), found)
+    let snapshot = worker.shared.registry.snapshot();
+    let config = worker.config(&snapshot);
+    // What each of them gives is large, so it moves once.
+    let (mut body, mut with_head) = match admit(client, head, &config, ClientBody::take) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return answer_here(client, head, Own::Refusal(refusal), (&config, &id, json)),
     };
-    let (passage, body, with_head) = match found {
-        Ok(found) => found,
-        Err(own) => {
-            client.consume(head.len);
-            let goes_on = answer_here(client, head, own, (&config, &id, json));
-            return Dispatched::Answered { goes_on };
-        }
+    let passage = match find(&snapshot, client, head, (&id, random)) {
+        Ok(passage) => passage,
+        Err(own) => return answer_here(client, head, own, (&config, &id, json)),
     };
+    drop(snapshot);
+    if let Some(names) = removed_trailers(&passage, head) {
+        // What came with the head is read again, now that it is known which trailers the route removes.
+        let named = head.view(client.unused(), &worker.lines()).named_away();
+        body = ClientBody::new(head.framing, named, config.limits.body_size);
+        body.leave_out_trailers(names);
+        with_head = match body.take(&client.unused()[head.len..]) {
+            Ok(with_head) => with_head,
+            Err(error) => return answer_here(client, head, Own::Error(error), (&config, &id, json)),
+        };
+    }
     client.note(|notes| {
         notes.note(|facts| {
             facts.id = Some(id.clone());
@@ -86,11 +95,13 @@ pub(super) fn dispatch<S: Transport>(
         sticky: passage.sticky,
     };
     let whole = passage.destination.terms().timeouts.request;
-    let mut request = Box::new(Request {
+    let place = Box::new_uninit();
+    let attempts = Attempts::new(by, whole.map(|whole| started + whole));
+    let request = Request {
         worker,
         id,
         json,
-        attempts: Attempts::new(by, whole.map(|whole| started + whole)),
+        attempts,
         came: head.len + with_head,
         message: Message {
             head: *head,
@@ -105,7 +116,8 @@ pub(super) fn dispatch<S: Transport>(
             continued: false,
         },
         edits: passage.edits,
-    });
+    };
+    let mut request = Box::write(place, request);
     let step = request
         .attempts
         .begin(request.message.destination.pool(), started);
@@ -131,44 +143,30 @@ fn identify<S: Transport>(client: &Client<S>, head: &RequestHead, random: u128) 
     proxy::identify(&head.view(client.unused(), &lines), random)
 }
 
-/// Where a request goes, with its body and how much of that came with the head; or what it is answered with.
+/// Where a request goes, or what it is answered with.
 fn find<S: Transport>(
     snapshot: &Snapshot,
     client: &Client<S>,
     head: &RequestHead,
     (id, random): (&RequestId, u64),
-) -> Result<(Passage, ClientBody, usize), Own> {
-    let config = snapshot.config();
-    let (body, with_head) = admit(client, head, config, ClientBody::take).map_err(Own::Refusal)?;
+) -> Result<Passage, Own> {
+    if let Some(passage) = Passage::undecided(snapshot) {
+        return Ok(passage);
+    }
     let lines = client.worker.lines();
     let view = head.view(client.unused(), &lines);
-    if let Some(passage) = Passage::undecided(snapshot) {
-        return Ok((passage, body, with_head));
-    }
     let incoming = Incoming {
         authority: view.host().unwrap_or_default(),
         method: view.method(),
         path: view.path(),
         query: view.query(),
         headers: &HeadLines(view),
-        peer: proxy::Client::new(client.connection.peer.ip(), &config.trusted_proxies),
+        peer: proxy::Client::new(client.connection.peer.ip(), &snapshot.config().trusted_proxies),
         id,
         scheme: client.connection.scheme,
     };
     match proxy::route(snapshot, &incoming, (client.worker.shared.index, random)) {
-        Ok(Routed::Forward(passage)) => match removed_trailers(&passage, head) {
-            None => Ok((passage, body, with_head)),
-            Some(names) => {
-                // What came with the head is read again, now that it is known which trailers the route removes.
-                let limit = config.limits.body_size;
-                let mut body =
-                    ClientBody::new(head.framing, view.named_away(), limit).without_trailers(names);
-                match body.take(&client.unused()[head.len..]) {
-                    Ok(with_head) => Ok((passage, body, with_head)),
-                    Err(error) => Err(Own::Error(error)),
-                }
-            }
-        },
+        Ok(Routed::Forward(passage)) => Ok(passage),
         Ok(Routed::Answer(answer)) => Err(Own::Route(answer)),
         Err(error) => Err(Own::Error(error)),
     }
@@ -250,18 +248,19 @@ fn answer_edits(edits: &Edits) -> Option<AnswerEdits> {
     })
 }
 
-/// Writes an answer of the balancer's own; whether the connection goes on behind it.
+/// Writes an answer of the balancer's own.
 fn answer_here<S: Transport>(
     client: &mut Client<S>,
     head: &RequestHead,
     own: Own,
     (config, id, json): (&Config, &RequestId, bool),
-) -> bool {
+) -> Dispatched {
+    client.consume(head.len);
     let is_head = head.method == Method::Head;
-    let goes_on = takes_another(client, head, head.framing.is_empty());
+    let mut goes_on = takes_another(client, head, head.framing.is_empty());
     match own {
         Own::Refusal(refusal) => {
-            return own_response::write_refusal(client, head, refusal, (config, id, json));
+            goes_on = own_response::write_refusal(client, head, refusal, (config, id, json));
         }
         Own::Route(answer) => own_response::write_route(client, (&answer, id), is_head, !goes_on),
         Own::Error(error) => {
@@ -270,5 +269,5 @@ fn answer_here<S: Transport>(
             own_response::write(client, &answer, id, is_head, !goes_on);
         }
     }
-    goes_on
+    Dispatched::Answered { goes_on }
 }

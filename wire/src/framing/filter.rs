@@ -30,11 +30,17 @@ pub struct Passed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BodyFilter {
     tracker: BodyTracker,
-    /// The trailer line that is on its way.
-    line: Vec<u8>,
     /// The last byte taken was a zero of a chunk size, which is written once it is known that no digit follows.
     zero: bool,
-    /// Names of trailers that are left out: a list, at first of what `Connection` names.
+    /// What only bodies with trailers need. In a box, because every request moves its filter about.
+    trailers: Option<Box<Trailers>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Trailers {
+    /// The line that is on its way.
+    line: Vec<u8>,
+    /// Names of lines that are left out: a list, at first of what `Connection` names.
     named: Vec<u8>,
 }
 
@@ -52,24 +58,28 @@ impl BodyFilter {
     }
 
     fn new(tracker: BodyTracker, named: Vec<u8>) -> Self {
+        let named = Some(named).filter(|named| !named.is_empty());
         Self {
             tracker,
-            line: Vec::new(),
             zero: false,
-            named,
+            trailers: named.map(|named| {
+                Box::new(Trailers {
+                    line: Vec::new(),
+                    named,
+                })
+            }),
         }
     }
 
     /// Leaves out trailers of these names too, and of their look-alikes.
-    #[must_use]
-    pub fn without_trailers(mut self, names: &[Box<str>]) -> Self {
+    pub fn leave_out_trailers(&mut self, names: &[Box<str>]) {
         if matches!(self.tracker.state, State::Chunked(_)) {
             for name in names {
-                self.named.push(b',');
-                self.named.extend_from_slice(name.as_bytes());
+                let named = &mut self.trailers.get_or_insert_default().named;
+                named.push(b',');
+                named.extend_from_slice(name.as_bytes());
             }
         }
-        self
     }
 
     /// Whether the message has ended. A close-delimited one only ends with its connection.
@@ -132,15 +142,18 @@ impl BodyFilter {
             }
             instead.extend_from_slice(&bytes[copied..consumed - 1]);
             (copied, changed) = (consumed, true);
-            if fate != Fate::Cut {
-                self.line.push(byte);
+            if fate == Fate::Cut {
+                continue;
             }
+            let trailers = self.trailers.get_or_insert_default();
+            trailers.line.push(byte);
             if fate == Fate::EndsLine {
-                let name = self.line.split(|byte| *byte == b':').next().unwrap_or_default();
-                if passes(name, &self.named) {
-                    instead.extend_from_slice(&self.line);
+                let line = &mut trailers.line;
+                let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+                if passes(name, &trailers.named) {
+                    instead.extend_from_slice(line);
                 }
-                self.line.clear();
+                line.clear();
             }
         }
         if changed {

@@ -223,22 +223,20 @@ impl<D: Downstream> Exchange<'_, D> {
             return Err(End::Tunnel);
         }
         self.client_pulse.since = self.now();
-        let body_filter = BodyFilter::of_answer(head.framing, head.view(bytes, lines).named_away());
-        let mut answer = Answer {
-            body: match &asked.answer_edits {
-                Some(edits) => body_filter.without_trailers(&edits.dropped),
-                None => body_filter,
-            },
+        let mut filter = BodyFilter::of_answer(head.framing, head.view(bytes, lines).named_away());
+        if let Some(edits) = &asked.answer_edits {
+            filter.leave_out_trailers(&edits.dropped);
+        }
+        self.answer = Some(Answer {
+            body: filter,
             framing: head.framing,
             plan,
             client_goes_on: goes_on,
             backend_goes_on: head.keep_alive,
             received: 0,
             ended: false,
-        };
-        let passed = self.pass(cx, &mut answer, body);
-        self.answer = Some(answer);
-        match passed {
+        });
+        match self.pass(cx, body) {
             Ok(()) => Ok(()),
             Err(Passing::Backend(error)) => Err(self.fail(Phase::Answering, error)),
             Err(Passing::Client) => Err(End::ClientGone),
@@ -256,8 +254,12 @@ impl<D: Downstream> Exchange<'_, D> {
     }
 
     /// Passes bytes of the body on.
-    fn pass(&mut self, cx: &mut Context<'_>, answer: &mut Answer, mut bytes: &[u8]) -> Result<(), Passing> {
+    fn pass(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), Passing> {
         let bad = |error: BodyError| Passing::Backend(ProxyError::BadAnswer(error.to_string()));
+        // It is large, so it stays where it is.
+        let Some(answer) = &mut self.answer else {
+            return Ok(());
+        };
         answer.received += bytes.len() as u64;
         let client = &mut *self.client;
         let mut content = 0;
@@ -307,22 +309,15 @@ impl<D: Downstream> Exchange<'_, D> {
 
     /// Passes the body on to its end.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>, upload: Upload) -> Poll<End> {
-        let Some(mut answer) = self.answer.take() else {
-            return Poll::Pending;
-        };
-        let polled = self.poll_answer(cx, &mut answer, upload);
-        self.answer = Some(answer);
-        polled
-    }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>, answer: &mut Answer, upload: Upload) -> Poll<End> {
         let worker = Rc::clone(&self.worker);
         let mut turn = A_TURN;
         while turn > 0 {
             if let Err(end) = ready!(self.flush_client(cx)) {
                 return Poll::Ready(end);
             }
-            if answer.ended {
+            if let Some(answer) = &self.answer
+                && answer.ended
+            {
                 let uploaded = upload == Upload::Done;
                 return Poll::Ready(End::Answered {
                     client_goes_on: answer.client_goes_on && uploaded,
@@ -332,20 +327,23 @@ impl<D: Downstream> Exchange<'_, D> {
             }
             let count = match ready!(self.poll_backend(cx)) {
                 Ok(count) => count,
-                Err(error) => return Poll::Ready(answer.broken(ProxyError::Io(error.to_string()))),
+                Err(error) => {
+                    let error = ProxyError::Io(error.to_string());
+                    return Poll::Ready(self.fail(Phase::Answering, error));
+                }
             };
             self.backend_pulse.since = self.now();
             if count == 0 {
-                if let Err(end) = self.end_of_backend(answer) {
+                if let Err(end) = self.end_of_backend() {
                     return Poll::Ready(end);
                 }
                 continue;
             }
             turn = turn.saturating_sub(count);
             let scratch = worker.scratch();
-            match self.pass(cx, answer, &scratch[..count]) {
+            match self.pass(cx, &scratch[..count]) {
                 Ok(()) => self.client_pulse.since = self.now(),
-                Err(Passing::Backend(error)) => return Poll::Ready(answer.broken(error)),
+                Err(Passing::Backend(error)) => return Poll::Ready(self.fail(Phase::Answering, error)),
                 Err(Passing::Client) => return Poll::Ready(End::ClientGone),
             }
         }
@@ -355,7 +353,10 @@ impl<D: Downstream> Exchange<'_, D> {
     }
 
     /// The backend closed: the end of a body that ends so, and a broken answer otherwise.
-    fn end_of_backend(&mut self, answer: &mut Answer) -> Result<(), End> {
+    fn end_of_backend(&mut self) -> Result<(), End> {
+        let Some(answer) = &mut self.answer else {
+            return Ok(());
+        };
         if answer.framing != Framing::UntilClose {
             return Err(answer.broken(ProxyError::CutShort {
                 received: answer.received,
