@@ -182,6 +182,7 @@ impl Attempts {
     }
 
     /// The first step, with the pool as it was when the request's route was found.
+    #[inline]
     pub fn begin(&mut self, pool: &Pool, now: Instant) -> Step {
         match pool.pick(&self.ask(now)) {
             Ok(lease) => {
@@ -249,14 +250,11 @@ impl Attempts {
         let queue = pool.config().queue;
         let ticket = pool
             .queue()
-            .join(queue.size as usize)
+            .join(queue.size as usize, &self.tried)
             .ok_or(NoBackend::Saturated)?;
         let longest = now + queue.timeout;
         Ok(Waiting {
-            ticket: match self.tried.is_empty() {
-                true => ticket,
-                false => ticket.choosy(),
-            },
+            ticket,
             until: self.deadline.map_or(longest, |deadline| deadline.min(longest)),
         })
     }

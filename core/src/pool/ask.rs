@@ -49,8 +49,18 @@ impl Tried {
         self.len == 0
     }
 
+    /// Whether the same backends were tried, in whatever order.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let known = |ids: &[u64], others: &[u64]| ids.iter().all(|id| others.contains(id));
+        known(self.ids(), other.ids()) && known(other.ids(), self.ids())
+    }
+
+    fn ids(&self) -> &[u64] {
+        &self.ids[..self.len.min(Self::MOST)]
+    }
+
     pub(super) fn contains(&self, backend: &Backend) -> bool {
-        self.ids[..self.len.min(Self::MOST)].contains(&backend.id())
+        self.ids().contains(&backend.id())
     }
 }
 

@@ -5,10 +5,16 @@
 //! no place after all it goes on waiting where it was. The queue is bounded: beyond its size nobody waits.
 //!
 //! A retry waits for some backends only, those that it has not tried. What is free elsewhere must not lie idle meanwhile:
-//! a retry that finds nothing for itself lets those behind it look, and keeps its place.
+//! a retry that finds nothing for itself lets those behind it look, and keeps its place. Requests that have tried the same
+//! backends wait for the same ones, so where one of them has found nothing the others need not look. They form a class,
+//! only the first of which is ever called, and so a free place costs a look for each class, not for each request. There
+//! are at most [`MOST_CLASSES`]: what comes beyond them shares the last one, and waits behind those before it there.
 //!
 //! Only requests of pools with limits come here, and of those only the ones that found no place; whether anybody waits
 //! is one load.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +24,12 @@ use std::{
     },
     task::{Context, Poll, Waker},
 };
+
+use super::Tried;
+
+/// Bounds what a free place costs. With one retry a pool of 60 backends has no more; and where there are more, most hold
+/// one request.
+const MOST_CLASSES: usize = 64;
 
 /// The requests of one pool that wait.
 #[derive(Debug, Default)]
@@ -30,16 +42,26 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Line {
     next_number: u64,
+    /// Empty ones are used again.
+    classes: Vec<Class>,
+    /// The first request of each class, in the order of arrival, with the index of the class.
+    heads: BTreeMap<u64, usize>,
+}
+
+/// Requests that wait for the same backends.
+#[derive(Debug, Default)]
+struct Class {
+    tried: Tried,
     /// In the order of arrival.
     places: BTreeMap<u64, State>,
+    /// Its first request has looked and found nothing; those behind it may look.
+    lets_pass: bool,
 }
 
 #[derive(Debug)]
 enum State {
     /// Nobody has told it anything. The waker is missing until it first waits.
     Waits(Option<Waker>),
-    /// It has looked and found nothing for itself; those behind it may look.
-    LetsPass(Waker),
     /// There may be a place for it.
     Called,
 }
@@ -49,6 +71,7 @@ enum State {
 pub struct Ticket {
     queue: Arc<Queue>,
     number: u64,
+    class: usize,
     choosy: bool,
 }
 
@@ -63,20 +86,20 @@ impl Queue {
         self.len() == 0
     }
 
-    /// Takes a place at the end; `None` if `size` requests wait already.
-    pub fn join(self: &Arc<Self>, size: usize) -> Option<Ticket> {
+    /// Takes a place at the end for a request that has tried these backends; `None` if `size` requests wait already.
+    pub fn join(self: &Arc<Self>, size: usize, tried: &Tried) -> Option<Ticket> {
         let mut line = self.line();
-        if line.places.len() >= size {
+        let waiting = self.len();
+        if waiting >= size {
             return None;
         }
-        let number = line.next_number;
-        line.next_number += 1;
-        line.places.insert(number, State::Waits(None));
-        self.waiting.store(line.places.len(), SeqCst);
+        let (number, class) = line.add(tried);
+        self.waiting.store(waiting + 1, SeqCst);
         Some(Ticket {
             queue: Arc::clone(self),
             number,
-            choosy: false,
+            class,
+            choosy: !tried.is_empty(),
         })
     }
 
@@ -86,7 +109,7 @@ impl Queue {
         if self.is_empty() {
             return;
         }
-        let first = self.line().places.values_mut().next().and_then(State::call);
+        let first = self.line().call_from(0);
         if let Some(waker) = first {
             waker.wake();
         }
@@ -97,27 +120,71 @@ impl Queue {
     }
 }
 
-impl State {
-    /// Tells it to look; whom to wake for that.
-    fn call(&mut self) -> Option<Waker> {
-        match std::mem::replace(self, Self::Called) {
-            Self::Waits(waker) => waker,
-            Self::LetsPass(waker) => Some(waker),
-            // It will look whatever happens.
-            Self::Called => None,
+impl Line {
+    /// Adds a request to its class: its number, and the index of the class.
+    fn add(&mut self, tried: &Tried) -> (u64, usize) {
+        let number = self.next_number;
+        self.next_number += 1;
+        let index = self.class_of(tried);
+        let class = &mut self.classes[index];
+        if class.places.is_empty() {
+            self.heads.insert(number, index);
         }
+        class.places.insert(number, State::Waits(None));
+        (number, index)
+    }
+
+    fn class_of(&mut self, tried: &Tried) -> usize {
+        let same = |class: &Class| !class.places.is_empty() && class.tried.is_same(tried);
+        if let Some(index) = self.classes.iter().position(same) {
+            return index;
+        }
+        let unused = self.classes.iter().position(|class| class.places.is_empty());
+        match unused {
+            None if self.classes.len() >= MOST_CLASSES => return MOST_CLASSES - 1,
+            None => self.classes.push(Class::default()),
+            Some(_) => {}
+        }
+        let index = unused.unwrap_or(self.classes.len() - 1);
+        self.classes[index].tried = *tried;
+        index
+    }
+
+    fn remove(&mut self, number: u64, index: usize) {
+        let class = &mut self.classes[index];
+        class.places.remove(&number);
+        if self.heads.remove(&number).is_none() {
+            return;
+        }
+        match class.places.first_key_value() {
+            Some((&next, _)) => {
+                self.heads.insert(next, index);
+            }
+            None => class.lets_pass = false,
+        }
+    }
+
+    /// Tells the first head from this number on to look; whom to wake for that.
+    fn call_from(&mut self, number: u64) -> Option<Waker> {
+        let (number, &index) = self.heads.range(number..).next()?;
+        let class = &mut self.classes[index];
+        class.lets_pass = false;
+        let state = class.places.get_mut(number)?;
+        match std::mem::replace(state, State::Called) {
+            State::Waits(waker) => waker,
+            // It will look whatever happens.
+            State::Called => None,
+        }
+    }
+
+    /// Whether nobody before this one is to look first.
+    fn is_first(&self, number: u64) -> bool {
+        let mut before = self.heads.range(..number);
+        self.heads.contains_key(&number) && before.all(|(_, &index)| self.classes[index].lets_pass)
     }
 }
 
 impl Ticket {
-    /// Of a request that not every backend will do for.
-    #[must_use]
-    pub fn choosy(self) -> Self {
-        let mut this = self;
-        this.choosy = true;
-        this
-    }
-
     /// Tries to pick when it is the first and was called, or has just become the first: a place that became free before
     /// it was in the queue has called nobody.
     pub fn poll<T>(&self, cx: &Context<'_>, mut pick: impl FnMut() -> Option<T>) -> Poll<T> {
@@ -132,18 +199,15 @@ impl Ticket {
         Poll::Pending
     }
 
-    /// Lets the next one look, unless there is something new to look for.
+    /// Lets the next class look, unless there is something new to look for.
     fn let_pass(&self) {
         let mut line = self.queue.line();
-        let mut from_here = line.places.range_mut(self.number..);
-        let Some((_, own)) = from_here.next() else {
+        let class = &mut line.classes[self.class];
+        if !matches!(class.places.get(&self.number), Some(State::Waits(Some(_)))) {
             return;
-        };
-        let State::Waits(Some(waker)) = own else {
-            return;
-        };
-        *own = State::LetsPass(waker.clone());
-        let next = from_here.next().and_then(|(_, next)| next.call());
+        }
+        class.lets_pass = true;
+        let next = line.call_from(self.number + 1);
         drop(line);
         if let Some(waker) = next {
             waker.wake();
@@ -154,18 +218,13 @@ impl Ticket {
     /// later could get past one that is slow to come.
     fn may_try(&self, cx: &Context<'_>) -> bool {
         let mut line = self.queue.line();
-        let mut before = line.places.range(..self.number);
-        let is_first = before.all(|(_, state)| matches!(state, State::LetsPass(_)));
-        let Some(state) = line.places.get_mut(&self.number) else {
+        let is_first = line.is_first(self.number);
+        let Some(state) = line.classes[self.class].places.get_mut(&self.number) else {
             return false;
         };
         let (is_due, is_known) = match state {
             State::Called | State::Waits(None) => (true, false),
             State::Waits(Some(waker)) => (false, waker.will_wake(cx.waker())),
-            State::LetsPass(waker) => {
-                waker.clone_from(cx.waker());
-                (false, true)
-            }
         };
         if !is_known {
             // From here on it can be called again, also while it tries.
@@ -178,114 +237,11 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut line = self.queue.line();
-        line.places.remove(&self.number);
-        self.queue.waiting.store(line.places.len(), SeqCst);
+        line.remove(self.number, self.class);
+        let waiting = self.queue.len().saturating_sub(1);
+        self.queue.waiting.store(waiting, SeqCst);
         drop(line);
         // There may be one more place, or this one's, if it was called and left.
         self.queue.call();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::cell::Cell;
-
-    use super::*;
-
-    fn poll(ticket: &Ticket, places: &Cell<u32>) -> bool {
-        let pick = || {
-            let left = places.get().checked_sub(1)?;
-            places.set(left);
-            Some(())
-        };
-        ticket.poll(&Context::from_waker(Waker::noop()), pick).is_ready()
-    }
-
-    #[test]
-    fn a_free_place_is_for_the_one_that_waited_longest() {
-        let (queue, places) = (Arc::new(Queue::default()), Cell::new(0));
-        let tickets: Vec<Ticket> = (0..3).filter_map(|_| queue.join(10)).collect();
-        assert!(tickets.iter().all(|ticket| !poll(ticket, &places)));
-        places.set(1);
-        queue.call();
-        assert!(!poll(&tickets[2], &places));
-        assert!(!poll(&tickets[1], &places));
-        assert!(poll(&tickets[0], &places));
-    }
-
-    #[test]
-    fn many_places_are_taken_one_after_the_other_in_order() {
-        let (queue, places) = (Arc::new(Queue::default()), Cell::new(0));
-        let mut tickets: Vec<Ticket> = (0..4).filter_map(|_| queue.join(10)).collect();
-        assert!(tickets.iter().all(|ticket| !poll(ticket, &places)));
-        places.set(3);
-        queue.call();
-        for _ in 0..3 {
-            assert!(
-                tickets[1..].iter().all(|later| !poll(later, &places)),
-                "nobody gets past the first"
-            );
-            assert!(poll(&tickets.remove(0), &places));
-        }
-        assert!(!poll(&tickets[0], &places));
-    }
-
-    #[test]
-    fn beyond_its_size_nobody_waits() {
-        let queue = Arc::new(Queue::default());
-        let tickets: Vec<Ticket> = (0..5).filter_map(|_| queue.join(2)).collect();
-        assert_eq!((tickets.len(), queue.len()), (2, 2));
-        drop(tickets);
-        assert!(queue.is_empty() && queue.join(2).is_some());
-    }
-
-    #[test]
-    fn a_place_that_became_free_just_before_is_found() {
-        let (queue, places) = (Arc::new(Queue::default()), Cell::new(1));
-        // Freed between the pick that found none and the joining: nobody was there to be called.
-        queue.call();
-        let ticket = queue.join(1).unwrap();
-        assert!(poll(&ticket, &places));
-    }
-
-    #[test]
-    fn who_leaves_after_the_call_hands_it_on() {
-        let (queue, places) = (Arc::new(Queue::default()), Cell::new(0));
-        let (first, second) = (queue.join(9).unwrap(), queue.join(9).unwrap());
-        assert!(!poll(&first, &places) && !poll(&second, &places));
-        places.set(1);
-        queue.call();
-        drop(first);
-        assert!(poll(&second, &places));
-    }
-
-    #[test]
-    fn who_wants_something_else_lets_those_behind_look_and_keeps_its_place() {
-        let (queue, places, none) = (Arc::new(Queue::default()), Cell::new(1), Cell::new(0));
-        let first = queue.join(9).unwrap().choosy();
-        let (second, third) = (queue.join(9).unwrap(), queue.join(9).unwrap());
-        assert!(!poll(&third, &places), "the first has not looked yet");
-        assert!(!poll(&first, &none));
-        assert!(poll(&second, &places) && !poll(&third, &places));
-        drop(second);
-        places.set(2);
-        assert!(!poll(&third, &places), "first the first is asked again");
-        assert!(poll(&first, &places), "and has its place still");
-        drop(first);
-        assert!(poll(&third, &places));
-    }
-
-    #[test]
-    fn who_finds_nothing_after_the_call_waits_on_where_it_was() {
-        let (queue, places) = (Arc::new(Queue::default()), Cell::new(0));
-        let (first, second) = (queue.join(9).unwrap(), queue.join(9).unwrap());
-        assert!(!poll(&first, &places) && !poll(&second, &places));
-        queue.call();
-        assert!(!poll(&second, &places) && !poll(&first, &places));
-        places.set(1);
-        queue.call();
-        assert!(!poll(&second, &places) && poll(&first, &places));
     }
 }

@@ -90,7 +90,7 @@ fn while_requests_wait_a_new_one_finds_no_place() {
     let in_turn = || pool.pick_in_turn(&ask(0, Instant::now(), &Tried::default())).ok();
     let first = pick().unwrap();
     assert_eq!(pick().unwrap_err(), NoBackend::Saturated);
-    let ticket = pool.queue().join(9).unwrap();
+    let ticket = pool.queue().join(9, &Tried::default()).unwrap();
     let cx = Context::from_waker(Waker::noop());
     assert!(ticket.poll(&cx, in_turn).is_pending());
     drop(first);
@@ -120,7 +120,7 @@ fn everybody_who_waits_gets_a_place_over_all_workers() {
                     let tried = Tried::default();
                     let ask = ask(step * 6 + worker, Instant::now(), &tried);
                     let lease = pool.pick(&ask).unwrap_or_else(|_| {
-                        let ticket = pool.queue().join(6).unwrap();
+                        let ticket = pool.queue().join(6, &Tried::default()).unwrap();
                         loop {
                             match ticket.poll(&Context::from_waker(&waker), || pool.pick_in_turn(&ask).ok()) {
                                 Poll::Ready(lease) => return lease,
@@ -194,7 +194,7 @@ fn a_request_that_was_sent_before_there_was_a_limit_calls_who_waits_now() {
         limited.collect(),
         state,
     );
-    let ticket = after.queue().join(1).unwrap();
+    let ticket = after.queue().join(1, &Tried::default()).unwrap();
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let poll = || {
