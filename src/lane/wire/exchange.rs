@@ -138,7 +138,7 @@ pub(super) struct Exchange<'a, D> {
     message: &'a mut Message,
     /// Decides whether a response is kept, as its status is to be retried; missing where one is passed on in any case.
     attempts: Option<&'a Attempts>,
-    /// The connection holds an answer that nobody has looked at.
+    /// The connection holds an answer, or a part of one, that nobody has looked at.
     held: bool,
     worker: Rc<WireWorker>,
     answer: Option<Answer>,

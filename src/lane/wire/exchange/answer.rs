@@ -57,8 +57,12 @@ impl<D: Downstream> Exchange<'_, D> {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Reads until the final head is there, and begins to pass it on.
+    /// Reads until the final head is there, and begins to pass it on. No further head is taken while something waits for the
+    /// client: the flush that found no room wakes the task.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        if self.client.waiting() > 0 {
+            return Poll::Pending;
+        }
         let worker = Rc::clone(&self.worker);
         if std::mem::take(&mut self.held) {
             let input = std::mem::take(&mut self.backend.input);
@@ -67,7 +71,7 @@ impl<D: Downstream> Exchange<'_, D> {
                 return Poll::Ready(taken.map(|_| ()));
             }
         }
-        loop {
+        while self.client.waiting() == 0 {
             let count = match ready!(self.poll_backend(cx)) {
                 Ok(0) => return Poll::Ready(Err(self.closed_early(None))),
                 Ok(count) => count,
@@ -89,6 +93,7 @@ impl<D: Downstream> Exchange<'_, D> {
                 Err(end) => return Poll::Ready(Err(end)),
             }
         }
+        Poll::Pending
     }
 
     /// The connection ended before an answer.
@@ -106,7 +111,8 @@ impl<D: Downstream> Exchange<'_, D> {
         }
     }
 
-    /// Takes heads off `bytes`; `false` when the final one is not complete yet.
+    /// Takes heads off `bytes`; `false` when the final one is not complete yet, or has to wait until the client has taken an
+    /// interim one.
     fn take_heads(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], lines: &mut Lines) -> Result<bool, End> {
         let bad = |text: String| End::Failed(Phase::Waiting, ProxyError::BadAnswer(text));
         loop {
@@ -128,6 +134,11 @@ impl<D: Downstream> Exchange<'_, D> {
                     self.dirty |= !head.keep_alive;
                     self.pass_interim(cx, &head, bytes, lines)?;
                     bytes = &bytes[head.len..];
+                    if self.client.waiting() > 0 {
+                        self.backend.input.extend_from_slice(bytes);
+                        self.held = !bytes.is_empty();
+                        return Ok(false);
+                    }
                 }
                 Ok(Parsed::Complete(head)) => return self.begin(cx, &head, bytes, lines).map(|()| true),
             }
@@ -156,7 +167,11 @@ impl<D: Downstream> Exchange<'_, D> {
         self.client.begin(&head.view(bytes, lines), &context);
         match self.flush_client(cx) {
             Poll::Ready(flushed) => flushed,
-            Poll::Pending => Ok(()),
+            Poll::Pending => {
+                // Its time to read begins now.
+                self.client_pulse.since = self.client.now();
+                Ok(())
+            }
         }
     }
 

@@ -49,6 +49,12 @@ struct Stream {
     fields: Vec<String>,
     received: Vec<u8>,
     whole: bool,
+    /// It takes no head before it was asked twice.
+    is_slow: bool,
+    /// Heads that it has not taken, and the most there ever were.
+    waiting: usize,
+    most_waiting: usize,
+    asked: bool,
 }
 
 impl Downstream for Stream {
@@ -102,6 +108,8 @@ impl Downstream for Stream {
             let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
             self.fields.push(format!("{name}={value}"));
         }
+        self.waiting += usize::from(self.is_slow);
+        self.most_waiting = self.most_waiting.max(self.waiting);
         true
     }
 
@@ -119,10 +127,16 @@ impl Downstream for Stream {
     }
 
     fn waiting(&self) -> usize {
-        0
+        self.waiting
     }
 
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.asked = !self.asked;
+        if self.asked {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.waiting = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -254,6 +268,31 @@ async fn a_stream_that_is_no_http_1_1_sends_a_request_and_gets_its_response() {
         assert_eq!(stream.fields[..2], ["X=a", "X=b"]);
         assert_eq!((&*stream.received, stream.whole), (expected.as_bytes(), true));
     }
+}
+
+#[actix_web::test]
+async fn no_further_head_is_taken_while_an_interim_one_waits_for_the_client() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut scene = Scene::new(address);
+    let mut stream = Stream {
+        is_slow: true,
+        ..Stream::default()
+    };
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let mut connection = UpstreamConnection::new(tcp, Instant::now());
+    let early = "HTTP/1.1 103 Early Hints\r\nX: a\r\n\r\n".repeat(9);
+    let response = format!("{early}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let mut exchange = Exchange::new(
+        (&scene.worker, &mut stream),
+        (&scene.lease, &mut connection),
+        (&mut scene.message, &scene.attempts),
+    );
+    let (end, _) = futures::join!(poll_fn(|cx| exchange.poll(cx)), respond(&listener, &response));
+    assert!(matches!(end, End::Answered { .. }));
+    assert_eq!(stream.most_waiting, 1);
+    assert_eq!(stream.statuses, [&[103; 9][..], &[200]].concat());
+    assert_eq!(stream.received, b"ok");
 }
 
 #[actix_web::test]
