@@ -42,8 +42,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let lease = snapshot.pick(&ask)?;
         let answer = TcpStream::connect(lease.backend().authority()).and_then(io::read_to_string);
-        let (kind, timed) = (AnswerKind::Good, true);
-        lease.answered(Instant::now(), AnswerHead { kind, timed });
+        let (status, kind, timed) = (200, AnswerKind::Good, true);
+        lease.answered(Instant::now(), AnswerHead { status, kind, timed });
         let outcome = answer
             .as_ref()
             .map_or(Outcome::BackendFailed, |_| Outcome::Answered);

@@ -82,6 +82,74 @@ fn a_failed_attempt_is_logged_in_one_line() {
 }
 
 #[test]
+fn a_failure_line_names_what_was_asked_for_where_and_by_whom() {
+    let [a] = backends();
+    a.kill();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nhealth_check: false\nretries: 0\nejection: off\npools: {{p: {{backends: [\"{}\"]}}}}\n\
+         routes: [{{name: api, path: /v1, pool: p, strip_prefix: /v1, send_host: b.example}}, {{path: /plain, pool: p}}]\n",
+        a.url()
+    ));
+    let [mut client, mut other] = [balancer.connect(), balancer.connect()];
+    for (client, path) in [(&mut client, "/v1/a%1b?secret=1"), (&mut other, "/plain")] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a.example\r\nX-Request-Id: find-me\r\n\r\n");
+        client.send(head.as_bytes()).unwrap();
+        assert_eq!(client.read_response("GET").unwrap().status, 502);
+    }
+    for said in [
+        "request find-me: client 127.0.0.1, GET a.example/v1/a%1b, route api, pool p, backend ",
+        "request find-me: client 127.0.0.1, GET a.example/plain, route path /plain, pool p, backend ",
+    ] {
+        balancer.wait_for_log(said);
+    }
+    assert!(!balancer.log().contains("secret"), "{}", balancer.log());
+}
+
+#[test]
+fn what_is_refused_is_logged_for_those_who_look_for_it_and_counted() {
+    let [a] = backends();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nlog: debug\npools: {{p: {{backends: [\"{}\"]}}}}\nroutes: [{{name: api, path: /v1, pool: p}}]\n",
+        a.url()
+    ));
+    a.set_behaviour(Behaviour::Fail);
+    let mut client = balancer.connect();
+    for (path, status) in [("/v1", 500), ("/v2", 404), ("/v2", 404), ("/v1/..", 400)] {
+        assert_eq!(client.get(path).status, status, "{path}");
+    }
+    let mut broken = balancer.connect();
+    broken.send(b"GET /\x1b[2J HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(broken.read_response("GET").unwrap().status, 400);
+    balancer.wait_for_log("/v2: no route matches the request: giving up");
+    balancer
+        .wait_for_log("GET a/\\x1b[2J: the request's head is refused: malformed request target: giving up");
+    let status = balancer.status();
+    assert_eq!(status.responses.to_string(), "4 4xx, 1 5xx");
+    assert_eq!(balancer.backend(&a.url()).responses.to_string(), "1 5xx");
+    let errors = status.errors.iter();
+    let errors: Vec<_> = errors
+        .map(|error| format!("{} {}: {}", error.status, error.reason, error.count))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            "400 malformed request target: 1",
+            "400 the request's path has dot segments: 1",
+            "404 no route matches the request: 2"
+        ]
+    );
+    let table = balancer.place.run("status").stdout;
+    for said in [
+        "\nresponses: 4 4xx, 1 5xx\n",
+        "  5XX  ",
+        "\napi    p          1\n",
+        "      404  no route matches the request             2\n",
+    ] {
+        assert!(table.contains(said), "{said}: {table}");
+    }
+}
+
+#[test]
 fn a_failure_after_which_no_backend_is_left_is_logged_as_the_last() {
     let [a] = backends();
     a.kill();
@@ -113,8 +181,14 @@ fn a_flood_of_failures_does_not_flood_the_log() {
     let mut failures = 0;
     wait_until("the count of lines left out", || {
         failures += (0..300).filter(|_| client.get("/").status == 502).count();
-        balancer.log().contains(" more failures not logged)")
+        balancer.log().contains(" more failures not logged: ")
     });
+    let log = balancer.log();
+    let said = log
+        .lines()
+        .find(|line| line.contains(" more failures not logged: "));
+    let (_, reasons) = said.and_then(|line| line.rsplit_once(": ")).unwrap();
+    assert!(reasons.ends_with(" no backend could be reached"), "{reasons}");
     let lines = balancer.log().lines().count();
     // Two seconds at most of one worker, at ten lines a second, unless the machine is very slow.
     assert!(

@@ -166,7 +166,7 @@ fn the_table_has_a_line_a_backend() {
             .unwrap_or_default();
         line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    let heading = "POOL BACKEND WEIGHT HEALTH SINCE REQUESTS SHARE IN FLIGHT FAILED LATENCY LAST PROBE";
+    let heading = "POOL BACKEND WEIGHT HEALTH SINCE REQUESTS SHARE IN FLIGHT FAILED 5XX LATENCY LAST PROBE";
     assert_eq!(cells("BACKEND").join(" "), heading);
     assert_eq!(cells(&a.url())[..4], ["default", &a.url(), "1", "up"]);
     assert_eq!(cells(&a.url())[5..8], ["4", "100.0%", "0"]);

@@ -11,6 +11,7 @@ use lb_core::{
 };
 
 const GOOD: AnswerHead = AnswerHead {
+    status: 200,
     kind: AnswerKind::Good,
     timed: true,
 };

@@ -73,6 +73,7 @@ fn a_pick_allocates_nothing_under_any_strategy() {
                     if let Ok(lease) = pool.pick(&ask) {
                         tried.add(lease.backend());
                         let head = AnswerHead {
+                            status: 200,
                             kind: AnswerKind::Good,
                             timed: true,
                         };

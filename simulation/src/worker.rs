@@ -145,7 +145,7 @@ impl Engine<'_> {
             .get_mut(index)
             .filter(|request| request.number == number);
         if request.is_some_and(|request| request.ticket.take().is_some()) {
-            let step = self.waited(index, Err(NoBackend::Saturated));
+            let step = self.waited(index, Err(NoBackend::QueueTimedOut));
             self.carry_out(now, index, step);
         }
     }
@@ -235,7 +235,12 @@ impl Engine<'_> {
         let end = match arrival {
             Arrival::Response(status) => {
                 let kind = AnswerKind::of(status, self.scenario.pool.ejection.as_ref());
-                lease.answered(clock, AnswerHead { kind, timed: true });
+                let head = AnswerHead {
+                    status,
+                    kind,
+                    timed: true,
+                };
+                lease.answered(clock, head);
                 let request = &self.requests[index];
                 let pool = self.control.pool();
                 let at = At {

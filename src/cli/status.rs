@@ -29,6 +29,7 @@ pub(super) fn status(config: Option<&Path>, json: bool) -> u8 {
             table::backends(&report, None).iter().for_each(line);
             table::queues(&report).iter().for_each(line);
             table::routes(&report).iter().for_each(line);
+            table::errors(&report).iter().for_each(line);
             live::list(&report).iter().for_each(line);
         }
         Ok(exit::DONE)

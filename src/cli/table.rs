@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use lb_core::config::{format_seconds, shown_path};
-use lb_core::status::{BackendStatus, HealthStatus, PoolStatus, RouteStatus, StatusReport};
+use lb_core::status::{BackendStatus, ErrorCount, HealthStatus, PoolStatus, RouteStatus, StatusReport};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
 pub(super) struct Window<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Window<'a> {
     pub(super) elapsed: Duration,
 }
 
-/// Two lines about the instance, and one about lines of its log that were dropped, if any were.
+/// Two lines about the instance, one about its responses, and one about lines of its log that were dropped, if there are any.
 pub(super) fn summary(report: &StatusReport) -> Vec<String> {
     let state = if report.stopping { "stopping" } else { "serving" };
     let dropped = match report.log_lines_dropped {
@@ -41,13 +41,16 @@ pub(super) fn summary(report: &StatusReport) -> Vec<String> {
             report.in_flight
         ),
     ];
+    let responses = report.responses.to_string();
+    lines.extend((!responses.is_empty()).then(|| format!("responses: {responses}")));
     lines.extend(dropped);
     lines
 }
 
 /// Columns that a narrow terminal can do without, the least telling first.
-const DISPENSABLE: [&str; 10] = [
+const DISPENSABLE: [&str; 11] = [
     "POOL",
+    "5XX",
     "WEIGHT",
     "LAST PROBE",
     "SINCE",
@@ -92,7 +95,7 @@ pub(super) fn backends_within(
         "SHARE",
         "IN FLIGHT",
     ];
-    heading.extend(["FAILED", "LATENCY"]);
+    heading.extend(["FAILED", "5XX", "LATENCY"]);
     // In a live table columns shall not come and go.
     let notes = window.is_none() && report.pools.iter().flat_map(|pool| &pool.backends).any(has_note);
     heading.extend(notes.then_some("WHY"));
@@ -119,6 +122,7 @@ pub(super) fn backends_within(
                 share,
                 backend.in_flight.to_string(),
                 backend.failures.to_string(),
+                backend.responses.server_error.to_string(),
                 latency,
             ];
             row.extend(notes.then(|| note(backend)));
@@ -160,8 +164,28 @@ pub(super) fn routes(report: &StatusReport) -> Vec<String> {
         return Vec::new();
     }
     let mut rows = vec![["ROUTE", "TO", "REQUESTS"].map(str::to_owned).to_vec()];
-    let row = |route: &RouteStatus| vec![route.when.clone(), route.then.clone(), route.requests.to_string()];
+    let row = |route: &RouteStatus| {
+        let label = route.name.as_ref().unwrap_or(&route.when);
+        vec![label.clone(), route.then.clone(), route.requests.to_string()]
+    };
     rows.extend(report.routes.iter().map(row));
+    align(&rows, &widths(&rows, &[]))
+}
+
+/// The table of the balancer's own errors, a line each, under a heading; nothing where there are none.
+pub(super) fn errors(report: &StatusReport) -> Vec<String> {
+    if report.errors.is_empty() {
+        return Vec::new();
+    }
+    let mut rows = vec![["OWN ERROR", "REASON", "COUNT"].map(str::to_owned).to_vec()];
+    let row = |error: &ErrorCount| {
+        vec![
+            error.status.to_string(),
+            error.reason.clone(),
+            error.count.to_string(),
+        ]
+    };
+    rows.extend(report.errors.iter().map(row));
     align(&rows, &widths(&rows, &[]))
 }
 

@@ -72,6 +72,8 @@ impl ControlState {
             connections: self.traffic.connections(),
             in_flight: self.traffic.in_flight(),
             requests: self.traffic.started(),
+            responses: self.traffic.responses(),
+            errors: self.traffic.errors(),
             panics: count_panics(),
             actor_restarts: self.registry.actor_restarts(),
             log_lines_dropped: dropped_log_lines(),

@@ -70,6 +70,7 @@ impl FrontWorker {
                 tokio::time::sleep(TICK).await;
                 let Some(worker) = weak.upgrade() else { return };
                 worker.timers.sweep(worker.shared.traffic.is_draining());
+                worker.shared.failures.say_left_out(worker.timers.now());
             }
         });
         worker

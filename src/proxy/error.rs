@@ -1,15 +1,17 @@
-//! Everything that can go wrong with a request, in one table: from error to status, to reason, and to its cause, by which
-//! [`lb_core::attempts`] decides what comes next and whose fault it was.
+//! Every error that clients are sent, in one table: from error to status code, to reason, to the level of its line in the log, and
+//! to its cause, by which [`lb_core::attempts`] decides what comes next and whose fault it was.
 
-use std::{io, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use lb_core::{
     attempts::{Cause, Fault},
     config::{ByteSize, format_duration},
     health::is_out_of_files,
     pool::NoBackend,
-    route::ambiguity::Ambiguity,
+    route::{Unrouted, ambiguity::Ambiguity},
 };
+use lb_wire::RequestError;
+use log::Level;
 
 /// How far an attempt had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,15 +101,30 @@ pub enum ProxyError {
     /// The client's body is malformed, or ended before it was complete.
     #[error("the client's body is broken: {0}")]
     ClientBody(String),
-    /// No route is meant for it.
-    #[error("no route matches the request")]
-    NoRoute,
-    /// A path that a backend may read differently than the routes do.
-    #[error("the request's path is ambiguous: {0:?}")]
-    AmbiguousPath(Ambiguity),
-    /// A host that a backend may read differently than the routes do.
-    #[error("the request's host can be read in two ways")]
-    AmbiguousHost,
+    /// More connections than `limits.connections` or `limits.connections_per_client`.
+    #[error("more connections than limits.connections or limits.connections_per_client")]
+    TooManyConnections,
+    /// The head is no request, or an ambiguous one.
+    #[error("the request's head is refused: {0}")]
+    BadHead(#[from] RequestError),
+    /// The head did not come to its end within `timeouts.request_header`.
+    #[error("timeouts.request_header is over")]
+    SlowHead,
+    /// CONNECT.
+    #[error("the method is CONNECT")]
+    Connecting,
+    /// TRACE without `trace: on`.
+    #[error("the method is TRACE, and `trace` is off")]
+    Tracing,
+    /// A target of https over a connection of http.
+    #[error("the request's target is https, and the connection is not")]
+    Misdirected,
+    /// It came through this balancer before.
+    #[error("the request came through here before: see `via`")]
+    Loop,
+    /// It has no route.
+    #[error(transparent)]
+    Unrouted(#[from] Unrouted),
     /// A redirect needs the host that the client asked for, and there is none.
     #[error("the request names no host")]
     NoHost,
@@ -125,8 +142,10 @@ pub enum ProxyError {
 /// One row of the table.
 struct Row {
     status: u16,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     why: Why,
+    /// Of the line that says it. The lines of a worker are limited, see [`super::FailureLog`].
+    level: Level,
 }
 
 /// What failed.
@@ -140,16 +159,18 @@ enum Why {
 impl ProxyError {
     fn row(&self) -> Row {
         use Cause::{Broken, Client, Connect, Deadline, OutOfFiles, Response, Silence};
-        let attempt = |status, reason, cause| Row {
+        let row = |status, reason: &'static str, why, level| Row {
             status,
-            reason,
-            why: Why::Attempt(cause),
+            reason: reason.into(),
+            why,
+            level,
         };
-        let request = |status, reason, fault| Row {
-            status,
-            reason,
-            why: Why::Request(fault),
+        let attempt = |status, reason, cause| match cause {
+            Client => row(status, reason, Why::Attempt(cause), Level::Debug),
+            _ => row(status, reason, Why::Attempt(cause), Level::Warn),
         };
+        let refused = |status, reason| row(status, reason, Why::Request(Fault::Client), Level::Debug);
+        let failed = |status, reason| row(status, reason, Why::Request(Fault::Balancer), Level::Warn);
         match self {
             Self::Connect(_) => attempt(502, "no backend could be reached", Connect),
             Self::OutOfFiles(_) => attempt(503, "the load balancer is out of connections", OutOfFiles),
@@ -166,21 +187,38 @@ impl ProxyError {
             },
             Self::ClientBody(_) => attempt(400, "the request's body is malformed or incomplete", Client),
             Self::BodyTooLarge(_) => attempt(413, "the request's body is larger than allowed", Client),
-            Self::NoRoute => request(404, "no route matches the request", Fault::Client),
-            Self::AmbiguousPath(Ambiguity::DotSegment) => {
-                request(400, "the request's path has dot segments", Fault::Client)
+            Self::TooManyConnections => failed(503, "too many connections"),
+            Self::BadHead(error) => Row {
+                reason: error.to_string().into(),
+                ..refused(status_of(*error), "")
+            },
+            Self::SlowHead => refused(408, "the request's head did not arrive in time"),
+            Self::Connecting => refused(405, "CONNECT is not allowed here"),
+            Self::Tracing => refused(405, "TRACE is not allowed here"),
+            Self::Misdirected => refused(421, "the request's target is https, and the connection is not"),
+            Self::Loop => Row {
+                level: Level::Warn,
+                ..refused(508, "the request came through here before (Via)")
+            },
+            Self::Unrouted(Unrouted::NoMatch) => refused(404, "no route matches the request"),
+            Self::Unrouted(Unrouted::AmbiguousPath(Ambiguity::DotSegment)) => {
+                refused(400, "the request's path has dot segments")
             }
-            Self::AmbiguousPath(Ambiguity::EncodedSlash) => {
-                request(400, "the request's path has encoded slashes", Fault::Client)
+            Self::Unrouted(Unrouted::AmbiguousPath(Ambiguity::EncodedSlash)) => {
+                refused(400, "the request's path has encoded slashes")
             }
-            Self::AmbiguousHost => request(400, "the request's host can be read in two ways", Fault::Client),
-            Self::NoHost => request(400, "the request names no host", Fault::Client),
-            Self::BadTarget => request(400, "the request's target cannot be forwarded", Fault::Client),
-            Self::NoBackend(NoBackend::NoneEligible) => {
-                request(503, "no backend is ready for requests", Fault::Balancer)
+            Self::Unrouted(Unrouted::AmbiguousHost) => {
+                refused(400, "the request's host can be read in two ways")
             }
-            Self::NoBackend(NoBackend::Saturated) => request(503, "all backends are busy", Fault::Balancer),
-            Self::NoBackend(NoBackend::AllTried) => request(502, "no backend answered", Fault::Balancer),
+            Self::NoHost => refused(400, "the request names no host"),
+            Self::BadTarget => refused(400, "the request's target cannot be forwarded"),
+            Self::NoBackend(none) => match none {
+                NoBackend::NoneEligible => failed(503, "no backend is ready for requests"),
+                NoBackend::Saturated => failed(503, "all backends are busy"),
+                NoBackend::QueueFull => failed(503, "all backends are busy, and the queue is full"),
+                NoBackend::QueueTimedOut => failed(503, "all backends are busy, and the wait was too long"),
+                NoBackend::AllTried => failed(502, "no backend answered"),
+            },
         }
     }
 
@@ -199,8 +237,22 @@ impl ProxyError {
     }
 
     /// The reason for the client; it names no backend.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Cow<'static, str> {
         self.row().reason
+    }
+
+    /// Whether the client's connection ends behind it, though all of the request may have been read: what the client takes the
+    /// connection for, or where its next request begins, is in doubt.
+    pub fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::BadHead(_) | Self::Connecting | Self::Tracing | Self::Misdirected | Self::Loop
+        )
+    }
+
+    /// The level of the line that says it.
+    pub fn level(&self) -> Level {
+        self.row().level
     }
 
     /// Whose fault it was.
@@ -218,6 +270,18 @@ impl ProxyError {
             Why::Request(Fault::Client) => Cause::Client,
             Why::Request(Fault::Backend | Fault::Balancer) => Cause::OutOfFiles,
         }
+    }
+}
+
+/// The status code for a head that is refused.
+fn status_of(error: RequestError) -> u16 {
+    match error {
+        RequestError::TargetTooLong => 414,
+        RequestError::Expectation => 417,
+        RequestError::TooManyHeaders | RequestError::HeadTooLarge | RequestError::ConnectionOptions => 431,
+        RequestError::MethodTooLong | RequestError::TransferEncodingUnknown => 501,
+        RequestError::VersionUnsupported => 505,
+        _ => 400,
     }
 }
 
@@ -246,15 +310,32 @@ mod tests {
             (timeout(TimeLimit::Request), 504, Fault::Backend),
             (timeout(TimeLimit::BodyStall), 408, Fault::Client),
             (ProxyError::ClientBody("gone".into()), 400, Fault::Client),
-            (ProxyError::NoRoute, 404, Fault::Client),
+            (ProxyError::NoBackend(NoBackend::QueueFull), 503, Fault::Balancer),
+            (
+                ProxyError::NoBackend(NoBackend::QueueTimedOut),
+                503,
+                Fault::Balancer,
+            ),
+            (ProxyError::TooManyConnections, 503, Fault::Balancer),
+            (ProxyError::SlowHead, 408, Fault::Client),
+            (ProxyError::Connecting, 405, Fault::Client),
+            (ProxyError::Misdirected, 421, Fault::Client),
+            (ProxyError::Loop, 508, Fault::Client),
+            (RequestError::Target.into(), 400, Fault::Client),
+            (RequestError::TargetTooLong.into(), 414, Fault::Client),
+            (RequestError::Expectation.into(), 417, Fault::Client),
+            (RequestError::HeadTooLarge.into(), 431, Fault::Client),
+            (RequestError::MethodTooLong.into(), 501, Fault::Client),
+            (RequestError::VersionUnsupported.into(), 505, Fault::Client),
+            (Unrouted::NoMatch.into(), 404, Fault::Client),
             (ProxyError::NoHost, 400, Fault::Client),
             (
-                ProxyError::AmbiguousPath(Ambiguity::DotSegment),
+                Unrouted::AmbiguousPath(Ambiguity::DotSegment).into(),
                 400,
                 Fault::Client,
             ),
             (
-                ProxyError::AmbiguousPath(Ambiguity::EncodedSlash),
+                Unrouted::AmbiguousPath(Ambiguity::EncodedSlash).into(),
                 400,
                 Fault::Client,
             ),

@@ -3,7 +3,7 @@
 use lb_core::config::{self, ByteSize, Config};
 use lb_wire::{Framing, Limits, Method, RequestView};
 
-use super::{RequestId, Scheme, wants_json};
+use super::{ProxyError, RequestId, RouteAnswer, Scheme, wants_json};
 
 /// The configured limits, as the parser has them.
 pub fn head_limits(limits: &config::Limits) -> Limits {
@@ -29,46 +29,58 @@ pub fn identify(view: &RequestView<'_>, random: u128) -> (RequestId, bool) {
     )
 }
 
-/// What a request is answered with that is understood and not forwarded.
-pub enum Refusal {
-    /// Status and reason, and the connection ends.
-    Error(u16, &'static str),
+/// What a request is sent that goes no further.
+pub enum Own {
+    /// An error, behind which the connection ends.
+    Error(ProxyError),
+    /// What its route says.
+    Route(RouteAnswer),
     /// OPTIONS that may go no further: what we pass on.
     Options,
-    /// TRACE that may go no further: what came.
+    /// TRACE that may go no further: what was received.
     Trace(Vec<u8>),
 }
 
-/// Whether a request that came over a connection of this scheme is not forwarded. `trusted`, asked where it matters: its sender is one of the configured proxies.
-pub fn refusal(
+impl<E: Into<ProxyError>> From<E> for Own {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Whether a request that came over a connection of this scheme may be forwarded. `trusted`, asked where it matters: its sender
+/// is one of the configured proxies.
+///
+/// # Errors
+/// What it is sent instead.
+pub fn may_pass(
     (view, scheme): (&RequestView<'_>, Scheme),
     config: &Config,
     trusted: impl FnOnce() -> bool,
-) -> Option<Refusal> {
+) -> Result<(), Own> {
     let head = view.head;
     let too_large =
-        |limit: ByteSize| matches!(head.framing, Framing::Length(length) if length > limit.bytes());
-    let (status, reason) = match head.method {
-        Method::Connect => (405, "CONNECT is not allowed here"),
-        Method::Trace if !config.allow_trace => (405, "TRACE is not allowed here"),
+        |limit: &ByteSize| matches!(head.framing, Framing::Length(length) if length > limit.bytes());
+    match head.method {
+        Method::Connect => return Err(ProxyError::Connecting.into()),
+        Method::Trace if !config.allow_trace => return Err(ProxyError::Tracing.into()),
         // RFC 9110 section 7.4: only a proxy that ended TLS for us can know that it was https.
         _ if head.https && scheme == Scheme::Http && !trusted() => {
-            (421, "the request's target is https, and the connection is not")
+            return Err(ProxyError::Misdirected.into());
         }
         // RFC 9110 section 7.6.2: answered as by the last recipient.
-        Method::Options if head.max_forwards == Some(0) => return Some(Refusal::Options),
+        Method::Options if head.max_forwards == Some(0) => return Err(Own::Options),
         Method::Trace if head.max_forwards == Some(0) => {
             let mut trace = Vec::with_capacity(head.len);
             view.write_trace(&mut trace);
-            return Some(Refusal::Trace(trace));
+            return Err(Own::Trace(trace));
         }
-        _ if config.limits.body_size.is_some_and(too_large) => {
-            (413, "the request's body is larger than allowed")
-        }
-        _ if config.via.as_deref().is_some_and(|via| view.went_through(via)) => {
-            (508, "the request came through here before (Via)")
-        }
-        _ => return None,
-    };
-    Some(Refusal::Error(status, reason))
+        _ => {}
+    }
+    if let Some(limit) = config.limits.body_size.filter(too_large) {
+        return Err(ProxyError::BodyTooLarge(limit).into());
+    }
+    if config.via.as_deref().is_some_and(|via| view.went_through(via)) {
+        return Err(ProxyError::Loop.into());
+    }
+    Ok(())
 }

@@ -21,12 +21,12 @@ pub use connection::{Connection, Scheme};
 pub use context::{Client, RequestId};
 pub use error::{Phase, ProxyError, TimeLimit};
 pub use error_answer::{ErrorAnswer, NO_FURTHER, reason_phrase, wants_json};
-pub use failure_log::FailureLog;
-pub use head::{Refusal, head_limits, identify, refusal};
+pub use failure_log::{About, Asked, FailureLog};
+pub use head::{Own, head_limits, identify, may_pass};
 pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};
 pub use sticky::sticky_cookie;
 pub use transport::{Look, Transport};
-pub use worker::{FailedAttempt, Worker, answer_head};
+pub use worker::{FailedAttempt, FailedRequest, Line, Worker, answer_head};
 
 /// A client that closed its side may only have said that it sends no more; but most have left. So long may the backend
 /// be silent then, before the head of its answer and within its body (nginx gives it no time at all).

@@ -9,7 +9,7 @@ use lb_core::{
     config::{HashKey, Redirect, Respond, RouteAction, RouteConfig},
     pool::{Destination, Snapshot},
     route::{
-        Headers, Request, Values, ambiguity,
+        Headers, Request, Unrouted, Values,
         headers::HeaderChanges,
         rewrite::location,
         split::{SplitBy, point},
@@ -108,16 +108,10 @@ impl Passage {
     }
 }
 
-/// Whether a backend may take a host for one that the routes did not see: it may decode percent-encoded characters (RFC 3986
-/// section 3.2.2), and of the dots at the end the routes ignore one only, that of the root.
-fn may_pass_for_another(host: &[u8]) -> bool {
-    host.contains(&b'%') || host.ends_with(b"..")
-}
-
 /// Finds the route of a request and does what it says. `random` decides where nothing is to be remembered.
 ///
 /// # Errors
-/// When no route is meant, or the path is ambiguous.
+/// When it has no route, or cannot do what its route says.
 pub fn route(
     snapshot: &Snapshot,
     incoming: &Incoming<'_>,
@@ -127,9 +121,6 @@ pub fn route(
         [] => &[],
         authority => Authority::parse(authority).ok_or(ProxyError::BadTarget)?.host,
     };
-    if may_pass_for_another(host) {
-        return Err(ProxyError::AmbiguousHost);
-    }
     let networks = &snapshot.config().trusted_proxies;
     let request = Request {
         host,
@@ -139,14 +130,7 @@ pub fn route(
         headers: incoming.headers,
         client: client_address(incoming.peer, networks, incoming.headers),
     };
-    let found = snapshot.route(&request);
-    if snapshot.has_path_routes() {
-        let allowed = found.map(|route| route.config().allowed).unwrap_or_default();
-        if let Some(ambiguity) = ambiguity::find(incoming.path, allowed) {
-            return Err(ProxyError::AmbiguousPath(ambiguity));
-        }
-    }
-    let route = found.ok_or(ProxyError::NoRoute)?;
+    let route = snapshot.route(&request)?;
     route.count(worker);
     let values = Values {
         authority: incoming.authority,
@@ -172,7 +156,7 @@ pub fn route(
                     point(key.unwrap_or(random))
                 }
             });
-            let destination = Arc::clone(destination.ok_or(ProxyError::NoRoute)?);
+            let destination = Arc::clone(destination.ok_or(Unrouted::NoMatch)?);
             let source = destination.pool().config().strategy.hash_key();
             let key = source.and_then(|source| hash_key(source, incoming, request.client));
             let sticky = sticky::asked_for(destination.pool(), incoming);
@@ -202,7 +186,7 @@ fn edits(config: &RouteConfig, values: &Values<'_>) -> Result<Option<Box<Edits>>
     if let Some(rewrite) = &forward.rewrite {
         let mut target = Vec::with_capacity(128);
         let rewritten = rewrite.apply(values, config.allowed, &mut target);
-        if rewritten.map_err(ProxyError::AmbiguousPath)? {
+        if rewritten.map_err(Unrouted::AmbiguousPath)? {
             edits.target = Some(target);
         }
     }

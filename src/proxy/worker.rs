@@ -14,7 +14,10 @@ use lb_core::{
     pool::{AnswerHead, AnswerKind, Backend, Destination, Lease, NoBackend, Pool},
 };
 
-use super::{FailureLog, Phase, ProxyError, RequestId};
+use super::{
+    ErrorAnswer, FailureLog, Phase, ProxyError,
+    failure_log::{About, At as FailedAt},
+};
 use crate::telemetry::{Notes, Records, Traffic};
 
 /// One worker.
@@ -45,10 +48,30 @@ pub struct FailedAttempt<'e> {
     pub error: &'e ProxyError,
 }
 
+/// A request that failed, or whose attempt did, whatever lane carries it.
+pub struct FailedRequest<'a> {
+    /// What the log says of it.
+    pub about: About<'a>,
+    /// Its sender wants errors as JSON.
+    pub json: bool,
+    /// Where its facts are noted.
+    pub notes: Notes,
+}
+
+/// Whether a line of the log has said why a request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// That of its last attempt has.
+    Written,
+    /// None has.
+    Due,
+}
+
 /// What the head of an answer says of its backend. `bodiless`: the client had nothing to send, so that the time is the
 /// backend's own.
 pub fn answer_head(status: u16, pool: &Pool, bodiless: bool) -> AnswerHead {
     AnswerHead {
+        status,
         kind: AnswerKind::of(status, pool.config().ejection.as_ref()),
         timed: bodiless,
     }
@@ -84,7 +107,8 @@ impl Worker {
     /// What comes after a failed attempt, by the pool as it is now. Logs it and tells the registry.
     pub fn after(
         &self,
-        (id, attempts, notes): (&RequestId, &mut Attempts, &Notes),
+        request: &FailedRequest<'_>,
+        attempts: &mut Attempts,
         failed: FailedAttempt<'_>,
         destination: &Destination,
     ) -> Step {
@@ -102,17 +126,32 @@ impl Worker {
             failed_in_a_row,
         } = decision;
         if let Some(verdict) = verdict {
-            let failure = (failed.phase, failed.error);
-            self.failures.write(id, Some(backend.url()), failure, verdict);
+            let at = FailedAt::Backend(backend.url(), failed.phase);
+            self.failures.write(&request.about, at, failed.error, verdict);
         }
         if verdict == Some(Verdict::Retried) {
-            notes.retried(&failed.end);
+            request.notes.retried(&failed.end);
         }
         if could_not_connect {
             self.registry.connect_failed(&backend);
         }
         self.tell(failed_in_a_row);
         step
+    }
+
+    /// The response to a request that failed: noted, counted, and logged unless the line of its last attempt has said why.
+    pub fn refuse(&self, request: &FailedRequest<'_>, error: &ProxyError, line: Line) -> ErrorAnswer {
+        request.notes.fault(error.fault());
+        if line == Line::Due {
+            self.failures
+                .write(&request.about, FailedAt::Balancer, error, Verdict::GaveUp);
+        }
+        let (status, reason) = (error.status(), error.reason());
+        let snapshot = self.registry.snapshot();
+        let (id, json) = (request.about.id, request.json);
+        let answer = ErrorAnswer::new(snapshot.config(), (status, &reason), id, json);
+        self.records.count_error(status, reason);
+        answer
     }
 
     /// Looks for a backend when it is a request's turn in the queue of its pool.
@@ -125,25 +164,19 @@ impl Worker {
         self.tell(attempts::finish(lease, end, Instant::now));
     }
 
-    /// Logs that a response broke off, and ends the lease of its attempt, if there is one still.
+    /// Notes and logs that a response broke off, and ends the lease of its attempt, if there is one still.
     pub fn broke_off(
         &self,
-        (id, from): (&RequestId, &Backend),
-        lease: Option<Lease>,
+        request: &FailedRequest<'_>,
+        (from, lease): (&Backend, Option<Lease>),
         (end, error): (&AttemptEnd, &ProxyError),
     ) {
-        let failure = (Phase::Answering, error);
-        self.failures
-            .write(id, Some(from.url()), failure, Verdict::GaveUp);
+        request.notes.fault(error.fault());
+        let at = FailedAt::Backend(from.url(), Phase::Answering);
+        self.failures.write(&request.about, at, error, Verdict::GaveUp);
         if let Some(lease) = lease {
             self.finish(lease, end);
         }
-    }
-
-    /// Logs the end of a request that no backend is to blame for.
-    pub fn gave_up(&self, id: &RequestId, error: &ProxyError) {
-        let failure = (Phase::Connecting, error);
-        self.failures.write(id, None, failure, Verdict::GaveUp);
     }
 
     /// A backend that failed once too often in a row is judged at once.

@@ -8,6 +8,7 @@
 //! two around the opening of a connection, one at its end. What has to be copied is copied only if the sink [needs](Needs) it.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     net::SocketAddr,
     rc::Rc,
@@ -176,6 +177,17 @@ impl Records {
             notes: Notes(self.sink.as_ref().map(|_| RequestFacts::begin(peer))),
             records: Rc::clone(self),
         }
+    }
+
+    /// Counts a response whose head goes to a client.
+    #[inline]
+    pub fn count_response(&self, status: u16) {
+        self.shard.count_response(status);
+    }
+
+    /// Counts an error of the balancer's own.
+    pub fn count_error(&self, status: u16, reason: Cow<'static, str>) {
+        self.shard.count_error(status, reason);
     }
 
     /// Whether method, host and path are to be noted.

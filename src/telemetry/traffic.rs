@@ -1,7 +1,8 @@
 //! How many requests the whole process has taken and finished, and whether it is draining.
 
 use std::{
-    collections::HashMap,
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     rc::Rc,
     sync::{
@@ -10,7 +11,10 @@ use std::{
     },
 };
 
-use lb_core::config::Limits;
+use lb_core::{
+    config::Limits,
+    status::{ErrorCount, ResponseCounts},
+};
 
 use super::record::{RecordSink, Records};
 
@@ -20,7 +24,13 @@ use super::record::{RecordSink, Records};
 pub(super) struct Shard {
     started: AtomicU64,
     finished: AtomicU64,
+    /// By the class of their status codes.
+    responses: [AtomicU64; ResponseCounts::CLASSES],
+    errors: Mutex<Errors>,
 }
+
+/// How many errors of the balancer's own there were, by status code and reason. The table of errors bounds it.
+type Errors = BTreeMap<(u16, Cow<'static, str>), u64>;
 
 impl Shard {
     pub(super) fn start(&self) {
@@ -29,6 +39,17 @@ impl Shard {
 
     pub(super) fn finish(&self) {
         self.finished.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_response(&self, status: u16) {
+        let count = &self.responses[ResponseCounts::class_of(status)];
+        // Only its worker writes it.
+        count.store(count.load(Relaxed) + 1, Relaxed);
+    }
+
+    pub(super) fn count_error(&self, status: u16, reason: Cow<'static, str>) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        *errors.entry((status, reason)).or_default() += 1;
     }
 }
 
@@ -82,6 +103,32 @@ impl Traffic {
         // Finished first: a request that ends in between must not make more ends than starts.
         let finished = self.finished();
         self.started().saturating_sub(finished)
+    }
+
+    /// Responses that clients were sent since the start.
+    pub fn responses(&self) -> ResponseCounts {
+        let mut all = ResponseCounts::default();
+        for shard in &self.shards {
+            all.add(shard.responses.each_ref().map(|count| count.load(Relaxed)));
+        }
+        all
+    }
+
+    /// The errors among them that are the balancer's own.
+    pub fn errors(&self) -> Vec<ErrorCount> {
+        let mut all = Errors::new();
+        for shard in &self.shards {
+            let errors = shard.errors.lock().unwrap_or_else(PoisonError::into_inner);
+            for (error, count) in &*errors {
+                *all.entry(error.clone()).or_default() += count;
+            }
+        }
+        let row = |((status, reason), count): ((u16, Cow<'static, str>), u64)| ErrorCount {
+            status,
+            reason: reason.into_owned(),
+            count,
+        };
+        all.into_iter().map(row).collect()
     }
 
     /// Clients' connections that are open.

@@ -74,10 +74,18 @@ fn a_full_queue_refuses_at_once_and_a_long_wait_ends() {
     );
     let third = balancer.get("/");
     assert_eq!((third.status, third.header("Retry-After")), (503, Some("1")));
+    let full = "all backends are busy, and the queue is full";
+    assert!(third.text().contains(full), "{}", third.text());
     assert_eq!(waiting(&balancer), 1, "the one that waits has kept its place");
     let refused = second.read_head();
     assert_eq!((refused.status(), refused.one("Retry-After")), (503, Some("1")));
     assert_eq!(waiting(&balancer), 0);
+    let errors = balancer.status().errors;
+    let errors: Vec<_> = errors.iter().map(|error| (&*error.reason, error.count)).collect();
+    let late = "all backends are busy, and the wait was too long";
+    assert_eq!(errors, [(full, 1), (late, 1)]);
+    balancer.wait_for_log("and the queue is full: giving up");
+    balancer.wait_for_log("and the wait in the queue is over: giving up");
     assert!(!balancer.place.run("status").stdout.contains("for a place"));
     backend.send(OK);
     assert_eq!(first.read_head().status(), 200);

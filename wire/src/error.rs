@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-/// Why a request head is refused. The client's fault, always.
+/// Why a request head is refused. The client's fault, always; which status code it gets is the proxy's to say.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum RequestError {
     /// A line ends in a bare LF or holds a bare CR (RFC 9112 section 2.2).
@@ -91,20 +91,6 @@ pub enum RequestError {
     /// More connection options than any head needs (RFC 9110 section 7.6.1).
     #[error("too many connection options")]
     ConnectionOptions,
-}
-
-impl RequestError {
-    /// The status to answer with, before the connection closes.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::TargetTooLong => 414,
-            Self::Expectation => 417,
-            Self::TooManyHeaders | Self::HeadTooLarge | Self::ConnectionOptions => 431,
-            Self::MethodTooLong | Self::TransferEncodingUnknown => 501,
-            Self::VersionUnsupported => 505,
-            _ => 400,
-        }
-    }
 }
 
 /// Why an answer's head is refused. The backend's fault: a client gets 502, and the connection is never used again.

@@ -245,13 +245,14 @@ impl Attempts {
     /// Takes a place in the queue of the pool.
     ///
     /// # Errors
-    /// [`NoBackend::Saturated`] where the queue is full, which is what [`Attempts::waited`] wants to hear.
+    /// Where the queue is full, or there is none: what [`Attempts::waited`] wants to hear.
     pub fn join(&self, pool: &Pool, now: Instant) -> Result<Waiting, NoBackend> {
         let queue = pool.config().queue;
-        let ticket = pool
-            .queue()
-            .join(queue.size as usize, &self.tried)
-            .ok_or(NoBackend::Saturated)?;
+        let ticket = pool.queue().join(queue.size as usize, &self.tried);
+        let ticket = ticket.ok_or(match queue.size {
+            0 => NoBackend::Saturated,
+            _ => NoBackend::QueueFull,
+        })?;
         let longest = now + queue.timeout;
         Ok(Waiting {
             ticket,
@@ -267,8 +268,8 @@ impl Attempts {
         }
     }
 
-    /// What comes after the wait in the queue: with a backend, or [`NoBackend::Saturated`] where the queue was full or the
-    /// wait too long.
+    /// What comes after the wait in the queue: with a backend, with what [`Attempts::join`] said, or with
+    /// [`NoBackend::QueueTimedOut`].
     pub fn waited(&mut self, picked: Result<Lease, NoBackend>, pool: &Pool) -> Step {
         match (picked, self.last) {
             (Ok(lease), _) => {

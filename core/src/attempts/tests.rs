@@ -186,9 +186,13 @@ fn what_a_wait_in_vain_comes_to() {
         format!("{:?}", attempts.waited(Err(none), &pool))
     };
     let failed = AttemptEnd::Failed(BROKEN);
-    assert_eq!(vain(failed, NoBackend::Saturated), "GiveUp(NoBackend(Saturated))");
+    assert_eq!(vain(failed, NoBackend::QueueFull), "GiveUp(NoBackend(QueueFull))");
+    assert_eq!(
+        vain(failed, NoBackend::QueueTimedOut),
+        "GiveUp(NoBackend(QueueTimedOut))"
+    );
     assert_eq!(vain(failed, NoBackend::AllTried), "GiveUp(Failure)");
-    for none in [NoBackend::Saturated, NoBackend::AllTried] {
+    for none in [NoBackend::QueueTimedOut, NoBackend::AllTried] {
         assert_eq!(vain(AttemptEnd::Rejected, none), "PassOn(None)");
     }
 }

@@ -73,6 +73,12 @@ pub enum NoBackend {
     /// All that may get requests, and were not tried yet, hold as many as they may.
     #[error("every backend of the pool holds max_connections requests")]
     Saturated,
+    /// The same, and as many requests wait as may.
+    #[error("every backend of the pool holds max_connections requests, and the queue is full")]
+    QueueFull,
+    /// The same, and for so long that the request's wait in the queue is over.
+    #[error("every backend of the pool holds max_connections requests, and the wait in the queue is over")]
+    QueueTimedOut,
     /// The request has tried all there are.
     #[error("every backend of the pool has been tried")]
     AllTried,

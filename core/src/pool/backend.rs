@@ -30,6 +30,7 @@ use super::{
 use crate::{
     config::BackendUrl,
     health::Traffic,
+    status::ResponseCounts,
     strategy::{PeakEwma, hash_bytes},
 };
 
@@ -60,7 +61,8 @@ pub struct Backend {
 struct Shard {
     started: Counter,
     failed: Counter,
-    answers: Counter,
+    /// By the class of their status codes.
+    answers: [Counter; ResponseCounts::CLASSES],
     latency_micros: Counter,
     tally: Tally,
 }
@@ -75,7 +77,7 @@ pub struct BackendCounts {
     /// Requests that failed at it.
     pub failures: u64,
     /// Answers whose head came.
-    pub answers: u64,
+    pub responses: ResponseCounts,
     /// Time to those heads, all together.
     pub latency_micros_total: u64,
 }
@@ -211,11 +213,15 @@ impl Backend {
         let sum = |field: fn(&Shard) -> &Counter| -> u64 {
             self.shards.iter().map(|shard| field(shard).get()).sum()
         };
+        let mut responses = ResponseCounts::default();
+        for shard in &self.shards {
+            responses.add(shard.answers.each_ref().map(Counter::get));
+        }
         BackendCounts {
             requests: sum(|shard| &shard.started),
             in_flight: self.in_flight(),
             failures: sum(|shard| &shard.failed),
-            answers: sum(|shard| &shard.answers),
+            responses,
             latency_micros_total: sum(|shard| &shard.latency_micros),
         }
     }
@@ -306,9 +312,9 @@ impl Backend {
         self.is_awaited.store(true, SeqCst);
     }
 
-    pub(super) fn answered(&self, worker: usize, latency: Duration) {
+    pub(super) fn answered(&self, worker: usize, status: u16, latency: Duration) {
         let shard = self.shard(worker);
-        shard.answers.add(1);
+        shard.answers[ResponseCounts::class_of(status)].add(1);
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         shard.latency_micros.add(micros);
     }

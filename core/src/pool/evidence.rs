@@ -42,6 +42,8 @@ impl AnswerKind {
 /// An answer whose head has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerHead {
+    /// Its status code.
+    pub status: u16,
     /// What it says of its backend.
     pub kind: AnswerKind,
     /// Whether its time says something, too. Not if a client had a body to send, however slowly.

@@ -88,7 +88,7 @@ impl Lease {
     /// Notes that the answer's head has come.
     pub fn answered(&self, now: Instant, head: AnswerHead) {
         let latency = now.saturating_duration_since(self.started);
-        self.backend.answered(self.worker, latency);
+        self.backend.answered(self.worker, head.status, latency);
         self.head.set(Some(head));
         if let Some(decay) = self.meter.decay {
             let smoothed = self.backend.latency();

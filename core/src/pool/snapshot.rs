@@ -12,7 +12,7 @@ use crate::{
     config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, StrategyConfig, Weight},
     health::Health,
     live::Live,
-    route::{Matcher, Request},
+    route::{Matcher, Request, Unrouted, ambiguity},
     status::HealthStatus,
 };
 
@@ -175,14 +175,25 @@ impl Snapshot {
         }
     }
 
-    /// The route of a request; `None` if there is none for it.
-    pub fn route(&self, request: &Request<'_>) -> Option<&Route> {
-        self.routes.get(self.matcher.find(request)?)
-    }
-
-    /// Whether a route speaks of paths, so that ambiguous ones are refused.
-    pub fn has_path_routes(&self) -> bool {
-        self.matcher.has_paths()
+    /// The route of a request. As soon as a route speaks of paths, ambiguous ones have none.
+    ///
+    /// # Errors
+    /// Why there is none for it.
+    pub fn route(&self, request: &Request<'_>) -> Result<&Route, Unrouted> {
+        if ambiguity::is_ambiguous_host(request.host) {
+            return Err(Unrouted::AmbiguousHost);
+        }
+        let route = self
+            .matcher
+            .find(request)
+            .and_then(|index| self.routes.get(index));
+        if self.matcher.has_paths() {
+            let allowed = route.map(|route| route.config().allowed).unwrap_or_default();
+            if let Some(ambiguity) = ambiguity::find(request.path, allowed) {
+                return Err(Unrouted::AmbiguousPath(ambiguity));
+            }
+        }
+        route.ok_or(Unrouted::NoMatch)
     }
 
     /// The pool of those for whom no route is known: `default`, or the first.

@@ -26,6 +26,12 @@ pub struct Allowed {
     pub encoded_slashes: bool,
 }
 
+/// Whether a backend may take a host for one that the routes did not see: it may decode percent-encoded characters (RFC 3986
+/// section 3.2.2), and of the dots at the end the routes ignore one only, that of the root.
+pub fn is_ambiguous_host(host: &[u8]) -> bool {
+    host.contains(&b'%') || host.ends_with(b"..")
+}
+
 /// What is ambiguous about a raw path beyond what is allowed.
 pub fn find(path: &[u8], allowed: Allowed) -> Option<Ambiguity> {
     // Nearly all paths hold neither, or a dot within a name.

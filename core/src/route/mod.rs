@@ -20,8 +20,10 @@ pub mod rewrite;
 pub(crate) mod shadow;
 pub mod split;
 mod template;
+mod unrouted;
 
 pub use matcher::Matcher;
 pub use pattern::{BadPattern, Pattern};
 pub use request::{Headers, NoHeaders, Request};
 pub use template::{BadTemplate, Template, Values, Variable};
+pub use unrouted::Unrouted;

@@ -6,13 +6,13 @@ mod pools;
 
 pub use self::{
     outcomes::{LiveBackend, LiveReport, ReloadReport, StopReport},
-    pools::{BackendStatus, HealthStatus, LiveStatus, PoolStatus, ProbeStatus, RouteStatus},
+    pools::{BackendStatus, HealthStatus, LiveStatus, PoolStatus, ProbeStatus, ResponseCounts, RouteStatus},
 };
 
 use serde::{Deserialize, Serialize};
 
 /// The state of a whole instance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StatusReport {
     /// The program's version.
     pub version: String,
@@ -41,6 +41,12 @@ pub struct StatusReport {
     pub in_flight: u64,
     /// Requests taken since the start.
     pub requests: u64,
+    /// Responses that clients were sent since the start, backends' and the balancer's own.
+    #[serde(default)]
+    pub responses: ResponseCounts,
+    /// The errors among the balancer's own, by status code and reason.
+    #[serde(default)]
+    pub errors: Vec<ErrorCount>,
     /// Panics caught since the start; anything but 0 is a defect of simple-lb.
     pub panics: u64,
     /// Actors that ended unexpectedly and were started again.
@@ -53,4 +59,15 @@ pub struct StatusReport {
     /// Every route, in the order of the file; none where the file has none and everything goes to one pool.
     #[serde(default)]
     pub routes: Vec<RouteStatus>,
+}
+
+/// How often clients were sent an error of the balancer's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorCount {
+    /// The status code.
+    pub status: u16,
+    /// The reason, as clients get it.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }

@@ -12,6 +12,9 @@ use crate::{
 /// One route.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RouteStatus {
+    /// Its name, if it has one.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Which requests it means: `host a.example, path /v1`, or `every request`.
     pub when: String,
     /// What becomes of them: a pool, several with their weights, `redirect 301 …`, `respond 200`.
@@ -21,7 +24,7 @@ pub struct RouteStatus {
 }
 
 /// One pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PoolStatus {
     /// Its name.
     pub name: String,
@@ -35,7 +38,7 @@ pub struct PoolStatus {
 }
 
 /// One backend.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BackendStatus {
     /// `http://host:port`.
     pub url: String,
@@ -55,6 +58,9 @@ pub struct BackendStatus {
     pub latency_micros_total: u64,
     /// Answers whose head arrived.
     pub answers: u64,
+    /// The same by the class of their status codes, those that were retried included.
+    #[serde(default)]
+    pub responses: ResponseCounts,
     /// The last probe, if there was one.
     pub last_probe: Option<ProbeStatus>,
     /// Why it has that health, where that is more than its probes.
@@ -98,6 +104,68 @@ impl fmt::Display for LiveStatus {
     }
 }
 
+/// Responses, by the class of their status codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResponseCounts {
+    /// Of switches of protocols; other interim responses do not count.
+    #[serde(rename = "1xx")]
+    pub informational: u64,
+    /// Of success.
+    #[serde(rename = "2xx")]
+    pub success: u64,
+    /// Of redirection.
+    #[serde(rename = "3xx")]
+    pub redirection: u64,
+    /// Of errors by the client.
+    #[serde(rename = "4xx")]
+    pub client_error: u64,
+    /// Of errors by the server.
+    #[serde(rename = "5xx")]
+    pub server_error: u64,
+}
+
+impl ResponseCounts {
+    /// How many classes there are.
+    pub const CLASSES: usize = 5;
+
+    /// The place of a status code's class among them. What is none counts as an error of the server.
+    pub fn class_of(status: u16) -> usize {
+        (usize::from(status) / 100).wrapping_sub(1).min(Self::CLASSES - 1)
+    }
+
+    /// Adds counts in the order of the classes.
+    pub fn add(&mut self, counts: [u64; Self::CLASSES]) {
+        let [informational, success, redirection, client_error, server_error] = counts;
+        self.informational += informational;
+        self.success += success;
+        self.redirection += redirection;
+        self.client_error += client_error;
+        self.server_error += server_error;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.informational + self.success + self.redirection + self.client_error + self.server_error
+    }
+}
+
+/// `12 2xx, 1 5xx`: the classes that there are.
+impl fmt::Display for ResponseCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.informational, "1xx"),
+            (self.success, "2xx"),
+            (self.redirection, "3xx"),
+            (self.client_error, "4xx"),
+            (self.server_error, "5xx"),
+        ];
+        let some = counts.iter().filter(|(count, _)| *count > 0);
+        let some: Vec<String> = some.map(|(count, class)| format!("{count} {class}")).collect();
+        f.write_str(&some.join(", "))
+    }
+}
+
 /// A probe's result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeStatus {
@@ -112,10 +180,11 @@ pub struct ProbeStatus {
 }
 
 /// A backend's health as others see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
     /// Gets requests.
+    #[default]
     Up,
     /// Gets none (unless all are down).
     Down,
@@ -154,6 +223,7 @@ impl Snapshot {
         let routes = self.routes().iter().filter(|_| decided);
         routes
             .map(|route| RouteStatus {
+                name: route.config().name.as_deref().map(str::to_owned),
                 when: route.config().when.to_string(),
                 then: route.config().then.to_string(),
                 requests: route.requests(),
@@ -187,7 +257,8 @@ impl Member {
             in_flight: counts.in_flight,
             failures: counts.failures,
             latency_micros_total: counts.latency_micros_total,
-            answers: counts.answers,
+            answers: counts.responses.total(),
+            responses: counts.responses,
             last_probe: self.backend.last_probe().map(|probe| ProbeStatus {
                 ok: probe.ok,
                 detail: probe.detail,

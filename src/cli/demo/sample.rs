@@ -75,8 +75,6 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
             health,
             since_seconds: 12,
             requests,
-            in_flight: 0,
-            failures: 0,
             latency_micros_total: requests * 400,
             answers: requests,
             last_probe: Some(ProbeStatus {
@@ -85,17 +83,13 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
                 millis: 0,
                 ago_seconds: 0,
             }),
-            reason: None,
-            until_seconds: None,
-            ejections: 0,
-            drained_seconds: None,
-            live: Vec::new(),
+            ..BackendStatus::default()
         });
     let pool = PoolStatus {
         name: "default".to_owned(),
         strategy: "round-robin".to_owned(),
-        waiting: 0,
         backends: backends.collect(),
+        ..PoolStatus::default()
     };
     StatusReport {
         version: "0.1.0".to_owned(),
@@ -103,18 +97,11 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
         config: "demo".to_owned(),
         generation: 1,
         uptime_seconds: 12,
-        stopping: false,
         listeners: vec!["[::]:8000".to_owned()],
         workers: 2,
         lane: "wire".to_owned(),
-        open_files_limit: 1024,
-        connections: 0,
-        in_flight: 0,
         requests: 2400,
-        panics: 0,
-        actor_restarts: 0,
-        log_lines_dropped: 0,
         pools: vec![pool],
-        routes: Vec::new(),
+        ..StatusReport::default()
     }
 }

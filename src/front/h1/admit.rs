@@ -4,31 +4,26 @@ use lb_core::config::Config;
 use lb_wire::RequestHead;
 
 use super::Client;
-use crate::proxy::{self, ClientBody, ProxyError, Refusal, Transport};
+use crate::proxy::{self, ClientBody, Own, ProxyError, Transport};
 
 /// The body of a request that may be forwarded, and what `take` made of the part that came with the head: it is looked at
 /// before any backend is asked, and goes on with the head in one piece.
 ///
 /// # Errors
-/// What the request is answered with instead.
+/// What the request is sent instead.
 #[inline]
 pub(crate) fn admit<S: Transport, T>(
     client: &Client<S>,
     head: &RequestHead,
     config: &Config,
     take: impl FnOnce(&mut ClientBody, &[u8]) -> Result<T, ProxyError>,
-) -> Result<(ClientBody, T), Refusal> {
+) -> Result<(ClientBody, T), Own> {
     let lines = client.worker.lines();
     let view = head.view(client.unused(), &lines);
     let mut body = ClientBody::new(head.framing, view.named_away(), config.limits.body_size);
     let with_head = take(&mut body, &client.unused()[head.len..]);
     let connection = &client.connection;
     let trusted = || proxy::Client::new(connection.peer.ip(), &config.trusted_proxies).trusted;
-    if let Some(refusal) = proxy::refusal((&view, connection.scheme), config, trusted) {
-        return Err(refusal);
-    }
-    match with_head {
-        Ok(with_head) => Ok((body, with_head)),
-        Err(error) => Err(Refusal::Error(error.status(), error.reason())),
-    }
+    proxy::may_pass((&view, connection.scheme), config, trusted)?;
+    Ok((body, with_head?))
 }

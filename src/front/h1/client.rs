@@ -9,14 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_core::config;
-use lb_wire::{Parsed, RequestError, RequestHead, only_empty_lines, parse_request, worth_parsing};
+use lb_core::{config, pool::Destination};
+use lb_wire::{Parsed, RequestHead, only_empty_lines, parse_request, worth_parsing};
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::backlog::Backlog;
 use crate::{
     front::{FrontWorker, READ_SIZE, Timer},
-    proxy::{Connection, FIRST_REQUEST_GRACE, LINGER, Look, MOST_AHEAD, Transport, head_limits},
+    proxy::{
+        About, Asked, Connection, FIRST_REQUEST_GRACE, FailedRequest, LINGER, Look, MOST_AHEAD, ProxyError,
+        RequestId, Transport, head_limits,
+    },
     telemetry::{Notes, RequestRecord, Target},
 };
 
@@ -58,10 +61,8 @@ pub struct Client<S> {
 pub(crate) enum NoRequest {
     /// The client left, or was idle too long, between requests: nothing to say.
     Gone,
-    /// It began a request and did not go on in time.
-    TooSlow,
-    /// What it sent is no request that may be answered.
-    Refused(RequestError),
+    /// What it sent is no request, or did not come to its end in time.
+    Refused(ProxyError),
 }
 
 impl<S: Transport> Client<S> {
@@ -141,6 +142,25 @@ impl<S: Transport> Client<S> {
         self.record
             .as_ref()
             .map_or_else(Notes::default, |record| record.notes().clone())
+    }
+
+    /// A request of this connection as failures see it; `head` is what it asked for.
+    pub(crate) fn failed<'a>(
+        &self,
+        (id, json): (&'a RequestId, bool),
+        head: &'a [u8],
+        destination: Option<&'a Destination>,
+    ) -> FailedRequest<'a> {
+        FailedRequest {
+            about: About {
+                id,
+                client: self.connection.peer.ip().to_canonical(),
+                asked: Asked::Head(head),
+                destination,
+            },
+            json,
+            notes: self.notes(),
+        }
     }
 
     /// Bytes that were read and not used.
@@ -263,7 +283,7 @@ impl<S: Transport> Client<S> {
                     match parse_request(&self.input[self.used..], &mut lines, &limits) {
                         Ok(Parsed::Complete(head)) => return Poll::Ready(Ok(head)),
                         Ok(Parsed::Partial) => {}
-                        Err(error) => return Poll::Ready(Err(NoRequest::Refused(error))),
+                        Err(error) => return Poll::Ready(Err(NoRequest::Refused(error.into()))),
                     }
                 }
                 match self.poll_read(cx, A_HEAD) {
@@ -291,7 +311,7 @@ impl<S: Transport> Client<S> {
                             let reason = if empty {
                                 NoRequest::Gone
                             } else {
-                                NoRequest::TooSlow
+                                NoRequest::Refused(ProxyError::SlowHead)
                             };
                             return Poll::Ready(Err(reason));
                         }

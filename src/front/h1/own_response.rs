@@ -2,12 +2,15 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use lb_core::{attempts::Fault, config::Config};
-use lb_wire::{AddedLines, Glimpse, Method, RequestError, RequestHead, Version};
+use lb_core::config::Config;
+use lb_wire::{AddedLines, Glimpse, Method, RequestHead, Version};
 
 use super::{Client, Next};
 use crate::{
-    proxy::{ErrorAnswer, NO_FURTHER, Refusal, RequestId, RouteAnswer, Transport, reason_phrase, wants_json},
+    proxy::{
+        ErrorAnswer, Line, NO_FURTHER, Own, ProxyError, RequestId, RouteAnswer, Transport, reason_phrase,
+        wants_json,
+    },
     telemetry::{RequestEnd, Responder},
 };
 
@@ -19,6 +22,7 @@ pub(crate) fn write<S: Transport>(
     head: bool,
     close: bool,
 ) {
+    client.worker.shared.records.count_response(answer.status);
     client.note(|notes| {
         notes.note(|facts| facts.id = facts.id.take().or_else(|| Some(id.clone())));
         notes.response(Responder::Balancer, answer.status, Instant::now);
@@ -28,12 +32,13 @@ pub(crate) fn write<S: Transport>(
 }
 
 /// Writes an answer that a route gives itself.
-pub(crate) fn write_route<S: Transport>(
+fn write_route<S: Transport>(
     client: &mut Client<S>,
     (answer, id): (&RouteAnswer, &RequestId),
     head: bool,
     close: bool,
 ) {
+    client.worker.shared.records.count_response(answer.status);
     client.note(|notes| {
         notes.note(|facts| {
             facts.id = Some(id.clone());
@@ -68,37 +73,16 @@ pub(crate) fn write_route<S: Transport>(
     }
 }
 
-/// Refuses a head that is no request or an ambiguous one, and closes: where the next request begins is unknown.
-pub(crate) async fn refuse_head<S: Transport>(client: Box<Client<S>>, error: RequestError) {
-    close_with(client, error.status(), &error.to_string()).await;
-}
-
-/// Refuses a head that did not come to its end in time.
-pub(crate) async fn refuse_slow<S: Transport>(client: Box<Client<S>>) {
-    close_with(client, 408, "the request's head did not arrive in time").await;
-}
-
-/// Refuses a connection beyond `limits.connections` or `limits.connections_per_client`.
-pub(crate) async fn refuse_connection<S: Transport>(client: Box<Client<S>>) {
-    close_with(client, 503, "too many connections").await;
-}
-
-/// What was asked is not known, but how to answer may be.
-async fn close_with<S: Transport>(mut client: Box<Client<S>>, status: u16, reason: &str) {
+/// Refuses a connection, or what came over it and is no request, and closes: where the next request begins is unknown, but how
+/// to respond may be known.
+pub(crate) async fn refuse_unread<S: Transport>(mut client: Box<Client<S>>, error: ProxyError) {
     client.begin_record(None);
-    client.note(|notes| {
-        notes.fault(if status == 503 {
-            Fault::Balancer
-        } else {
-            Fault::Client
-        });
-    });
+    let id = RequestId::new(None, fastrand::u128(..));
     let glimpse = Glimpse::of(client.unused());
     let accept = glimpse.accept.and_then(|accept| std::str::from_utf8(accept).ok());
     let (head, json) = (glimpse.head, wants_json(accept));
-    let id = RequestId::new(None, fastrand::u128(..));
-    let config = std::sync::Arc::clone(client.worker.shared.registry.snapshot().config());
-    let answer = ErrorAnswer::new(&config, (status, reason), &id, json);
+    let failed = client.failed((&id, json), client.unused(), None);
+    let answer = client.worker.shared.refuse(&failed, &error, Line::Due);
     write(&mut client, &answer, &id, head, true);
     let stall = client.worker.shared.stall();
     let flushed = client.flush(stall).await;
@@ -109,24 +93,33 @@ async fn close_with<S: Transport>(mut client: Box<Client<S>>, status: u16, reaso
     }
 }
 
-/// Writes the response to a request that is not forwarded; whether the connection goes on behind it.
-pub(crate) fn write_refusal<S: Transport>(
+/// Writes what a request is sent that goes no further, and takes its head off the client; whether the connection goes on behind
+/// it.
+pub(crate) fn write_own<S: Transport>(
     client: &mut Client<S>,
     head: &RequestHead,
-    refusal: Refusal,
+    own: Own,
     (config, id, json): (&Config, &RequestId, bool),
 ) -> bool {
-    let read = head.framing.is_empty() && !matches!(refusal, Refusal::Error(..));
-    let goes_on = takes_another(client, head, read);
-    if let Refusal::Error(..) = refusal {
-        client.note(|notes| notes.fault(Fault::Client));
-    }
-    let answer = match refusal {
-        Refusal::Trace(trace) => ErrorAnswer::trace(trace),
-        Refusal::Options => ErrorAnswer::new(config, (200, NO_FURTHER), id, json),
-        Refusal::Error(status, reason) => ErrorAnswer::new(config, (status, reason), id, json),
+    let is_head = head.method == Method::Head;
+    let ends = matches!(&own, Own::Error(error) if error.ends_connection());
+    let goes_on = takes_another(client, head, head.framing.is_empty() && !ends);
+    let answer = match own {
+        Own::Error(error) => {
+            let failed = client.failed((id, json), client.unused(), None);
+            Some(client.worker.shared.refuse(&failed, &error, Line::Due))
+        }
+        Own::Options => Some(ErrorAnswer::new(config, (200, NO_FURTHER), id, json)),
+        Own::Trace(trace) => Some(ErrorAnswer::trace(trace)),
+        Own::Route(answer) => {
+            write_route(client, (&answer, id), is_head, !goes_on);
+            None
+        }
     };
-    write(client, &answer, id, head.method == Method::Head, !goes_on);
+    if let Some(answer) = answer {
+        write(client, &answer, id, is_head, !goes_on);
+    }
+    client.consume(head.len);
     goes_on
 }
 

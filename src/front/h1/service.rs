@@ -3,7 +3,11 @@
 use std::{rc::Rc, time::Duration};
 
 use super::{Client, Lane, Next, client::NoRequest, own_response, tunnel};
-use crate::{front::FrontWorker, listener::Accepted, proxy::Transport};
+use crate::{
+    front::FrontWorker,
+    listener::Accepted,
+    proxy::{ProxyError, Transport},
+};
 
 /// How long a connection that is refused may take while places are few: longer, and those who may not have one would
 /// take them from those who may.
@@ -36,7 +40,10 @@ fn accept<L: Lane>(accepted: Accepted, worker: &Rc<FrontWorker>, lane: &Rc<L>) {
                 drop(open);
             }
             None => {
-                let refused = Box::pin(own_response::refuse_connection(client));
+                let refused = Box::pin(own_response::refuse_unread(
+                    client,
+                    ProxyError::TooManyConnections,
+                ));
                 let patience = if seat.is_one_of_few() {
                     REJECT_TIMEOUT
                 } else {
@@ -57,9 +64,8 @@ async fn serve<S: Transport, L: Lane>(mut client: Box<Client<S>>, lane: &L) {
         let head = match client.read_head(first).await {
             Ok(head) => head,
             Err(NoRequest::Gone) => return,
-            Err(NoRequest::TooSlow) => return Box::pin(own_response::refuse_slow(client)).await,
             Err(NoRequest::Refused(error)) => {
-                return Box::pin(own_response::refuse_head(client, error)).await;
+                return Box::pin(own_response::refuse_unread(client, error)).await;
             }
         };
         first = false;

@@ -14,10 +14,9 @@ use actix_http::{
 use actix_web::HttpResponse;
 use awc::ClientResponse;
 use bytes::Bytes;
-use lb_core::config::Config;
 
 use super::{awc::OMITTED_LENGTH, headers::X_REQUEST_ID, response_body::ResponseBody};
-use crate::proxy::{ErrorAnswer, ProxyError, RequestId, RouteAnswer};
+use crate::proxy::{ErrorAnswer, RequestId, RouteAnswer};
 
 /// Whether an answer has no body whatever its headers say (RFC 9112 section 6.3, item 1).
 pub(super) fn is_bodyless(status: StatusCode, head_request: bool) -> bool {
@@ -59,9 +58,8 @@ impl MessageBody for Announced {
     }
 }
 
-/// The answer to a request that failed.
-pub(super) fn error(config: &Config, error: &ProxyError, (id, json): (&RequestId, bool)) -> HttpResponse {
-    let text = ErrorAnswer::new(config, (error.status(), error.reason()), id, json);
+/// An error of the balancer's own.
+pub(super) fn error(text: &ErrorAnswer, id: &RequestId) -> HttpResponse {
     let status = StatusCode::from_u16(text.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, text.content_type));

@@ -79,6 +79,8 @@ impl Exchange {
             timer: None,
             origin: Some(origin),
             upload: self.body,
+            request: self.request,
+            destination: self.passage.destination,
             handed: self.handed,
             worker: self.worker,
         };

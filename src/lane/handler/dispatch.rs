@@ -1,6 +1,6 @@
 //! From a request to what becomes of it: refused, answered here, or sent on.
 
-use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use actix_http::{
     HttpMessage as _, Payload,
@@ -8,7 +8,11 @@ use actix_http::{
     header::{self, HeaderMap, HeaderValue},
 };
 use actix_web::{HttpRequest, HttpResponse};
-use lb_core::{attempts::PickBy, pool::Snapshot, route::Headers};
+use lb_core::{
+    attempts::PickBy,
+    pool::{Destination, Snapshot},
+    route::Headers,
+};
 use lb_wire::Framing;
 
 use super::{
@@ -19,7 +23,7 @@ use super::{
 };
 use crate::{
     front::CallLimits,
-    proxy::{self, Client, Incoming, Passage, ProxyError, Routed},
+    proxy::{self, About, Asked, Client, FailedRequest, Incoming, Line, Passage, ProxyError, Routed},
 };
 
 /// Takes a request and answers it, whatever happens.
@@ -37,10 +41,7 @@ pub(super) async fn dispatch(
     let random = fastrand::u64(..);
     let found = {
         let snapshot = worker.registry.snapshot();
-        let peer = request
-            .peer_addr()
-            .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-        let client = Client::new(peer, &snapshot.config().trusted_proxies);
+        let client = Client::new(handed.client, &snapshot.config().trusted_proxies);
         find(&snapshot, &request, (client, &handed), (worker.index, random))
     };
     let passage = match found {
@@ -50,8 +51,8 @@ pub(super) async fn dispatch(
             return answer::of_route(&own);
         }
         Err(error) => {
-            notes.fault(error.fault());
-            return refuse(&worker, &handed, &error);
+            let failed = failed(&request, &handed, None);
+            return answer::error(&worker.refuse(&failed, &error, Line::Due), &handed.id);
         }
     };
     notes.note(|facts| facts.destined(&passage.destination));
@@ -89,7 +90,10 @@ pub(super) async fn dispatch(
     match exchange.run().await {
         Ok((origin, Answer::Response(answer))) => exchange.deliver(origin, answer),
         Ok((origin, Answer::Switched(at))) => exchange.switch(origin, at),
-        Err(error) => refuse(&exchange.worker, &exchange.handed, &error),
+        Err((error, line)) => {
+            let refused = exchange.worker.refuse(&exchange.failed(), &error, line);
+            answer::error(&refused, &exchange.handed.id)
+        }
     }
 }
 
@@ -131,7 +135,25 @@ pub(super) fn host(request: &HttpRequest) -> Option<HeaderValue> {
     request.headers().get(header::HOST).cloned()
 }
 
-fn refuse(worker: &HandlerWorker, handed: &Handed, error: &ProxyError) -> HttpResponse {
-    let snapshot = worker.registry.snapshot();
-    answer::error(snapshot.config(), error, (&handed.id, handed.json))
+/// A request as failures see it.
+pub(super) fn failed<'a>(
+    request: &'a HttpRequest,
+    handed: &'a Handed,
+    destination: Option<&'a Destination>,
+) -> FailedRequest<'a> {
+    let host = request.headers().get(header::HOST);
+    FailedRequest {
+        about: About {
+            id: &handed.id,
+            client: handed.client,
+            asked: Asked::Parts {
+                method: request.method().as_str().as_bytes(),
+                host: host.map_or(&[], HeaderValue::as_bytes),
+                path: request.uri().path().as_bytes(),
+            },
+            destination,
+        },
+        json: handed.json,
+        notes: handed.link.notes().clone(),
+    }
 }

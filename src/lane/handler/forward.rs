@@ -27,7 +27,7 @@ use lb_core::{
 use super::{
     HandlerWorker,
     awc::{SwitchedAt, Watch, Wish},
-    dispatch::host,
+    dispatch::{failed, host},
     failure::Failure,
     headers,
     request::Handed,
@@ -35,7 +35,7 @@ use super::{
     response_body::Origin,
 };
 use crate::{
-    proxy::{FailedAttempt, Passage, Phase, ProxyError, TimeLimit, answer_head},
+    proxy::{FailedAttempt, FailedRequest, Line, Passage, Phase, ProxyError, TimeLimit, answer_head},
     telemetry::{Notes, Responder},
     upstream::Sending,
 };
@@ -74,16 +74,19 @@ enum Ended {
 
 impl Exchange {
     /// Carries out the request's steps until a backend has responded.
-    pub(super) async fn run(&self) -> Result<(Origin, Answer), ProxyError> {
+    ///
+    /// # Errors
+    /// Why none has, and whether the log has said it.
+    pub(super) async fn run(&self) -> Result<(Origin, Answer), (ProxyError, Line)> {
         let mut attempts = Attempts::new(self.by, self.deadline.map(|(deadline, _)| deadline));
         let mut step = attempts.begin(self.pool(), self.started);
         let mut last = None;
-        let mut is_logged = false;
+        let mut line = Line::Due;
         loop {
             step = match step {
                 Step::Send(lease) | Step::Reconnect(lease) => {
                     self.notes().attempt(lease.backend(), attempts.count());
-                    is_logged = true;
+                    line = Line::Written;
                     self.body.rewind();
                     let failed = match self.attempt(&lease, attempts.reuse()).await {
                         Ok(Answer::Response(response)) if !self.rejects(&attempts, &response) => {
@@ -98,12 +101,12 @@ impl Exchange {
                     self.after(&mut attempts, lease, last.insert(failed))
                 }
                 Step::Wait => {
-                    is_logged = false;
+                    line = Line::Due;
                     let picked = self.wait_for_a_place(&attempts).await;
                     attempts.waited(picked, self.pool())
                 }
                 Step::PassOn(_) | Step::GiveUp(_) | Step::Done => {
-                    return self.end(step, last, is_logged);
+                    return self.end(step, last).map_err(|error| (error, line));
                 }
             };
         }
@@ -137,32 +140,32 @@ impl Exchange {
             phase,
             error,
         };
-        let request = (&self.handed.id, attempts, self.notes());
-        self.worker.after(request, failed, &self.passage.destination)
+        self.worker
+            .after(&self.failed(), attempts, failed, &self.passage.destination)
     }
 
     /// Carries out the last step.
-    fn end(&self, step: Step, last: Option<Ended>, is_logged: bool) -> Result<(Origin, Answer), ProxyError> {
+    fn end(&self, step: Step, last: Option<Ended>) -> Result<(Origin, Answer), ProxyError> {
         if let (Step::PassOn(_), Some(Ended::Rejected(_, response))) = (&step, &last) {
             let status = response.status().as_u16();
             self.notes().response(Responder::Backend, status, Instant::now);
         }
-        let error = match (step, last) {
+        match (step, last) {
             (Step::PassOn(Some(lease)), Some(Ended::Rejected(_, response))) => {
-                return Ok((Origin::Holds(lease), Answer::Response(response)));
+                Ok((Origin::Holds(lease), Answer::Response(response)))
             }
             (Step::PassOn(None), Some(Ended::Rejected(from, response))) => {
-                return Ok((Origin::Gone(from), Answer::Response(response)));
+                Ok((Origin::Gone(from), Answer::Response(response)))
             }
-            (Step::GiveUp(GaveUp::NoBackend(none)), _) => none.into(),
-            (_, Some(Ended::Failed(_, error, _))) => error,
-            _ => NoBackend::AllTried.into(),
-        };
-        self.notes().fault(error.fault());
-        if !is_logged {
-            self.worker.gave_up(&self.handed.id, &error);
+            (Step::GiveUp(GaveUp::NoBackend(none)), _) => Err(none.into()),
+            (_, Some(Ended::Failed(_, error, _))) => Err(error),
+            _ => Err(NoBackend::AllTried.into()),
         }
-        Err(error)
+    }
+
+    /// The request as failures see it.
+    pub(super) fn failed(&self) -> FailedRequest<'_> {
+        failed(&self.request, &self.handed, Some(&self.passage.destination))
     }
 
     fn rejects(&self, attempts: &Attempts, response: &ClientResponse) -> bool {
@@ -195,7 +198,7 @@ impl Exchange {
         let picked = tokio::select! {
             biased;
             picked = turn => picked,
-            () = tokio::time::sleep_until(place.until.into()) => Err(NoBackend::Saturated),
+            () = tokio::time::sleep_until(place.until.into()) => Err(NoBackend::QueueTimedOut),
         };
         self.notes().note(|facts| facts.times.queued += begun.elapsed());
         picked

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -25,7 +26,7 @@ use lb_wire::{
 use super::{HandlerWorker, answer};
 use crate::{
     front::{Call, Link},
-    proxy::{Client, ProxyError, RequestId, Scheme},
+    proxy::{About, Asked, Client, FailedRequest, Line, ProxyError, RequestId, Scheme},
 };
 
 /// Lines that are added to a request at most.
@@ -39,6 +40,8 @@ pub(super) struct Handed {
     /// To the front.
     pub(super) link: Rc<Link>,
     pub(super) id: RequestId,
+    /// The peer of the client's connection.
+    pub(super) client: IpAddr,
     /// Its sender wants errors as JSON.
     pub(super) json: bool,
     /// What the client's connection speaks.
@@ -56,10 +59,18 @@ pub(super) struct Handed {
 pub(super) fn of_call(call: Call<'_>, worker: &HandlerWorker) -> Result<Request, Box<HttpResponse>> {
     let view = &call.head;
     let (Ok(method), Some(uri)) = (Method::from_bytes(view.method()), target(view)) else {
-        let snapshot = worker.registry.snapshot();
-        call.link.notes().fault(ProxyError::BadTarget.fault());
-        let refused = (&call.id, call.json);
-        let mut response = answer::error(snapshot.config(), &ProxyError::BadTarget, refused);
+        let failed = FailedRequest {
+            about: About {
+                id: &call.id,
+                client: call.connection.peer.ip().to_canonical(),
+                asked: Asked::Head(&view.buf[..view.head.len]),
+                destination: None,
+            },
+            json: call.json,
+            notes: call.link.notes().clone(),
+        };
+        let refused = worker.refuse(&failed, &ProxyError::BadTarget, Line::Due);
+        let mut response = answer::error(&refused, &call.id);
         response.head_mut().set_connection_type(ConnectionType::Close);
         return Err(Box::new(response));
     };
@@ -80,6 +91,7 @@ pub(super) fn of_call(call: Call<'_>, worker: &HandlerWorker) -> Result<Request,
     let handed = Handed {
         link: call.link,
         id: call.id,
+        client: call.connection.peer.ip().to_canonical(),
         json: call.json,
         scheme: call.connection.scheme,
         method: view.head.method,

@@ -11,16 +11,17 @@ use std::{
 };
 
 use actix_http::body::{BodySize, MessageBody};
+use actix_web::HttpRequest;
 use awc::{ClientResponse, error::PayloadError};
 use bytes::Bytes;
 use futures::Stream;
 use lb_core::{
     attempts::{AttemptEnd, Connection, Failure, Progress},
-    pool::{Backend, Lease},
+    pool::{Backend, Destination, Lease},
 };
 use tokio::time::Sleep;
 
-use super::{HandlerWorker, awc::Fault, request::Handed, request_body::RequestBody};
+use super::{HandlerWorker, awc::Fault, dispatch::failed, request::Handed, request_body::RequestBody};
 use crate::proxy::{ProxyError, TimeLimit, Worker};
 
 /// Whose answer it is.
@@ -67,6 +68,8 @@ pub(super) struct ResponseBody {
     pub(super) origin: Option<Origin>,
     /// The request's body, which may still be on its way.
     pub(super) upload: RequestBody,
+    pub(super) request: HttpRequest,
+    pub(super) destination: Arc<Destination>,
     pub(super) handed: Rc<Handed>,
     pub(super) worker: Rc<HandlerWorker>,
 }
@@ -85,10 +88,10 @@ impl ResponseBody {
                 upload: self.upload.upload(),
                 connection: Connection::New,
             });
-            self.handed.link.notes().fault(error.fault());
             let from = Arc::clone(origin.backend());
+            let failed = failed(&self.request, &self.handed, Some(&self.destination));
             self.worker
-                .broke_off((&self.handed.id, &from), origin.into_lease(), (&end, error));
+                .broke_off(&failed, (&from, origin.into_lease()), (&end, error));
         }
         Broken
     }

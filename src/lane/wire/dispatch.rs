@@ -9,7 +9,7 @@ use lb_core::{
     route::Headers,
 };
 use lb_wire::{
-    AddedLines, ForwardContext, Framing, LineEdits, Method, RequestEdits, RequestHead, RequestView,
+    AddedLines, ForwardContext, Framing, LineEdits, RequestEdits, RequestHead, RequestView,
     write_request_head,
 };
 
@@ -20,22 +20,11 @@ use super::{
     worker::WireWorker,
 };
 use crate::{
-    front::h1::{Client, admit, own_response, own_response::takes_another},
+    front::h1::{Client, admit, own_response},
     proxy::{
-        self, ClientBody, Edits, ErrorAnswer, Incoming, LineChanges, Passage, ProxyError, Refusal, RequestId,
-        RouteAnswer, Routed, Scheme, Transport,
+        self, ClientBody, Edits, Incoming, LineChanges, Own, Passage, RequestId, Routed, Scheme, Transport,
     },
 };
-
-/// What a request is answered with where no backend is asked.
-enum Own {
-    /// It is not forwarded.
-    Refusal(Refusal),
-    /// An error of the routes.
-    Error(ProxyError),
-    /// A route's own answer.
-    Route(RouteAnswer),
-}
 
 /// What becomes of a request.
 pub(super) enum Dispatched {
@@ -64,7 +53,7 @@ pub(super) fn dispatch<S: Transport>(
     // What each of them gives is large, so it moves once.
     let (mut body, mut with_head) = match admit(client, head, &config, ClientBody::take) {
         Ok(admitted) => admitted,
-        Err(refusal) => return answer_here(client, head, Own::Refusal(refusal), (&config, &id, json)),
+        Err(own) => return answer_here(client, head, own, (&config, &id, json)),
     };
     let passage = match find(&snapshot, client, head, (&id, random)) {
         Ok(passage) => passage,
@@ -78,7 +67,7 @@ pub(super) fn dispatch<S: Transport>(
         body.leave_out_trailers(names);
         with_head = match body.take(&client.unused()[head.len..]) {
             Ok(with_head) => with_head,
-            Err(error) => return answer_here(client, head, Own::Error(error), (&config, &id, json)),
+            Err(error) => return answer_here(client, head, error.into(), (&config, &id, json)),
         };
     }
     client.note(|notes| {
@@ -95,6 +84,7 @@ pub(super) fn dispatch<S: Transport>(
         sticky: passage.sticky,
     };
     let whole = passage.destination.terms().timeouts.request;
+    let original = is_renamed(&passage).then(|| client.unused()[..head.len].into());
     let place = Box::new_uninit();
     let attempts = Attempts::new(by, whole.map(|whole| started + whole));
     let request = Request {
@@ -115,6 +105,7 @@ pub(super) fn dispatch<S: Transport>(
             body,
             continued: false,
         },
+        original,
         edits: passage.edits,
     };
     let mut request = Box::write(place, request);
@@ -127,14 +118,23 @@ pub(super) fn dispatch<S: Transport>(
             Dispatched::Forward(request, lease)
         }
         Step::GiveUp(GaveUp::NoBackend(none)) => {
-            client.consume(request.came);
-            let goes_on = request.refuse_unsent(client, none);
+            let goes_on = request.refuse_unsent(client, &none.into());
             Dispatched::Answered { goes_on }
         }
         Step::Wait | Step::PassOn(_) | Step::GiveUp(GaveUp::Failure) | Step::Done => {
             Dispatched::Wait(request)
         }
     }
+}
+
+/// Whether the backend gets another path or host than the client has named.
+fn is_renamed(passage: &Passage) -> bool {
+    let rewrites = passage
+        .edits
+        .as_deref()
+        .is_some_and(|edits| edits.target.is_some());
+    let forward = passage.destination.forward();
+    rewrites || forward.is_some_and(|forward| forward.send_host != SendHost::Preserve)
 }
 
 /// The request's id, and whether its sender wants errors as JSON.
@@ -248,26 +248,14 @@ fn answer_edits(edits: &Edits) -> Option<AnswerEdits> {
     })
 }
 
-/// Writes an answer of the balancer's own.
+/// Writes a response of the balancer's own.
 fn answer_here<S: Transport>(
     client: &mut Client<S>,
     head: &RequestHead,
     own: Own,
-    (config, id, json): (&Config, &RequestId, bool),
+    request: (&Config, &RequestId, bool),
 ) -> Dispatched {
-    client.consume(head.len);
-    let is_head = head.method == Method::Head;
-    let mut goes_on = takes_another(client, head, head.framing.is_empty());
-    match own {
-        Own::Refusal(refusal) => {
-            goes_on = own_response::write_refusal(client, head, refusal, (config, id, json));
-        }
-        Own::Route(answer) => own_response::write_route(client, (&answer, id), is_head, !goes_on),
-        Own::Error(error) => {
-            client.note(|notes| notes.fault(error.fault()));
-            let answer = ErrorAnswer::new(config, (error.status(), error.reason()), id, json);
-            own_response::write(client, &answer, id, is_head, !goes_on);
-        }
+    Dispatched::Answered {
+        goes_on: own_response::write_own(client, head, own, request),
     }
-    Dispatched::Answered { goes_on }
 }

@@ -6,7 +6,7 @@ use lb_core::{
     attempts::{AttemptEnd, Attempts, GaveUp, Step},
     pool::{Backend, Lease, NoBackend, Pool, Terms},
 };
-use lb_wire::Method;
+use lb_wire::{Method, RequestError};
 
 use super::{
     attempt::{Attempt, Failed},
@@ -21,7 +21,7 @@ use crate::{
         Client, Next, OpenTunnel, own_response,
         own_response::{finish, takes_another},
     },
-    proxy::{Edits, ErrorAnswer, FailedAttempt, Phase, ProxyError, RequestId, TimeLimit, Transport},
+    proxy::{Edits, FailedAttempt, FailedRequest, Line, Phase, ProxyError, RequestId, TimeLimit, Transport},
     telemetry::RequestEnd,
     upstream::UpstreamConnection,
 };
@@ -37,6 +37,8 @@ pub(super) struct Request {
     pub(super) message: Message,
     /// What its route changes.
     pub(super) edits: Option<Box<Edits>>,
+    /// Its head as it came, where another path or host goes to the backend: for the log.
+    pub(super) original: Option<Box<[u8]>>,
 }
 
 impl Request {
@@ -72,16 +74,9 @@ impl Request {
                 self.write(client, lease.backend().authority());
                 return self.run(client, lease).await;
             }
-            Step::GiveUp(GaveUp::NoBackend(none)) => {
-                client.consume(self.came);
-                self.refuse_unsent(client, none)
-            }
-            _ => {
-                client.consume(self.message.head.len);
-                let too_large = (431, "the head is larger than the limits that hold by now");
-                self.answer(client, too_large, false);
-                false
-            }
+            Step::GiveUp(GaveUp::NoBackend(none)) => self.refuse_unsent(client, &none.into()),
+            // The limits that hold by now.
+            _ => self.refuse_unsent(client, &RequestError::HeadTooLarge.into()),
         };
         finish(client, goes_on).await
     }
@@ -109,7 +104,7 @@ impl Request {
                 }
                 Attempt::Broken { failed, looks_whole } => {
                     let from = Arc::clone(lease.backend());
-                    self.broke_off(&from, Some(lease), &failed);
+                    self.broke_off(client, (&from, Some(lease)), &failed);
                     return Box::pin(self.break_off(client, (&failed.error, looks_whole))).await;
                 }
                 Attempt::Rejected(status, backend) => (Err(status), Some(backend)),
@@ -151,15 +146,18 @@ impl Request {
             error: &error,
         };
         let destination = &self.message.destination;
-        let request = (&self.id, &mut self.attempts, &client.notes());
-        let mut step = self.worker.shared.after(request, failed, destination);
-        let mut is_logged = true;
+        let request = request_of(client, (&self.id, self.json), (&self.message, &self.original));
+        let mut step = self
+            .worker
+            .shared
+            .after(&request, &mut self.attempts, failed, destination);
+        let mut line = Line::Written;
         loop {
             let error = match (step, kept.take()) {
                 (Step::Send(lease) | Step::Reconnect(lease), _) => return ControlFlow::Continue(lease),
                 (Step::Wait, response) => {
                     kept = response;
-                    is_logged = false;
+                    line = Line::Due;
                     step = match self.wait(client).await {
                         Waited::ClientGone => return ControlFlow::Break(gone(client)),
                         Waited::Picked(picked) => self.waited(picked),
@@ -173,10 +171,7 @@ impl Request {
                 (Step::GiveUp(GaveUp::Failure) | Step::PassOn(_), _) => error,
                 (Step::Done, _) => return ControlFlow::Break(Next::Drop),
             };
-            if !is_logged {
-                self.worker.shared.gave_up(&self.id, &error);
-            }
-            return ControlFlow::Break(self.give_up(client, &error).await);
+            return ControlFlow::Break(self.give_up(client, &error, line).await);
         }
     }
 
@@ -221,24 +216,26 @@ impl Request {
                 next
             }
             Attempt::Broken { failed, looks_whole } => {
-                self.broke_off(from, lease, &failed);
+                self.broke_off(client, (from, lease), &failed);
                 self.break_off(client, (&failed.error, looks_whole)).await
             }
-            Attempt::Failed(failed) => {
-                self.worker.shared.gave_up(&self.id, &failed.error);
-                self.give_up(client, &failed.error).await
-            }
+            Attempt::Failed(failed) => self.give_up(client, &failed.error, Line::Due).await,
             // The whole head was there, and nobody retries it.
             Attempt::Gone | Attempt::Tunnel(_) | Attempt::Rejected(..) => gone(client),
         }
     }
 
     /// Ends the lease of an attempt whose response broke off, if there is one still.
-    fn broke_off(&self, from: &Backend, lease: Option<Lease>, failed: &Failed) {
+    fn broke_off<S: Transport>(&self, client: &Client<S>, from: (&Backend, Option<Lease>), failed: &Failed) {
         let end = AttemptEnd::Failed(failed.failure);
         self.worker
             .shared
-            .broke_off((&self.id, from), lease, (&end, &failed.error));
+            .broke_off(&self.as_failed(client), from, (&end, &failed.error));
+    }
+
+    /// The request as failures see it.
+    fn as_failed<'a, S: Transport>(&'a self, client: &'a Client<S>) -> FailedRequest<'a> {
+        request_of(client, (&self.id, self.json), (&self.message, &self.original))
     }
 
     /// Ends a broken answer: the client gets what came of it, and then sees that it is not whole.
@@ -247,10 +244,7 @@ impl Request {
         client: &mut Client<S>,
         (error, looks_whole): (&ProxyError, bool),
     ) -> Next {
-        client.note(|notes| {
-            notes.fault(error.fault());
-            notes.end(RequestEnd::BrokenOff);
-        });
+        client.note(|notes| notes.end(RequestEnd::BrokenOff));
         // Who has not read for that long gets no more time to read what is left.
         let stalled = matches!(
             error,
@@ -268,34 +262,42 @@ impl Request {
         }
     }
 
-    /// The same for a request that was sent to no backend.
-    pub(super) fn refuse_unsent<S: Transport>(&self, client: &mut Client<S>, none: NoBackend) -> bool {
-        let error = none.into();
-        self.worker.shared.gave_up(&self.id, &error);
-        self.refuse(client, &error)
-    }
-
-    /// Answers with an error. The connection goes on if all of the request has been read.
-    async fn give_up<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError) -> Next {
-        let goes_on = self.refuse(client, error);
-        finish(client, goes_on).await
-    }
-
-    /// Writes the answer to an error; whether the connection goes on behind it.
-    pub(super) fn refuse<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError) -> bool {
-        let head = &self.message.head;
-        let read = self.message.body.is_done() || head.framing.is_empty();
-        let goes_on = takes_another(client, head, read);
-        client.note(|notes| notes.fault(error.fault()));
-        self.answer(client, (error.status(), error.reason()), goes_on);
+    /// Writes the response to an error of a request that was sent to no backend, and takes the request off the client.
+    pub(super) fn refuse_unsent<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError) -> bool {
+        let goes_on = self.refuse(client, error, Line::Due);
+        client.consume(self.came);
         goes_on
     }
 
-    fn answer<S: Transport>(&self, client: &mut Client<S>, (status, reason): (u16, &str), goes_on: bool) {
-        let answer = ErrorAnswer::new(&self.message.config, (status, reason), &self.id, self.json);
-        let is_head = self.message.head.method == Method::Head;
-        own_response::write(client, &answer, &self.id, is_head, !goes_on);
+    /// Responds with an error. The connection goes on if all of the request has been read.
+    async fn give_up<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError, line: Line) -> Next {
+        let goes_on = self.refuse(client, error, line);
+        finish(client, goes_on).await
     }
+
+    /// Writes the response to an error; whether the connection goes on behind it.
+    fn refuse<S: Transport>(&self, client: &mut Client<S>, error: &ProxyError, line: Line) -> bool {
+        let head = &self.message.head;
+        let read = self.message.body.is_done() || head.framing.is_empty();
+        let goes_on = takes_another(client, head, read && !error.ends_connection());
+        let answer = self.worker.shared.refuse(&self.as_failed(client), error, line);
+        own_response::write(client, &answer, &self.id, head.method == Method::Head, !goes_on);
+        goes_on
+    }
+}
+
+/// A request as failures see it. Before it is sent its head is still among what the client's connection has not used.
+fn request_of<'a, S: Transport>(
+    client: &'a Client<S>,
+    request: (&'a RequestId, bool),
+    (message, original): (&'a Message, &'a Option<Box<[u8]>>),
+) -> FailedRequest<'a> {
+    let head = match (original, message.outgoing.head()) {
+        (Some(original), _) => original,
+        (None, []) => client.unused(),
+        (None, sent) => sent,
+    };
+    client.failed(request, head, Some(&message.destination))
 }
 
 /// The client has left.

@@ -19,9 +19,11 @@ pub(super) const REPLAY_BODY: usize = 64 * 1024;
 /// What is sent to a backend.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
+    /// Begins with the head, whatever was kept of the body.
     bytes: Vec<u8>,
+    head: usize,
     sent: usize,
-    /// `bytes` begins with the first byte of the message.
+    /// Nothing of the body has been given away.
     whole: bool,
     /// Bytes that are kept at most.
     most: usize,
@@ -36,11 +38,17 @@ impl Outgoing {
         let most = if keep_body { head + REPLAY_BODY } else { head };
         Self {
             bytes,
+            head,
             sent: 0,
             whole: true,
             most,
             touched: false,
         }
+    }
+
+    /// Its head as it goes to the backend; empty before it is written.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes[..self.head]
     }
 
     /// Whether it can be sent from its first byte.
@@ -63,7 +71,8 @@ impl Outgoing {
     pub(super) fn set_host(&mut self, host: &str) {
         let before = self.bytes.len();
         if self.whole && self.sent == 0 && lb_wire::replace_host(&mut self.bytes, host.as_bytes()) {
-            self.most = (self.most + self.bytes.len()).saturating_sub(before);
+            let grown = |length: usize| (length + self.bytes.len()).saturating_sub(before);
+            (self.head, self.most) = (grown(self.head), grown(self.most));
         }
     }
 
@@ -78,8 +87,8 @@ impl Outgoing {
             self.whole = false;
         }
         if !self.whole && self.is_flushed() {
-            self.bytes.clear();
-            self.sent = 0;
+            self.bytes.truncate(self.head);
+            self.sent = self.head;
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -129,6 +138,7 @@ impl Outgoing {
     /// What has not gone out, which is then somebody else's to send.
     pub(super) fn take_unsent(&mut self) -> Vec<u8> {
         let unsent = self.bytes.split_off(self.sent);
+        self.head = self.head.min(self.sent);
         self.whole = false;
         unsent
     }

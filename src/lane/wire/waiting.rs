@@ -43,7 +43,7 @@ pub(super) async fn for_a_place<S: Transport>(
             return Poll::Ready(Waited::ClientGone);
         }
         if place.until <= clock.now() {
-            return Poll::Ready(Waited::Picked(Err(NoBackend::Saturated)));
+            return Poll::Ready(Waited::Picked(Err(NoBackend::QueueTimedOut)));
         }
         let wakes = leaving.wakes(client);
         let wake = wakes.map_or(place.until, |wakes| wakes.min(place.until));

@@ -1,4 +1,5 @@
-//! What can be told of a head that is refused, for the answer to it. Nothing of it is believed beyond how to say no.
+//! What can be told of a head that is refused or has failed, for the response to it and for the log. Nothing of it is believed beyond
+//! how to say no.
 
 use crate::bytes::trim;
 
@@ -9,6 +10,12 @@ pub struct Glimpse<'a> {
     pub head: bool,
     /// The value of the first `Accept` line that has come.
     pub accept: Option<&'a [u8]>,
+    /// The method, or what stands in its place.
+    pub method: &'a [u8],
+    /// The target up to its query, or what stands in its place.
+    pub path: &'a [u8],
+    /// The value of the first `Host` line that has come; empty without.
+    pub host: &'a [u8],
 }
 
 impl<'a> Glimpse<'a> {
@@ -17,14 +24,25 @@ impl<'a> Glimpse<'a> {
         let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
         let bytes = &bytes[start.unwrap_or(bytes.len())..];
         let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        let head = lines.next().is_some_and(|line| line.starts_with(b"HEAD "));
-        let accept = lines
-            .map_while(|line| line.strip_suffix(b"\r\n").filter(|line| !line.is_empty()))
-            .find_map(|line| {
-                let (name, value) = line.split_at_checked(b"Accept:".len())?;
-                name.eq_ignore_ascii_case(b"accept:").then(|| trim(value))
-            });
-        Self { head, accept }
+        let start = lines.next().unwrap_or_default();
+        let lines = lines.map_while(|line| line.strip_suffix(b"\r\n").filter(|line| !line.is_empty()));
+        let value_of = |wanted: &[u8]| {
+            lines.clone().find_map(|line| {
+                let (name, value) = line.split_at_checked(wanted.len())?;
+                name.eq_ignore_ascii_case(wanted).then(|| trim(value))
+            })
+        };
+        let mut words = trim(start).split(|byte| *byte == b' ');
+        let method = words.next().unwrap_or_default();
+        let target = words.next().unwrap_or_default();
+        let query = target.iter().position(|byte| *byte == b'?');
+        Self {
+            head: start.starts_with(b"HEAD "),
+            accept: value_of(b"accept:"),
+            method,
+            path: &target[..query.unwrap_or(target.len())],
+            host: value_of(b"host:").unwrap_or_default(),
+        }
     }
 }
 
@@ -52,6 +70,21 @@ mod tests {
         ] {
             assert!(!Glimpse::of(bytes.as_bytes()).head, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn a_line_of_the_log_finds_what_was_asked_for() {
+        let of = |bytes: &'static str| {
+            let glimpse = Glimpse::of(bytes.as_bytes());
+            [glimpse.method, glimpse.host, glimpse.path].map(|part| std::str::from_utf8(part).unwrap_or("?"))
+        };
+        assert_eq!(
+            of("GET /a/b?c HTTP/1.1\r\nX: y\r\nhost: h:1\r\n\r\n"),
+            ["GET", "h:1", "/a/b"]
+        );
+        assert_eq!(of("\r\nPOST * HTTP/1.1\r\n"), ["POST", "", "*"]);
+        assert_eq!(of("GET"), ["GET", "", ""]);
+        assert_eq!(of(""), ["", "", ""]);
     }
 
     #[test]

@@ -201,7 +201,7 @@ impl Run {
             self.others.clear();
         }
         let picked = self.attempts.in_turn(&self.pool, self.now);
-        let picked = picked.unwrap_or(Err(NoBackend::Saturated));
+        let picked = picked.unwrap_or(Err(NoBackend::QueueTimedOut));
         let step = self.attempts.waited(picked, &self.pool);
         drop(waiting);
         step

@@ -11,7 +11,11 @@ use crate::{
 
 fn head(status: u16) -> AnswerHead {
     let kind = AnswerKind::of(status, Some(&EjectionRules::default()));
-    AnswerHead { kind, timed: true }
+    AnswerHead {
+        status,
+        kind,
+        timed: true,
+    }
 }
 
 fn one() -> (Snapshot, Arc<Backend>) {
@@ -91,7 +95,8 @@ fn a_status_that_the_rules_do_not_name_counts_neither_for_nor_against_the_backen
     for status in [500, 503] {
         let lease = pick(&snapshot, &Tried::default()).unwrap();
         let kind = AnswerKind::of(status, Some(&only_503));
-        lease.answered(Instant::now(), AnswerHead { kind, timed: true });
+        let head = AnswerHead { kind, ..head(status) };
+        lease.answered(Instant::now(), head);
         lease.finish(Outcome::Answered, Instant::now());
     }
     assert_eq!((backend.traffic().good, backend.traffic().errors), (0, 1));
@@ -163,10 +168,9 @@ fn the_time_of_an_answer_counts_unless_its_client_took_part_in_it() {
     let (snapshot, backend) = one();
     let timed = |timed, seconds| {
         let lease = pick(&snapshot, &Tried::default()).unwrap();
-        let kind = AnswerKind::Good;
         lease.answered(
             Instant::now() + Duration::from_secs(seconds),
-            AnswerHead { kind, timed },
+            AnswerHead { timed, ..head(200) },
         );
         lease.finish(Outcome::Answered, Instant::now());
     };

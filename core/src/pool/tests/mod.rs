@@ -22,6 +22,7 @@ fn config_of(backends: &[(&str, u16)]) -> Arc<Config> {
 
 /// The head of an answer that speaks for its backend.
 const GOOD: AnswerHead = AnswerHead {
+    status: 200,
     kind: AnswerKind::Good,
     timed: true,
 };

@@ -37,9 +37,8 @@ pub(super) fn begin<'a, S: Transport, T: Service>(
     });
     let (body, with_head) = match admitted {
         Ok(admitted) => admitted,
-        Err(refusal) => {
-            client.consume(head.len);
-            let goes_on = own_response::write_refusal(client, head, refusal, (&config, &id, json));
+        Err(own) => {
+            let goes_on = own_response::write_own(client, head, own, (&config, &id, json));
             return Begun::Refused { goes_on };
         }
     };

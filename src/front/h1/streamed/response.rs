@@ -136,6 +136,11 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
         (self.moved, self.client_pulse.since) = (now, now);
         // What came in one piece with it goes first.
         self.write_interim();
+        self.client
+            .worker
+            .shared
+            .records
+            .count_response(response.status());
         // The lane has noted what is a backend's.
         self.client.note(|notes| {
             notes.note(|facts| {

@@ -216,6 +216,7 @@ impl<D: Downstream> Exchange<'_, D> {
             self.backend.input.extend_from_slice(bytes);
             return Err(End::Rejected(head.status));
         }
+        self.worker.shared.records.count_response(head.status);
         if let Some(notes) = self.client.record() {
             notes.response(Responder::Backend, head.status, || now);
         }

@@ -72,7 +72,6 @@ fn rfc_9112_3_1_methods_are_case_sensitive_tokens_of_any_name() {
         Method::Other
     );
     refused(RequestError::MethodTooLong, &[&[b'A'; 33]]);
-    assert_eq!(RequestError::MethodTooLong.status(), 501);
 }
 
 #[test]

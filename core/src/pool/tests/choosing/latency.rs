@@ -53,7 +53,7 @@ fn least_time_is_not_drawn_to_one_that_answers_errors_fast() {
             errors += u64::from(fails);
             let end = sent + Duration::from_micros(if fails { 100 } else { 5000 });
             let kind = if fails { kind } else { AnswerKind::Good };
-            lease.answered(end, AnswerHead { kind, timed: true });
+            lease.answered(end, AnswerHead { kind, ..GOOD });
             lease.finish(Outcome::Answered, end);
         }
         let most = if kind == AnswerKind::Error { 2000 } else { 100 };

@@ -281,7 +281,7 @@ proptest! {
                         Err(NoBackend::AllTried) => {
                             prop_assert!(pool.members().iter().all(|member| tried.contains(&member.backend)));
                         }
-                        Err(NoBackend::NoneEligible) => prop_assert!(false, "there are backends"),
+                        Err(none) => prop_assert!(false, "{none}: there are backends, and no queue"),
                     }
                 }
                 held.truncate(held.len() / 2);
