@@ -68,6 +68,8 @@ mod sockets;
 mod status;
 /// Stopping without cutting anybody off.
 mod stop;
+/// A process that is stopped by a signal and goes on.
+mod stopped;
 /// Whose time is up, and what the client is told.
 mod timeouts;
 /// Instances of other users, and what root believes of them.

@@ -14,6 +14,7 @@ mod guard;
 mod handle;
 pub mod health_checker;
 pub mod messages;
+mod patience;
 pub mod probe;
 pub mod registry;
 mod signals;

@@ -23,7 +23,9 @@ use lb_core::{
     health::is_out_of_files,
     roster::{ProbeReport, ProbeVerdict},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::net::TcpStream;
+
+use crate::patience::timeout;
 
 /// What probes call themselves.
 pub const USER_AGENT: &str = concat!("simple-lb-health/", env!("CARGO_PKG_VERSION"));
@@ -96,10 +98,10 @@ impl Prober for NetworkProber {
             let asked = prober.ask(&url, &settings, &mut addresses);
             let result = timeout(settings.timeout, asked).await;
             let (verdict, detail) = match result {
-                Ok(Ok(detail)) => (ProbeVerdict::Passed, detail),
-                Ok(Err(Failure { detail, ours: true })) => (ProbeVerdict::NotAsked, detail),
-                Ok(Err(Failure { detail, ours: false })) => (ProbeVerdict::Failed, detail),
-                Err(_) => {
+                Some(Ok(detail)) => (ProbeVerdict::Passed, detail),
+                Some(Err(Failure { detail, ours: true })) => (ProbeVerdict::NotAsked, detail),
+                Some(Err(Failure { detail, ours: false })) => (ProbeVerdict::Failed, detail),
+                None => {
                     let limit = format_duration(settings.timeout);
                     (ProbeVerdict::Failed, format!("timed out after {limit}"))
                 }
@@ -175,12 +177,12 @@ impl NetworkProber {
             };
             match timeout(share, ask_address(url, addresses[index], settings)).await {
                 // One that answers is the right one, whatever it says.
-                Ok(Ok(verdict)) => {
+                Some(Ok(verdict)) => {
                     addresses[..=index].rotate_right(1);
                     return verdict.map_err(Failure::new);
                 }
-                Ok(Err(error)) => failure = error,
-                Err(_) => {
+                Some(Err(error)) => failure = error,
+                None => {
                     let share = format_duration(round_to_millis(share));
                     failure = Failure::new(format!("no answer within {share}"));
                 }

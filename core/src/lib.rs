@@ -11,6 +11,7 @@ pub mod live;
 pub mod pool;
 pub mod roster;
 pub mod route;
+pub mod running;
 pub mod status;
 pub mod sticky;
 pub mod strategy;

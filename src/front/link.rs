@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    rc::Rc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -12,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use lb_core::pool::Lease;
 
+use super::timer::Timers;
 use crate::{
     proxy::{LineChanges, ProxyError},
     telemetry::Notes,
@@ -19,8 +21,8 @@ use crate::{
 };
 
 /// What front and lane share of one request.
-#[derive(Default)]
 pub struct Link {
+    clock: Rc<Timers>,
     upload: RefCell<Upload>,
     /// Heads of interim responses, as they came.
     interim: RefCell<Vec<u8>>,
@@ -111,6 +113,11 @@ impl Link {
         Poll::Pending
     }
 
+    /// The worker's clock.
+    pub(crate) fn clock(&self) -> &Rc<Timers> {
+        &self.clock
+    }
+
     /// Where facts of the request are noted.
     pub fn notes(&self) -> &Notes {
         &self.notes
@@ -154,14 +161,19 @@ impl Link {
 
 /// The front's side.
 impl Link {
-    /// For a client that waits to be asked for its body, if it does, and the notes of its request.
-    pub(crate) fn new(awaits_continue: bool, notes: Notes) -> Self {
-        let link = Self {
+    /// For a client that waits to be asked for its body, if it does, with the notes of its request and the worker's clock.
+    pub(crate) fn new(awaits_continue: bool, notes: Notes, clock: Rc<Timers>) -> Self {
+        Self {
+            clock,
+            upload: RefCell::default(),
+            interim: RefCell::default(),
+            backend_asks: Cell::default(),
+            awaits_continue: Cell::new(awaits_continue),
+            limits: Cell::default(),
+            switched: RefCell::default(),
             notes,
-            ..Self::default()
-        };
-        link.awaits_continue.set(awaits_continue);
-        link
+            front: RefCell::default(),
+        }
     }
 
     /// Whether the lane waits for a piece of the body. The task of `cx` is woken when that becomes so.
@@ -246,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_piece_is_read_when_it_is_asked_for_and_no_more() {
-        let link = Link::new(false, Notes::default());
+        let link = Link::new(false, Notes::default(), Timers::new());
         assert!(!wants(&link), "nobody has asked");
         assert!(poll(&link).is_pending());
         assert!(wants(&link));
@@ -264,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_once_behind_what_came() {
-        let link = Link::new(false, Notes::default());
+        let link = Link::new(false, Notes::default(), Timers::new());
         link.feed(Bytes::from_static(b"a"), false);
         link.fail(ProxyError::BadTarget);
         assert!(matches!(poll(&link), Poll::Ready(Some(Ok(_)))));
@@ -278,12 +290,12 @@ mod tests {
 
     #[test]
     fn the_front_asks_for_the_body_unless_the_backend_is_to() {
-        let link = Link::new(true, Notes::default());
+        let link = Link::new(true, Notes::default(), Timers::new());
         assert!(link.is_front_to_ask() && link.awaits_continue());
         link.leave_asking_to_backend();
         assert!(!link.is_front_to_ask() && link.awaits_continue());
         link.asked();
         assert!(!link.awaits_continue());
-        assert!(!Link::new(false, Notes::default()).is_front_to_ask());
+        assert!(!Link::new(false, Notes::default(), Timers::new()).is_front_to_ask());
     }
 }

@@ -8,15 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lb_core::running::RunningClock;
 use slab::Slab;
 
 /// How late a deadline may be noticed, at most.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// All timers of one worker, and its clock.
+/// All timers of one worker, and its clock, which stands still while the process does not run.
 #[derive(Debug)]
 pub(crate) struct Timers {
     now: Cell<Instant>,
+    clock: Cell<RunningClock>,
     all: RefCell<Slab<Rc<Shared>>>,
 }
 
@@ -36,10 +38,19 @@ pub(crate) struct Timer {
     key: usize,
 }
 
+/// Waits until the next sweep is due. What is ready wins over timers: the runtime looks at sockets, and whoever they wake runs
+/// before this goes on.
+pub(crate) async fn tick() {
+    tokio::time::sleep(TICK).await;
+    tokio::task::yield_now().await;
+}
+
 impl Timers {
     pub(crate) fn new() -> Rc<Self> {
+        let now = Instant::now();
         Rc::new(Self {
-            now: Cell::new(Instant::now()),
+            now: Cell::new(now),
+            clock: Cell::new(RunningClock::new(now)),
             all: RefCell::default(),
         })
     }
@@ -49,6 +60,32 @@ impl Timers {
         self.now.get()
     }
 
+    /// What the clock shows when the real one shows this.
+    pub(crate) fn at(&self, real: Instant) -> Instant {
+        self.clock.get().at(real)
+    }
+
+    /// The time of the last sweep on the real clock: for what goes on while the process is stopped, as idle connections do.
+    pub(crate) fn real(&self) -> Instant {
+        self.clock.get().last_read()
+    }
+
+    /// Whether the process has run all the time from then to `now`, both on the real clock.
+    pub(crate) fn has_run(&self, from: Instant, now: Instant) -> bool {
+        self.clock.get().has_run(from, now, TICK)
+    }
+
+    /// Waits until the clock shows this.
+    pub(crate) async fn sleep_until(self: Rc<Self>, at: Instant) {
+        loop {
+            let left = at.saturating_duration_since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+
     /// A deadline that is certainly no earlier than `after` from now.
     pub(crate) fn after(&self, after: Duration) -> Instant {
         self.now.get() + after + TICK
@@ -56,7 +93,9 @@ impl Timers {
 
     /// Wakes those whose time is up, and all idle ones when `draining`.
     pub(crate) fn sweep(&self, draining: bool) {
-        let now = Instant::now();
+        let mut clock = self.clock.get();
+        let now = clock.read(Instant::now(), TICK);
+        self.clock.set(clock);
         self.now.set(now);
         for (_, timer) in &*self.all.borrow() {
             let due = timer.deadline.get().is_some_and(|deadline| deadline <= now);

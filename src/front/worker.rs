@@ -12,7 +12,7 @@ use std::{
 use lb_core::{config::Config, pool::Snapshot};
 use lb_wire::Lines;
 
-use super::timer::{TICK, Timers};
+use super::timer::{self, Timers};
 use crate::proxy::Worker;
 
 /// Bytes of a read, and with that of the write that passes them on: a little less than the kernel puts into one segment
@@ -67,10 +67,10 @@ impl FrontWorker {
         let weak = Rc::downgrade(&worker);
         actix_rt::spawn(async move {
             loop {
-                tokio::time::sleep(TICK).await;
+                timer::tick().await;
                 let Some(worker) = weak.upgrade() else { return };
                 worker.timers.sweep(worker.shared.traffic.is_draining());
-                worker.shared.failures.say_left_out(worker.timers.now());
+                worker.shared.failures.say_left_out(worker.timers.real());
             }
         });
         worker

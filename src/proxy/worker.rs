@@ -67,13 +67,13 @@ pub enum Line {
     Due,
 }
 
-/// What the head of an answer says of its backend. `bodiless`: the client had nothing to send, so that the time is the
-/// backend's own.
-pub fn answer_head(status: u16, pool: &Pool, bodiless: bool) -> AnswerHead {
+/// What the head of an answer says of its backend. `timed`: the time is the backend's own, because the client had nothing to
+/// send, and the process was not stopped meanwhile.
+pub fn answer_head(status: u16, pool: &Pool, timed: bool) -> AnswerHead {
     AnswerHead {
         status,
         kind: AnswerKind::of(status, pool.config().ejection.as_ref()),
-        timed: bodiless,
+        timed,
     }
 }
 

@@ -11,6 +11,8 @@ use std::{
 use actix_rt::net::TcpStream;
 use lb_core::pool::Backend;
 
+use super::patience::timeout;
+
 /// Opens a connection within `timeout`.
 pub(crate) async fn connect(backend: &Arc<Backend>, timeout: Duration) -> io::Result<TcpStream> {
     let addresses = backend.addresses();
@@ -34,9 +36,9 @@ pub(crate) async fn connect(backend: &Arc<Backend>, timeout: Duration) -> io::Re
 }
 
 async fn connect_to(address: SocketAddr, share: Duration) -> io::Result<TcpStream> {
-    let stream = tokio::time::timeout(share, TcpStream::connect(address))
+    let stream = timeout(share, TcpStream::connect(address))
         .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        .ok_or(io::ErrorKind::TimedOut)??;
     // Without it a small write waits for the acknowledgement of the last one, up to 40 ms.
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -2,6 +2,7 @@
 
 mod connect;
 mod idle;
+mod patience;
 
 pub(crate) use connect::connect;
 pub(crate) use idle::{IdlePool, Sending, UpstreamConnection};

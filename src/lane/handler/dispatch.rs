@@ -57,7 +57,8 @@ pub(super) async fn dispatch(
     };
     notes.note(|facts| facts.destined(&passage.destination));
     let timeouts = passage.destination.terms().timeouts;
-    let deadline = timeouts.request.map(|whole| (started + whole, whole));
+    let begun = handed.link.clock().at(started);
+    let deadline = timeouts.request.map(|whole| (begun + whole, whole));
     handed.link.limit(CallLimits {
         stall: timeouts.body_stall,
         deadline: deadline.map(|(deadline, _)| deadline),

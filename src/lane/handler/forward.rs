@@ -35,6 +35,7 @@ use super::{
     response_body::Origin,
 };
 use crate::{
+    front::TICK,
     proxy::{FailedAttempt, FailedRequest, Line, Passage, Phase, ProxyError, TimeLimit, answer_head},
     telemetry::{Notes, Responder},
     upstream::Sending,
@@ -189,7 +190,8 @@ impl Exchange {
     /// Waits in the queue of the pool for a backend that was not tried, for as long as the attempts allow.
     async fn wait_for_a_place(&self, attempts: &Attempts) -> Result<Lease, NoBackend> {
         let begun = Instant::now();
-        let place = attempts.join(self.pool(), begun)?;
+        let clock = self.handed.link.clock();
+        let place = attempts.join(self.pool(), clock.at(begun))?;
         let turn = poll_fn(|cx| {
             place
                 .ticket
@@ -198,7 +200,7 @@ impl Exchange {
         let picked = tokio::select! {
             biased;
             picked = turn => picked,
-            () = tokio::time::sleep_until(place.until.into()) => Err(NoBackend::QueueTimedOut),
+            () = Rc::clone(clock).sleep_until(place.until) => Err(NoBackend::QueueTimedOut),
         };
         self.notes().note(|facts| facts.times.queued += begun.elapsed());
         picked
@@ -271,19 +273,21 @@ impl Exchange {
                 let Some(switched) = watch.take_switched() else {
                     return Err(self.describe(error));
                 };
-                let now = Instant::now();
-                self.notes().response(Responder::Backend, 101, || now);
-                lease.answered(now, answer_head(101, self.pool(), self.body.is_empty()));
+                self.answered(lease, 101);
                 return Ok(Answer::Switched(switched));
             }
         };
         self.version.set(watch.version());
-        let head = answer_head(answer.status().as_u16(), self.pool(), self.body.is_empty());
-        let now = Instant::now();
-        self.notes()
-            .response(Responder::Backend, answer.status().as_u16(), || now);
-        lease.answered(now, head);
+        self.answered(lease, answer.status().as_u16());
         Ok(Answer::Response(answer))
+    }
+
+    /// Notes that the head of a response has come.
+    fn answered(&self, lease: &Lease, status: u16) {
+        let now = Instant::now();
+        self.notes().response(Responder::Backend, status, || now);
+        let timed = self.body.is_empty() && self.handed.link.clock().has_run(lease.started(), now);
+        lease.answered(now, answer_head(status, self.pool(), timed));
     }
 
     /// Path and query exactly as they came, unless the route rewrites them.
@@ -313,24 +317,26 @@ impl Exchange {
     async fn within_limits<T>(&self, sending: impl Future<Output = T>, watch: &Watch) -> Result<T, Failure> {
         let mut sending = std::pin::pin!(sending);
         let idle = self.terms().timeouts.response_idle;
-        let mut silent_since = Instant::now();
+        let clock = self.handed.link.clock();
+        let mut silent_since = clock.now();
         loop {
+            let idle_until = silent_since + idle + TICK;
             let (limit, after, at) = match self.deadline {
-                Some((deadline, whole)) if deadline < silent_since + idle => {
-                    (TimeLimit::Request, whole, deadline)
-                }
-                _ => (TimeLimit::ResponseIdle, idle, silent_since + idle),
+                Some((deadline, whole)) if deadline < idle_until => (TimeLimit::Request, whole, deadline),
+                _ => (TimeLimit::ResponseIdle, idle, idle_until),
             };
             // One that takes an upload slowly is asked now and then, which is done by whoever is woken.
             let wake = match self.body.is_empty() {
                 true => at,
-                false => at.min(Instant::now() + idle / ASKED),
+                false => at.min(clock.now() + idle / ASKED),
             };
-            if let Ok(answer) = tokio::time::timeout_at(wake.into(), &mut sending).await {
-                return Ok(answer);
+            tokio::select! {
+                biased;
+                answer = &mut sending => return Ok(answer),
+                () = Rc::clone(clock).sleep_until(wake) => {}
             }
             let moved = match self.body.progress() {
-                request_body::Progress::WaitsForClient => Instant::now(),
+                request_body::Progress::WaitsForClient => clock.now(),
                 request_body::Progress::Moved(at) => at.max(watch.moved()),
             };
             if wake == at && (limit == TimeLimit::Request || moved <= silent_since) {

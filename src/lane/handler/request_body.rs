@@ -88,6 +88,7 @@ impl RequestBody {
     pub(super) fn new((payload, link): (Payload, Rc<Link>), size: BodySize, keeps: bool) -> Self {
         Self {
             shared: Rc::new(Shared {
+                progress: Cell::new(Progress::Moved(link.clock().now())),
                 payload: RefCell::new(payload),
                 link,
                 size,
@@ -98,7 +99,6 @@ impl RequestBody {
                     next: 0,
                     whole: true,
                 }),
-                progress: Cell::new(Progress::Moved(Instant::now())),
                 failure: RefCell::new(None),
             }),
         }
@@ -183,7 +183,7 @@ impl MessageBody for RequestBody {
                 if let Some(Ok(piece)) = &item {
                     shared.kept.borrow_mut().keep(piece);
                 }
-                shared.progress.set(Progress::Moved(Instant::now()));
+                shared.progress.set(Progress::Moved(shared.link.clock().now()));
                 Poll::Ready(item.map(|piece| piece.map_err(|error| self.fail(body_failure(error)))))
             }
             Poll::Pending => {

@@ -2,7 +2,6 @@
 //! at the backend when this is dropped.
 
 use std::{
-    future::Future,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -14,12 +13,11 @@ use actix_http::body::{BodySize, MessageBody};
 use actix_web::HttpRequest;
 use awc::{ClientResponse, error::PayloadError};
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, future::LocalBoxFuture};
 use lb_core::{
     attempts::{AttemptEnd, Connection, Failure, Progress},
     pool::{Backend, Destination, Lease},
 };
-use tokio::time::Sleep;
 
 use super::{HandlerWorker, awc::Fault, dispatch::failed, request::Handed, request_body::RequestBody};
 use crate::proxy::{ProxyError, TimeLimit, Worker};
@@ -63,7 +61,7 @@ pub(super) struct ResponseBody {
     pub(super) received: u64,
     pub(super) idle: Duration,
     pub(super) deadline: Option<(Instant, Duration)>,
-    pub(super) timer: Option<Pin<Box<Sleep>>>,
+    pub(super) timer: Option<LocalBoxFuture<'static, ()>>,
     /// `None` once it has ended.
     pub(super) origin: Option<Origin>,
     /// The request's body, which may still be on its way.
@@ -104,18 +102,17 @@ impl ResponseBody {
 
     /// Which time is up first, and when.
     fn limit(&self) -> (TimeLimit, Duration, Instant) {
-        let now = Instant::now();
+        let idle_until = self.handed.link.clock().after(self.idle);
         match self.deadline {
-            Some((deadline, whole)) if deadline < now + self.idle => (TimeLimit::Request, whole, deadline),
-            _ => (TimeLimit::ResponseIdle, self.idle, now + self.idle),
+            Some((deadline, whole)) if deadline < idle_until => (TimeLimit::Request, whole, deadline),
+            _ => (TimeLimit::ResponseIdle, self.idle, idle_until),
         }
     }
 
     fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
         let (limit, after, at) = self.limit();
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
+        let clock = Rc::clone(self.handed.link.clock());
+        let timer = self.timer.get_or_insert_with(|| Box::pin(clock.sleep_until(at)));
         timer
             .as_mut()
             .poll(cx)

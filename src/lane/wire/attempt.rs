@@ -76,7 +76,7 @@ impl Request {
             } => {
                 let worker = &self.worker;
                 if backend_goes_on {
-                    worker.idle.put(at, backend, worker.timers.now());
+                    worker.idle.put(at, backend, worker.timers.real());
                 }
                 // Whatever else the client sends would turn the close into a reset and destroy what it has not read.
                 let said_so = !self.message.head.keep_alive;
@@ -92,7 +92,7 @@ impl Request {
             End::Failed(phase, error) => {
                 let failed = self.failed(phase, error, kind_of(&backend));
                 if backend.reused && failed.failure.cause == Cause::Broken {
-                    self.worker.idle.lost(at, &backend, self.worker.timers.now());
+                    self.worker.idle.lost(at, &backend, self.worker.timers.real());
                 }
                 Attempt::Failed(failed)
             }
@@ -129,7 +129,7 @@ impl Request {
         lease: &Lease,
     ) -> Result<UpstreamConnection, Attempt> {
         let timeouts = &self.terms().timeouts;
-        let now = self.worker.timers.now();
+        let now = self.worker.timers.real();
         let sending = match self.message.head.method.is_idempotent() {
             true => Sending::Repeatable,
             false => Sending::OnlyOnce,
@@ -142,7 +142,7 @@ impl Request {
         let mut limit = (TimeLimit::Connect, timeouts.connect);
         let mut wait = timeouts.connect;
         if let Some((deadline, whole)) = self.message.deadline {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(self.worker.timers.at(Instant::now()));
             if left < wait {
                 (limit, wait) = ((TimeLimit::Request, whole), left);
             }

@@ -84,9 +84,10 @@ pub(super) fn dispatch<S: Transport>(
         sticky: passage.sticky,
     };
     let whole = passage.destination.terms().timeouts.request;
+    let deadline = whole.map(|whole| (worker.timers.at(started) + whole, whole));
     let original = is_renamed(&passage).then(|| client.unused()[..head.len].into());
     let place = Box::new_uninit();
-    let attempts = Attempts::new(by, whole.map(|whole| started + whole));
+    let attempts = Attempts::new(by, deadline.map(|(deadline, _)| deadline));
     let request = Request {
         worker,
         id,
@@ -98,7 +99,7 @@ pub(super) fn dispatch<S: Transport>(
             offers: head.view(client.unused(), &client.worker.lines()).offers(),
             config,
             sticky: passage.sticky,
-            deadline: whole.map(|whole| (started + whole, whole)),
+            deadline,
             answer_edits: passage.edits.as_deref().and_then(answer_edits),
             destination: passage.destination,
             outgoing: Outgoing::default(),

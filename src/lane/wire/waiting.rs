@@ -29,7 +29,7 @@ pub(super) async fn for_a_place<S: Transport>(
     let worker = Rc::clone(&client.worker);
     let clock = Rc::clone(client.timer.clock());
     let begun = WireWorker::precise_now();
-    let place = match attempts.join(pool, begun) {
+    let place = match attempts.join(pool, clock.at(begun)) {
         Ok(place) => place,
         Err(none) => return Waited::Picked(Err(none)),
     };

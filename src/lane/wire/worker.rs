@@ -32,7 +32,7 @@ impl WireWorker {
     /// For the requests of this worker.
     pub(super) fn start(front: Rc<FrontWorker>) -> Rc<Self> {
         let clock = Rc::downgrade(&front);
-        let now = move || clock.upgrade().map(|front| front.timers.now());
+        let now = move || clock.upgrade().map(|front| front.timers.real());
         Rc::new(Self {
             idle: IdlePool::swept(front.shared.registry.clone(), now),
             front,

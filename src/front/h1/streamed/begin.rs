@@ -49,7 +49,11 @@ pub(super) fn begin<'a, S: Transport, T: Service>(
         });
     });
     let awaits_continue = head.expect_continue && !body.has_begun();
-    let link = Rc::new(Link::new(awaits_continue, client.notes()));
+    let link = Rc::new(Link::new(
+        awaits_continue,
+        client.notes(),
+        Rc::clone(&worker.timers),
+    ));
     if body.is_done() || !data.is_empty() {
         link.feed(Bytes::from(data), body.is_done());
     }

@@ -35,7 +35,7 @@ impl UpstreamClients {
     /// For the requests of this worker.
     pub(in crate::lane::handler) fn new(front: Rc<FrontWorker>) -> Self {
         let clock = Rc::downgrade(&front);
-        let now = move || clock.upgrade().map(|front| front.timers.now());
+        let now = move || clock.upgrade().map(|front| front.timers.real());
         Self {
             backends: Backends::default(),
             shared: Rc::default(),
@@ -90,11 +90,11 @@ impl UpstreamClients {
             front: Rc::clone(&self.front),
         };
         // awc's limits stand aside for ours: it would allow 100 connections in all, follow redirects, and count an
-        // upload into 5 s. Its own connect timeout only backs up ours.
+        // upload into 5 s. Its own connect timeout counts time in which the process does not run.
         let connector = Connector::new()
             .connector(connect)
             .limit(0)
-            .timeout(timeout * 2)
+            .timeout(FOREVER)
             .conn_keep_alive(FOREVER)
             .conn_lifetime(FOREVER);
         Client::builder()

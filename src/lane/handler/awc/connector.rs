@@ -76,7 +76,7 @@ impl Service<ConnectInfo<Uri>> for Connect {
                         notes.note(|facts| facts.times.connect = Some(begun.elapsed()));
                     }
                     let stream = connected.map_err(ConnectError::Io)?;
-                    BackendStream(UpstreamConnection::new(stream, keeper.front.timers.now()))
+                    BackendStream(UpstreamConnection::new(stream, keeper.front.timers.real()))
                 }
             };
             let guarded = Guarded::new(stream, shared).kept_by(Box::new(keeper), reused);

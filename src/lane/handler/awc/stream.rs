@@ -68,26 +68,26 @@ impl Keeper<BackendStream> for Kept {
     fn take(&self, watch: &Watch) -> Option<BackendStream> {
         let wish = watch.wish()?;
         let backend = self.backend.upgrade()?;
-        let now = self.front.timers.now();
+        let now = self.front.timers.real();
         let taken = self.idle.take(&backend, &wish.timeouts, now, wish.sending?)?;
         Some(BackendStream(taken))
     }
 
     fn keep(&self, stream: BackendStream) {
         if let Some(backend) = self.backend.upgrade() {
-            self.idle.put(&backend, stream.0, self.front.timers.now());
+            self.idle.put(&backend, stream.0, self.front.timers.real());
         }
     }
 
     fn lost(&self, stream: &BackendStream) {
         if let Some(backend) = self.backend.upgrade() {
-            self.idle.lost(&backend, &stream.0, self.front.timers.now());
+            self.idle.lost(&backend, &stream.0, self.front.timers.real());
         }
     }
 
     fn sent_unsolicited(&self) {
         if let Some(backend) = self.backend.upgrade() {
-            self.idle.talked(&backend, self.front.timers.now());
+            self.idle.talked(&backend, self.front.timers.real());
         }
     }
 

@@ -69,6 +69,7 @@ impl Watch {
     pub(in crate::lane::handler) fn towards(self, link: Rc<Link>, offers: Vec<u8>) -> Self {
         Self {
             expects: link.awaits_continue(),
+            moved: Cell::new(link.clock().now()),
             link: Some(link),
             offers,
             ..self
@@ -95,10 +96,16 @@ impl Watch {
 
     /// The backend has moved: it took a part of the upload, or sent a part of a head or an interim one. awc tells nobody.
     pub(super) fn note(&self) {
-        self.moved.set(Instant::now());
+        self.moved.set(self.now());
     }
 
-    /// When it moved last.
+    fn now(&self) -> Instant {
+        self.link
+            .as_ref()
+            .map_or_else(Instant::now, |link| link.clock().now())
+    }
+
+    /// When it moved last, on the worker's clock.
     pub(in crate::lane::handler) fn moved(&self) -> Instant {
         self.moved.get()
     }

@@ -201,8 +201,10 @@ impl<D: Downstream> Exchange<'_, D> {
         }
         let now = WireWorker::precise_now();
         if let Some(lease) = self.lease {
-            let bodiless = self.message.head.framing.is_empty();
-            let said = answer_head(head.status, self.message.destination.pool(), bodiless);
+            // Time counts where it is the backend's own.
+            let timed =
+                self.message.head.framing.is_empty() && self.worker.timers.has_run(lease.started(), now);
+            let said = answer_head(head.status, self.message.destination.pool(), timed);
             lease.answered(now, said);
         }
         let destination = &self.message.destination;
@@ -318,7 +320,7 @@ impl<D: Downstream> Exchange<'_, D> {
         // Bytes behind the end belong to nothing; they go no further, and neither does the connection.
         if !bytes.is_empty() {
             self.dirty = true;
-            self.worker.idle.talked(self.to, self.now());
+            self.worker.idle.talked(self.to, self.worker.timers.real());
         }
         Ok(())
     }
