@@ -110,8 +110,9 @@ impl Balancer {
         let registry = control_plane::first_snapshot(self.config, workers);
         let watcher = WatcherHandle::new(self.file, registry.clone(), |config| set_log_level(config.log));
         let stop = watcher.stop_requested();
-        let control_plane =
-            ControlPlane::start(registry.clone(), watcher.clone(), Rc::new(NetworkProber::new()));
+        registry.listens_at(listener::listening(&self.sockets));
+        let prober = Rc::new(NetworkProber::new(registry.clone()));
+        let control_plane = ControlPlane::start(registry.clone(), watcher.clone(), prober);
         let control_plane = if handle_signals {
             control_plane.with_signals()?
         } else {

@@ -52,6 +52,8 @@ mod live;
 mod log;
 /// The short form of `bench/soak`.
 mod memory;
+/// Names of backends, their addresses, and loops.
+mod names;
 /// What a request says of itself when it ends.
 mod records;
 /// Changing the configuration under load.

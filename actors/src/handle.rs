@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
@@ -12,6 +12,7 @@ use actix::Addr;
 use arc_swap::{ArcSwap, Guard};
 use lb_core::{
     config::Config,
+    listening::Listening,
     pool::{Ask, Backend, Lease, NoBackend, Pool, Snapshot},
     roster::{BackendFactory, Roster},
 };
@@ -38,6 +39,7 @@ struct Shared {
     factory: Arc<BackendFactory>,
     restarts: AtomicU64,
     workers: usize,
+    listening: OnceLock<Listening>,
 }
 
 impl RegistryHandle {
@@ -53,6 +55,7 @@ impl RegistryHandle {
             factory,
             restarts: AtomicU64::new(0),
             workers,
+            listening: OnceLock::new(),
         };
         Self {
             shared: Arc::new(shared),
@@ -121,6 +124,17 @@ impl RegistryHandle {
     /// Workers that ask; the shard after theirs belongs to the control plane.
     pub fn workers(&self) -> usize {
         self.shared.workers
+    }
+
+    /// Notes where this process listens; the first call counts.
+    pub fn listens_at(&self, listening: Listening) {
+        let _known = self.shared.listening.set(listening);
+    }
+
+    /// Where this process listens; nowhere before that is known.
+    pub fn listening(&self) -> &Listening {
+        static NOWHERE: Listening = Listening::nowhere();
+        self.shared.listening.get().unwrap_or(&NOWHERE)
     }
 
     /// The registry's address, for those who change state; `None` before the start and for a moment of a restart.

@@ -17,6 +17,7 @@ pub mod messages;
 mod patience;
 pub mod probe;
 pub mod registry;
+mod resolver;
 mod signals;
 mod sticky_key;
 

@@ -3,29 +3,32 @@
 //! A fresh connection, because a backend that no longer accepts any is dead for new clients, however well the old
 //! connections work. The `User-Agent` tells probes from clients in the backend's log.
 
+mod error;
 mod http;
 
 use std::{
-    cell::RefCell,
-    collections::HashMap,
-    io,
+    cell::Cell,
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use futures::{
-    FutureExt,
-    future::{LocalBoxFuture, Shared},
-};
+use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use lb_core::{
-    config::{BackendUrl, CheckKind, HealthCheck, format_duration},
-    health::is_out_of_files,
+    config::{BackendUrl, CheckKind, HealthCheck},
     roster::{ProbeReport, ProbeVerdict},
 };
 use tokio::net::TcpStream;
 
-use crate::patience::timeout;
+pub use self::error::ProbeError;
+use crate::{
+    RegistryHandle,
+    patience::timeout,
+    resolver::{LookupError, Resolver},
+};
+
+/// How long an address may let a probe wait before the next one is asked, too.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What probes call themselves.
 pub const USER_AGENT: &str = concat!("simple-lb-health/", env!("CARGO_PKG_VERSION"));
@@ -33,193 +36,162 @@ pub const USER_AGENT: &str = concat!("simple-lb-health/", env!("CARGO_PKG_VERSIO
 /// Asks backends. The product has one implementation, tests another.
 pub trait Prober {
     /// The addresses of the backend's name; never empty.
-    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>>;
+    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, ProbeError>>;
 
     /// One probe; it ends within the timeout of `settings`.
     fn probe(&self, url: &BackendUrl, settings: &HealthCheck) -> LocalBoxFuture<'static, ProbeReport>;
 }
 
-type Resolution = Shared<LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>>>;
-
 /// Asks over the network.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct NetworkProber {
-    /// One look-up a name at a time: a resolver that hangs must not pile up threads.
-    resolving: Rc<RefCell<HashMap<(String, u16), Resolution>>>,
+    registry: RegistryHandle,
+    resolver: Resolver,
+    /// Which address of a name a probe begins with: another one each time.
+    turn: Rc<Cell<usize>>,
 }
 
 impl NetworkProber {
-    /// A prober for the thread that calls this.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn resolution(&self, host: &str, port: u16) -> Resolution {
-        let key = (host.to_owned(), port);
-        if let Some(running) = self.resolving.borrow().get(&key) {
-            return running.clone();
+    /// A prober for the thread that calls this. Names are looked up as the newest snapshot's configuration says.
+    pub fn new(registry: RegistryHandle) -> Self {
+        Self {
+            registry,
+            resolver: Resolver::default(),
+            turn: Rc::default(),
         }
-        let (resolving, done) = (Rc::clone(&self.resolving), key.clone());
-        let look_up = async move {
-            let result = match tokio::net::lookup_host((done.0.as_str(), done.1)).await {
-                Ok(addresses) => Ok(addresses.collect::<Vec<_>>()),
-                Err(error) => Err(Failure::resolving(&error)),
-            };
-            resolving.borrow_mut().remove(&done);
-            result.and_then(|all| {
-                if all.is_empty() {
-                    Err(Failure::new("name has no address"))
-                } else {
-                    Ok(all)
-                }
-            })
-        };
-        let look_up = look_up.boxed_local().shared();
-        self.resolving.borrow_mut().insert(key, look_up.clone());
-        // Somebody has to see it through, even when the probe that asked has given up.
-        actix_rt::spawn(look_up.clone());
-        look_up
     }
 }
 
 impl Prober for NetworkProber {
-    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>> {
-        match url.literal_address() {
-            Some(address) => async move { Ok(vec![address]) }.boxed_local(),
-            None => self.resolution(url.host(), url.port()).boxed_local(),
+    fn resolve(&self, url: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, ProbeError>> {
+        if let Some(address) = url.literal_address() {
+            return async move { Ok(vec![address]) }.boxed_local();
         }
+        let port = url.port();
+        let look_up = self
+            .resolver
+            .look_up(url.host(), &self.registry.snapshot().config().resolver);
+        async move {
+            let found = look_up.await.map_err(ProbeError::Resolve)?;
+            Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+        }
+        .boxed_local()
     }
 
     fn probe(&self, url: &BackendUrl, settings: &HealthCheck) -> LocalBoxFuture<'static, ProbeReport> {
         let (prober, url, settings) = (self.clone(), url.clone(), settings.clone());
         async move {
             let started = Instant::now();
-            let mut addresses = Vec::new();
-            let asked = prober.ask(&url, &settings, &mut addresses);
+            let mut heard = Heard::default();
+            let asked = prober.ask(&url, &settings, &mut heard);
             let result = timeout(settings.timeout, asked).await;
-            let (verdict, detail) = match result {
-                Some(Ok(detail)) => (ProbeVerdict::Passed, detail),
-                Some(Err(Failure { detail, ours: true })) => (ProbeVerdict::NotAsked, detail),
-                Some(Err(Failure { detail, ours: false })) => (ProbeVerdict::Failed, detail),
-                None => {
-                    let limit = format_duration(settings.timeout);
-                    (ProbeVerdict::Failed, format!("timed out after {limit}"))
-                }
+            let result = result.unwrap_or(Err(ProbeError::TimedOut(settings.timeout)));
+            let verdict = match &result {
+                Ok(_) => ProbeVerdict::Passed,
+                Err(error) if error.is_ours() => ProbeVerdict::NotAsked,
+                Err(_) => ProbeVerdict::Failed,
             };
             ProbeReport {
                 verdict,
-                detail,
+                detail: result.unwrap_or_else(|error| error.to_string()),
                 took: started.elapsed(),
-                addresses,
+                addresses: heard.addresses,
+                passed: heard.passed,
+                failed: heard.failed,
             }
         }
         .boxed_local()
     }
 }
 
-/// Why a probe failed, or a name was not resolved.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    /// In a few words.
-    detail: String,
-    /// The balancer has no file descriptor left: nothing is known of the backend.
-    ours: bool,
-}
-
-impl Failure {
-    fn new(detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self { detail, ours: false }
-    }
-
-    fn resolving(error: &io::Error) -> Self {
-        Self {
-            detail: format!("name does not resolve: {error}"),
-            ours: is_out_of_files(error),
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        let detail = match error.kind() {
-            io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-            io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-            _ => error.to_string().to_lowercase(),
-        };
-        Self {
-            detail,
-            ours: is_out_of_files(&error),
-        }
-    }
+/// What a probe has learnt of its backend's addresses.
+#[derive(Default)]
+struct Heard {
+    addresses: Vec<SocketAddr>,
+    passed: Option<SocketAddr>,
+    failed: Vec<SocketAddr>,
 }
 
 impl NetworkProber {
-    /// Tries every address until one answers, and puts that one first.
+    /// Asks the addresses of the backend until one passes, each time beginning with another one. Where one lets it wait, the
+    /// next one is asked meanwhile.
     async fn ask(
         &self,
         url: &BackendUrl,
         settings: &HealthCheck,
-        addresses: &mut Vec<SocketAddr>,
-    ) -> Result<String, Failure> {
-        *addresses = self.resolve(url).await?;
-        let deadline = Instant::now() + settings.timeout;
-        let mut failure = Failure::new("");
-        for index in 0..addresses.len() {
-            // An address that swallows packets must leave time for the next one.
-            let left = deadline.saturating_duration_since(Instant::now());
-            let others = (addresses.len() - index) as u32;
-            // The last one has until the probe's own timeout.
-            let share = if others == 1 {
-                settings.timeout
-            } else {
-                left / others
+        heard: &mut Heard,
+    ) -> Result<String, ProbeError> {
+        let mut order = self.resolve(url).await?;
+        heard.addresses.clone_from(&order);
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let count = order.len();
+        order.rotate_left(turn % count.max(1));
+        let patience = PATIENCE.min(settings.timeout / (count as u32 + 1));
+        let ask = |address| {
+            self.ask_address(url, address, settings)
+                .map(move |said| (address, said))
+        };
+        let (mut left, mut asked) = (order.iter().copied(), FuturesUnordered::new());
+        let mut failure = ProbeError::Resolve(LookupError::NoAddress);
+        loop {
+            let next = left.next();
+            asked.extend(next.map(ask));
+            let said = match next {
+                Some(_) => timeout(patience, asked.next()).await,
+                None => Some(asked.next().await),
             };
-            match timeout(share, ask_address(url, addresses[index], settings)).await {
-                // One that answers is the right one, whatever it says.
-                Some(Ok(verdict)) => {
-                    addresses[..=index].rotate_right(1);
-                    return verdict.map_err(Failure::new);
+            match said {
+                Some(Some((address, Ok(detail)))) => {
+                    heard.passed = Some(address);
+                    // Those that were asked before and have said nothing yet let clients wait, too.
+                    let before = order.iter().take_while(|other| **other != address);
+                    heard.failed.extend(before);
+                    return Ok(detail);
                 }
-                Some(Err(error)) => failure = error,
-                None => {
-                    let share = format_duration(round_to_millis(share));
-                    failure = Failure::new(format!("no answer within {share}"));
+                Some(Some((_, Err(error)))) if error.is_ours() => return Err(error),
+                Some(Some((address, Err(error)))) => {
+                    heard.failed.push(address);
+                    failure = error;
                 }
+                Some(None) => return Err(failure),
+                None => {}
             }
         }
-        Err(failure)
     }
-}
 
-/// Asks at one address: what it says, or that nothing could be heard of it.
-async fn ask_address(
-    url: &BackendUrl,
-    mut address: SocketAddr,
-    settings: &HealthCheck,
-) -> Result<Result<String, String>, Failure> {
-    if let Some(port) = settings.port {
-        address.set_port(port);
+    /// Asks at one address.
+    async fn ask_address(
+        &self,
+        url: &BackendUrl,
+        mut address: SocketAddr,
+        settings: &HealthCheck,
+    ) -> Result<String, ProbeError> {
+        if let Some(port) = settings.port {
+            address.set_port(port);
+        }
+        let mut stream = TcpStream::connect(address).await?;
+        let local = || Some(stream.local_addr().ok()?.ip());
+        if self.registry.listening().is_reached(address, local) {
+            return Err(ProbeError::Ourselves);
+        }
+        match settings.kind {
+            CheckKind::Tcp => Ok("connected".to_owned()),
+            CheckKind::Http => http::exchange(&mut stream, url, settings).await,
+        }
     }
-    let mut stream = TcpStream::connect(address).await?;
-    match settings.kind {
-        CheckKind::Tcp => Ok(Ok("connected".to_owned())),
-        CheckKind::Http => http::exchange(&mut stream, url, settings).await,
-    }
-}
-
-fn round_to_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
     fn a_name_that_cannot_be_resolved_for_want_of_descriptors_judges_nobody() {
-        let ours = |code| Failure::resolving(&io::Error::from_raw_os_error(code)).ours;
-        assert!(ours(23) && ours(24));
-        assert!(!Failure::resolving(&io::Error::other("no such host")).ours);
+        let ours = |error: io::Error| ProbeError::Resolve(error.into()).is_ours();
+        assert!(ours(io::Error::from_raw_os_error(23)) && ours(io::Error::from_raw_os_error(24)));
+        assert!(!ours(io::Error::other("no such host")));
     }
 }

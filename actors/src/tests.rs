@@ -24,7 +24,7 @@ use crate::{
     control_plane::{ControlPlane, first_snapshot},
     health_checker::HealthChecker,
     messages::*,
-    probe::{Failure, Prober},
+    probe::{ProbeError, Prober},
     registry::BackendRegistry,
 };
 
@@ -78,7 +78,7 @@ impl Drop for Running {
 }
 
 impl Prober for FakeProber {
-    fn resolve(&self, _: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, Failure>> {
+    fn resolve(&self, _: &BackendUrl) -> LocalBoxFuture<'static, Result<Vec<SocketAddr>, ProbeError>> {
         async { Ok(vec![SocketAddr::from(([192, 0, 2, 1], 80))]) }.boxed_local()
     }
 
@@ -113,6 +113,8 @@ impl Prober for FakeProber {
                 detail: "fake".to_owned(),
                 took: takes,
                 addresses: Vec::new(),
+                passed: None,
+                failed: Vec::new(),
             }
         }
         .boxed_local()

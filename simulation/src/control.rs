@@ -104,6 +104,8 @@ impl Control {
             detail: String::new(),
             took: Duration::ZERO,
             addresses: Vec::new(),
+            passed: None,
+            failed: Vec::new(),
         };
         let probed = self.roster.probed(number(index), report, self.clock(now));
         self.carry_out(now, probed.events);

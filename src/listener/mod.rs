@@ -10,8 +10,11 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
 };
 
-use lb_core::config::{Config, Listener};
-use socket2::{Domain, Protocol, Socket, Type};
+use lb_core::{
+    config::{Config, Listener},
+    listening::Listening,
+};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 pub use self::server::{Accepted, Serve, Server};
 
@@ -59,6 +62,22 @@ pub fn bind(config: &Config) -> Result<Vec<TcpListener>, BindError> {
     listeners
         .map(|listener| bind_one(*listener).map_err(|error| BindError::new(*listener, &error)))
         .collect()
+}
+
+/// Where these sockets take connections.
+pub fn listening(sockets: &[TcpListener]) -> Listening {
+    let mut all = Vec::with_capacity(sockets.len());
+    for socket in sockets {
+        let Ok(address) = socket.local_addr() else {
+            continue;
+        };
+        all.push(address);
+        let takes_ipv4 = || SockRef::from(socket).only_v6().is_ok_and(|only_v6| !only_v6);
+        if address.is_ipv6() && address.ip().is_unspecified() && takes_ipv4() {
+            all.push(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
+        }
+    }
+    Listening::new(all)
 }
 
 fn bind_one(listener: Listener) -> io::Result<TcpListener> {

@@ -13,6 +13,8 @@ use lb_core::{
 use lb_wire::RequestError;
 use log::Level;
 
+use crate::upstream::Loop;
+
 /// How far an attempt had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -72,6 +74,9 @@ pub enum ProxyError {
     /// No connection, because this process or machine has no file descriptor left.
     #[error("no file descriptor left: {0}")]
     OutOfFiles(String),
+    /// The backend is this balancer itself.
+    #[error("{0}")]
+    OwnListener(#[source] Loop),
     /// The connection ended before an answer.
     #[error("connection closed without an answer")]
     Closed,
@@ -174,6 +179,7 @@ impl ProxyError {
         match self {
             Self::Connect(_) => attempt(502, "no backend could be reached", Connect),
             Self::OutOfFiles(_) => attempt(503, "the load balancer is out of connections", OutOfFiles),
+            Self::OwnListener(_) => attempt(508, "the backend is the load balancer itself", Cause::Loop),
             Self::Closed => attempt(502, "the backend closed the connection without an answer", Broken),
             Self::Io(_) => attempt(502, "the connection to the backend failed", Broken),
             Self::BadAnswer(_) => attempt(502, "the backend's answer could not be understood", Response),
@@ -227,6 +233,7 @@ impl ProxyError {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::TimedOut { limit, after },
             _ if is_out_of_files(error) => Self::OutOfFiles(error.to_string()),
+            _ if error.get_ref().is_some_and(|inner| inner.is::<Loop>()) => Self::OwnListener(Loop),
             _ => Self::Connect(error.to_string()),
         }
     }
@@ -297,6 +304,7 @@ mod tests {
         };
         let table = [
             (ProxyError::Connect("refused".into()), 502, Fault::Backend),
+            (ProxyError::OwnListener(Loop), 508, Fault::Balancer),
             (ProxyError::Closed, 502, Fault::Backend),
             (ProxyError::NoBackend(NoBackend::AllTried), 502, Fault::Balancer),
             (

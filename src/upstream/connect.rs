@@ -1,5 +1,9 @@
-//! Opens a TCP connection to a backend: every address its name has is tried, the one that last worked first. Names
-//! are not resolved here but by the health checkers, so that no request waits for a resolver.
+//! Opens a TCP connection to a backend. Names are not resolved here but by the health checkers, so that no request waits for a
+//! resolver.
+//!
+//! Where a name has several addresses, connections take them in turn ([`Addresses`](lb_core::pool::Addresses) has the order).
+//! An address that refuses is followed by the next one at once, one that lets the connection wait after a moment, and the
+//! first connection that is there is taken (RFC 8305 section 5). The backend has failed only when all of them have.
 
 use std::{
     io,
@@ -9,37 +13,98 @@ use std::{
 };
 
 use actix_rt::net::TcpStream;
-use lb_core::pool::Backend;
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use lb_core::{health::is_out_of_files, listening::Listening, pool::Backend};
 
 use super::patience::timeout;
 
-/// Opens a connection within `timeout`.
-pub(crate) async fn connect(backend: &Arc<Backend>, timeout: Duration) -> io::Result<TcpStream> {
-    let addresses = backend.addresses();
-    let deadline = Instant::now() + timeout;
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "name is not resolved");
-    for (index, address) in addresses.iter().enumerate() {
-        // An address that swallows packets must leave time for the next one.
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / (addresses.len() - index) as u32;
-        match connect_to(*address, share).await {
-            Ok(stream) => {
-                if index > 0 {
-                    backend.prefer_address(*address);
-                }
-                return Ok(stream);
-            }
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
+/// How long an address may let a connection wait before the next one is tried, too (RFC 8305 section 8).
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The connection reached one of this balancer's own listeners: the request would come back for ever.
+#[derive(Debug, thiserror::Error)]
+#[error("the backend is this balancer's own listener")]
+pub struct Loop;
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) stream: TcpStream,
+    /// The address of the backend's name that it was made to.
+    pub(crate) peer: SocketAddr,
+    /// The version of its addresses at that time.
+    pub(crate) version: u32,
 }
 
-async fn connect_to(address: SocketAddr, share: Duration) -> io::Result<TcpStream> {
-    let stream = timeout(share, TcpStream::connect(address))
-        .await
-        .ok_or(io::ErrorKind::TimedOut)??;
+/// Opens a connection within `limit`.
+pub(crate) async fn connect(
+    backend: &Arc<Backend>,
+    limit: Duration,
+    listening: &Listening,
+) -> io::Result<Connected> {
+    let version = backend.addresses().version();
+    let order = backend.addresses().in_turn(Instant::now());
+    let connected = match order.as_slice() {
+        [] => return Err(io::Error::new(io::ErrorKind::NotFound, "name is not resolved")),
+        [only] => {
+            let connected = timeout(limit, TcpStream::connect(*only)).await;
+            connected.map(|made| made.map(|stream| (*only, stream)))
+        }
+        several => timeout(limit, connect_to_one(backend, several, limit)).await,
+    };
+    let (peer, stream) = connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
+    let local = || Some(stream.local_addr().ok()?.ip());
+    if listening.is_reached(peer, local) {
+        return Err(io::Error::other(Loop));
+    }
     // Without it a small write waits for the acknowledgement of the last one, up to 40 ms.
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok(Connected {
+        stream,
+        peer,
+        version,
+    })
+}
+
+/// The first connection of those that are tried one after the other, and with patience beside each other.
+async fn connect_to_one(
+    backend: &Backend,
+    order: &[SocketAddr],
+    limit: Duration,
+) -> io::Result<(SocketAddr, TcpStream)> {
+    // Each gets its turn within the limit.
+    let patience = PATIENCE.min(limit / (order.len() as u32 + 1));
+    let mut left = order.iter().copied();
+    let mut tried = FuturesUnordered::new();
+    let mut failure = io::Error::from(io::ErrorKind::TimedOut);
+    let mut ours = None;
+    let addresses = backend.addresses();
+    loop {
+        let next = left.next();
+        tried.extend(next.map(|address| TcpStream::connect(address).map(move |made| (address, made))));
+        let made = match left.len() {
+            0 => Some(tried.next().await),
+            _ => timeout(patience, tried.next()).await,
+        };
+        match made {
+            Some(Some((address, Ok(stream)))) => {
+                // Those that were tried before let it wait.
+                let before = order.iter().take_while(|other| **other != address);
+                before.for_each(|slow| addresses.skip(*slow, Instant::now()));
+                addresses.accepted(address);
+                return Ok((address, stream));
+            }
+            // No other address could do better; one that is tried already may.
+            Some(Some((_, Err(error)))) if is_out_of_files(&error) => {
+                left = [].iter().copied();
+                ours = Some(error);
+            }
+            Some(Some((address, Err(error)))) => {
+                addresses.skip(address, Instant::now());
+                failure = error;
+            }
+            Some(None) if left.len() == 0 => return Err(ours.unwrap_or(failure)),
+            Some(None) | None => {}
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     io,
+    net::SocketAddr,
     rc::Rc,
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -24,6 +25,8 @@ use lb_core::{
 use lb_wire::{Asked, BodyTracker, Limits, Lines, Method, Parsed, parse_response};
 use log::warn;
 use tokio::net::TcpStream;
+
+use super::Connected;
 
 /// Idle connections that are kept, a backend and worker.
 const MOST: usize = 64;
@@ -51,6 +54,9 @@ pub(crate) struct UpstreamConnection {
     pub(crate) input: Vec<u8>,
     /// Whether it has carried a request before.
     pub(crate) reused: bool,
+    /// The address that it was made to, which is one of its backend's as of `version`.
+    peer: SocketAddr,
+    version: u32,
     created: Instant,
     /// Since when it was idle before this message.
     idle_since: Instant,
@@ -73,6 +79,8 @@ struct Kept {
     hasty_until: Option<Instant>,
     /// Until when none of its connections is used twice.
     talks_until: Option<Instant>,
+    /// Where there are connections to several addresses: which were used last, the last one at the end.
+    turns: Vec<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -110,14 +118,29 @@ impl Hasher for NumberHasher {
 
 impl UpstreamConnection {
     /// A connection that was just opened.
-    pub(crate) fn new(stream: TcpStream, now: Instant) -> Self {
+    pub(crate) fn new(connected: Connected, now: Instant) -> Self {
         Self {
-            stream,
+            stream: connected.stream,
+            peer: connected.peer,
+            version: connected.version,
             input: Vec::new(),
             reused: false,
             created: now,
             idle_since: now,
         }
+    }
+
+    /// Whether its backend's name still has its address.
+    #[inline]
+    fn is_current(&mut self, backend: &Backend) -> bool {
+        let version = backend.addresses().version();
+        if self.version != version {
+            if !backend.addresses().has(self.peer) {
+                return false;
+            }
+            self.version = version;
+        }
+        true
     }
 
     /// Nothing has come and nothing has been closed since its last message.
@@ -128,6 +151,46 @@ impl UpstreamConnection {
 }
 
 impl Kept {
+    /// The one to use next: the last in of the address that was used the longest ago.
+    fn next(&mut self) -> Option<Idle> {
+        if self.turns.is_empty() {
+            return self.idle.pop();
+        }
+        let turn = |idle: &Idle| self.turns.iter().position(|used| *used == idle.connection.peer);
+        // An address that has not been used comes before all others; of equals, `min_by_key` gives the first.
+        let newest_first = self.idle.iter().enumerate().rev();
+        let next = newest_first.min_by_key(|(_, idle)| turn(idle))?.0;
+        Some(self.idle.remove(next))
+    }
+
+    /// Keeps one. Turns are counted from the moment when there are connections to more than one address.
+    fn push(&mut self, idle: Idle) {
+        let of_another = |last: &Idle| last.connection.peer != idle.connection.peer;
+        if self.turns.is_empty() && self.idle.last().is_some_and(of_another) {
+            self.turns.push(idle.connection.peer);
+        }
+        self.idle.push(idle);
+    }
+
+    /// Keeps on one that was not used: the newest of its address.
+    fn put_back(&mut self, idle: Idle) {
+        self.idle.push(idle);
+    }
+
+    fn note_taken(&mut self, address: SocketAddr) {
+        if !self.turns.is_empty() {
+            self.turns.retain(|used| *used != address);
+            self.turns.push(address);
+        }
+    }
+
+    /// Turns of addresses to which there is no connection any more.
+    fn forget_turns(&mut self) {
+        let idle = &self.idle;
+        self.turns
+            .retain(|used| idle.iter().any(|idle| idle.connection.peer == *used));
+    }
+
     /// Whether an idle connection is quiet; learns from one that is not.
     fn is_quiet(&mut self, backend: &Backend, idle: &Idle, now: Instant) -> bool {
         if idle.connection.is_quiet() {
@@ -242,17 +305,19 @@ impl IdlePool {
     ) -> Option<UpstreamConnection> {
         let mut by_backend = self.by_backend.borrow_mut();
         let kept = by_backend.get_mut(&backend.id())?;
-        while let Some(mut last) = kept.idle.pop() {
+        while let Some(mut last) = kept.next() {
             let idle_for = now.saturating_duration_since(last.since);
-            if !is_young((&last, idle_for), timeouts, now) || !kept.is_quiet(backend, &last, now) {
+            let is_good = last.connection.is_current(backend) && is_young((&last, idle_for), timeouts, now);
+            if !is_good || !kept.is_quiet(backend, &last, now) {
                 continue;
             }
             if idle_for >= kept.longest(sending, now) {
-                // Good for others; all below it have been idle for longer.
-                kept.idle.push(last);
+                // Good for others; all of its address have been idle for longer.
+                kept.put_back(last);
                 return None;
             }
             last.connection.idle_since = last.since;
+            kept.note_taken(last.connection.peer);
             return Some(last.connection);
         }
         None
@@ -279,8 +344,8 @@ impl IdlePool {
         connection.input.shrink_to(0);
         let mut by_backend = self.by_backend.borrow_mut();
         let kept = by_backend.entry(backend.id()).or_default();
-        if kept.idle.len() < MOST && !kept.talks(now) {
-            kept.idle.push(Idle {
+        if connection.is_current(backend) && kept.idle.len() < MOST && !kept.talks(now) {
+            kept.push(Idle {
                 connection,
                 since: now,
             });
@@ -305,12 +370,15 @@ impl IdlePool {
             let Some((backend, timeouts)) = backends.get(backend) else {
                 return false;
             };
-            for idle in std::mem::take(&mut kept.idle) {
+            for mut idle in std::mem::take(&mut kept.idle) {
                 let idle_for = now.saturating_duration_since(idle.since);
-                if is_young((&idle, idle_for), timeouts, now) && kept.is_quiet(backend, &idle, now) {
+                let is_good =
+                    idle.connection.is_current(backend) && is_young((&idle, idle_for), timeouts, now);
+                if is_good && kept.is_quiet(backend, &idle, now) {
                     kept.idle.push(idle);
                 }
             }
+            kept.forget_turns();
             !kept.idle.is_empty() || kept.talks(now) || kept.is_hasty(now)
         });
     }

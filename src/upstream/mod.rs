@@ -4,5 +4,5 @@ mod connect;
 mod idle;
 mod patience;
 
-pub(crate) use connect::connect;
+pub(crate) use connect::{Connected, Loop, connect};
 pub(crate) use idle::{IdlePool, Sending, UpstreamConnection};

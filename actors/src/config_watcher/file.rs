@@ -3,9 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
-use lb_core::config::{self, Config, Origins, Problem, shown_path};
+use lb_core::config::{self, Config, DEFAULT_PSEUDONYM, Origins, Problem, Via, shown_path};
 
 use crate::{
     files,
@@ -32,16 +33,27 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Adds what a configuration that is to serve has from elsewhere: the kept key of sticky cookies.
+    /// Adds what a configuration that is to serve has from elsewhere: the kept key of sticky cookies, and the name that this
+    /// process has in `Via`.
     pub fn complete(&mut self, path: &Path) {
         self.complete_with(path, KeepKey::MakeIfMissing);
     }
 
     pub(super) fn complete_with(&mut self, path: &Path, keep: KeepKey) {
+        if let Some(Via::Own(name)) = &mut self.config.via {
+            *name = own_pseudonym();
+        }
         let warning = fill_sticky_keys(&mut self.config, keep);
         let problem = warning.map(|warning| Problem::of_file(path, warning).field("sticky"));
         self.warnings.extend(problem);
     }
+}
+
+/// A name in `Via` that no other process has, the same as long as this one runs.
+fn own_pseudonym() -> Arc<str> {
+    static NAME: OnceLock<Arc<str>> = OnceLock::new();
+    let name = NAME.get_or_init(|| format!("{DEFAULT_PSEUDONYM}-{:016x}", fastrand::u64(..)).into());
+    Arc::clone(name)
 }
 
 /// A configuration file: where it is, and what messages call it.

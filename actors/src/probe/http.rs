@@ -10,7 +10,7 @@ use lb_core::config::{BackendUrl, CheckMethod, HealthCheck};
 use lb_wire::{Asked, BodyTracker, Limits, Lines, Method, Parsed, ResponseHead, parse_response};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{Failure, USER_AGENT};
+use super::{ProbeError, USER_AGENT};
 
 /// As answers to requests have it.
 const LIMITS: Limits = Limits {
@@ -25,15 +25,15 @@ const MOST_INTERIM: usize = 100;
 /// More of a reason phrase is not worth a line in the log.
 const SHOWN_REASON: usize = 40;
 
-/// Asks, and judges the answer: `Ok(Ok)` is alive, `Ok(Err)` is not, both in a few words.
+/// Asks, and judges the response; says in a few words what it was.
 ///
 /// # Errors
-/// When there is no answer that could be judged.
+/// When there is none that could be judged, or it is not that of a backend that is well.
 pub(super) async fn exchange<S>(
     stream: &mut S,
     url: &BackendUrl,
     check: &HealthCheck,
-) -> Result<Result<String, String>, Failure>
+) -> Result<String, ProbeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -50,23 +50,23 @@ where
     };
     let (head, said) = answer.head(method).await?;
     if !check.status.contains(head.status) {
-        return Ok(Err(said));
+        return Err(ProbeError::Unwell(said));
     }
     let Some(wanted) = &check.body else {
-        return Ok(Ok(said));
+        return Ok(said);
     };
     let largest = usize::try_from(check.max_body.bytes()).unwrap_or(usize::MAX);
     let body = answer.body(&head, largest).await?;
-    Ok(if wanted.is_in(&body) {
-        Ok(said)
-    } else {
-        let of = if body.len() == largest {
-            "the beginning of "
-        } else {
-            ""
-        };
-        Err(format!("{said}, but {of}its body has no {wanted}"))
-    })
+    if wanted.is_in(&body) {
+        return Ok(said);
+    }
+    let of = match body.len() == largest {
+        true => "the beginning of ",
+        false => "",
+    };
+    Err(ProbeError::Unwell(format!(
+        "{said}, but {of}its body has no {wanted}"
+    )))
 }
 
 fn request(url: &BackendUrl, check: &HealthCheck) -> String {
@@ -119,27 +119,23 @@ struct Answer<'s, S> {
 
 impl<S: AsyncRead + Unpin> Answer<'_, S> {
     /// `false` at the end.
-    async fn more(&mut self) -> Result<bool, Failure> {
+    async fn more(&mut self) -> Result<bool, ProbeError> {
         Ok(self.stream.read_buf(&mut self.bytes).await? > 0)
     }
 
     /// The final head, and what it says: `200 OK`.
-    async fn head(&mut self, method: Method) -> Result<(ResponseHead, String), Failure> {
+    async fn head(&mut self, method: Method) -> Result<(ResponseHead, String), ProbeError> {
         let mut lines = Lines::new();
         let asked = Asked { method, offers: b"" };
         let mut interim = 0;
         loop {
-            let parsed = parse_response(&self.bytes, &mut lines, &LIMITS, asked)
-                .map_err(|error| Failure::new(format!("not an HTTP answer: {error}")))?;
+            let parsed = parse_response(&self.bytes, &mut lines, &LIMITS, asked)?;
             let Parsed::Complete(head) = parsed else {
                 if self.more().await? {
                     continue;
                 }
-                return Err(Failure::new(if self.bytes.is_empty() {
-                    "closed without an answer"
-                } else {
-                    "the head of its answer was cut short"
-                }));
+                let begun = !self.bytes.is_empty();
+                return Err(ProbeError::Closed { begun });
             };
             let said = said(head.status, head.view(&self.bytes, &lines).reason());
             self.bytes.drain(..head.len);
@@ -148,30 +144,26 @@ impl<S: AsyncRead + Unpin> Answer<'_, S> {
             }
             interim += 1;
             if interim > MOST_INTERIM {
-                return Err(Failure::new("too many interim answers"));
+                return Err(ProbeError::ManyInterim);
             }
         }
     }
 
     /// The body, or as much of it as is looked at.
-    async fn body(&mut self, head: &ResponseHead, largest: usize) -> Result<Vec<u8>, Failure> {
+    async fn body(&mut self, head: &ResponseHead, largest: usize) -> Result<Vec<u8>, ProbeError> {
         let mut tracker = BodyTracker::of_answer(head.framing);
         let mut body = Vec::new();
         while !tracker.is_done() && body.len() < largest {
             let mut used = 0;
             while used < self.bytes.len() && !tracker.is_done() && body.len() < largest {
                 let rest = &self.bytes[used..];
-                let piece = tracker
-                    .step(rest)
-                    .map_err(|error| Failure::new(format!("not an HTTP answer: {error}")))?;
+                let piece = tracker.step(rest)?;
                 body.extend_from_slice(&rest[piece.data]);
                 used += piece.consumed;
             }
             self.bytes.clear();
             if !tracker.is_done() && body.len() < largest && !self.more().await? {
-                tracker
-                    .on_eof()
-                    .map_err(|_| Failure::new("its answer was cut short"))?;
+                tracker.on_eof()?;
                 break;
             }
         }

@@ -145,7 +145,7 @@ impl Handler<AddressesResolved> for BackendRegistry {
 
     fn handle(&mut self, message: AddressesResolved, _: &mut Self::Context) {
         if let Some(member) = self.roster.member_of(message.backend) {
-            member.backend.set_addresses(&message.addresses);
+            member.backend.addresses().set(&message.addresses);
         }
     }
 }

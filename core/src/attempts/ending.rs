@@ -20,6 +20,8 @@ pub enum Cause {
     Connect,
     /// This process or machine has no file descriptor left for one.
     OutOfFiles,
+    /// The backend is one of this balancer's own listeners.
+    Loop,
     /// The connection ended or broke.
     Broken,
     /// The response is not usable HTTP.
@@ -94,7 +96,7 @@ impl Cause {
     pub fn fault(self) -> Fault {
         match self {
             Self::Connect | Self::Broken | Self::Response | Self::Silence | Self::Deadline => Fault::Backend,
-            Self::OutOfFiles => Fault::Balancer,
+            Self::OutOfFiles | Self::Loop => Fault::Balancer,
             Self::Client => Fault::Client,
         }
     }
@@ -119,7 +121,7 @@ impl Failure {
             Cause::Broken => self.upload == Upload::Complete,
             Cause::Silence => self.upload != Upload::Owed,
             Cause::Deadline => self.upload == Upload::Complete && self.progress != Progress::Responding,
-            Cause::OutOfFiles | Cause::Client => false,
+            Cause::OutOfFiles | Cause::Loop | Cause::Client => false,
         }
     }
 }
@@ -174,6 +176,7 @@ mod tests {
         let table = [
             (Connect, "xxx"),
             (OutOfFiles, "---"),
+            (Loop, "---"),
             (Broken, "x--"),
             (Response, "xxx"),
             (Silence, "x-x"),

@@ -4,16 +4,19 @@
 //! Every check goes on after a refused value with a default in its place, so that all problems come to light; a
 //! [`Config`] leaves this module only if there was none.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use super::{
     checker::Checker,
     document, env,
     fields::Fields,
-    model::Config,
+    model::{Config, DEFAULT_POOL, Listener},
     node::{Node, Value},
     origin::Origins,
     problem::{ConfigError, Problem, Problems, Refusal},
     settings::{ADD_A_BACKEND, Place, Settings},
 };
+use crate::listening::Listening;
 
 /// Reads a configuration. `file` is its name for messages, `env` looks up environment variables.
 ///
@@ -54,11 +57,54 @@ pub fn load_with_origins(
         Some((config, Origins::new(root)))
     });
     let (config, origins) = problems.finish(loaded)?;
+    warn_of_loops(&config, &origins, &mut warnings);
     Ok(Loaded {
         config,
         warnings: warnings.sorted(),
         origins,
     })
+}
+
+/// Warns of backends that are the balancer's own listeners. What only the machine or a name server knows shows when a connection
+/// is made.
+fn warn_of_loops(config: &Config, origins: &Origins, warnings: &mut Problems) {
+    let fixed = config.listeners.iter().filter(|listener| listener.port != 0);
+    let all = |listener: &Listener| match listener.host {
+        Some(host) => vec![SocketAddr::new(host, listener.port)],
+        None => [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()]
+            .map(|host: IpAddr| SocketAddr::new(host, listener.port))
+            .to_vec(),
+    };
+    let listening = Listening::new(fixed.flat_map(all).collect());
+    for (name, pool) in &config.pools {
+        for (index, backend) in pool.backends.iter().enumerate() {
+            let url = &backend.url;
+            let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            let addresses: Vec<SocketAddr> = match (url.literal_address(), url.host()) {
+                (Some(address), _) => vec![address],
+                (None, "localhost") => loopback
+                    .map(|host: IpAddr| SocketAddr::new(host, url.port()))
+                    .to_vec(),
+                _ => Vec::new(),
+            };
+            if !addresses
+                .iter()
+                .any(|address| listening.is_reached(*address, || None))
+            {
+                continue;
+            }
+            let at_top = format!("backends[{index}]");
+            let key = match &**name {
+                DEFAULT_POOL if origins.position(&at_top).is_some() => at_top,
+                name => format!("pools.{name}.{at_top}"),
+            };
+            let refusal = Refusal::new(
+                "is this balancer's own listener: its requests would come back for ever, and are refused with 508",
+            );
+            let hint = refusal.hint("name the server behind it, or another port");
+            warnings.add(origins.position(&key), &key, hint, Some(&url.to_string()));
+        }
+    }
 }
 
 const EXAMPLE: &str =

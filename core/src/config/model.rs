@@ -7,6 +7,7 @@ mod client;
 mod ejection;
 mod health_check;
 mod keeping;
+mod resolver;
 mod route;
 mod sole_pool;
 mod strategy;
@@ -25,7 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 
-pub use self::{client::*, ejection::*, health_check::*, keeping::*, route::*, strategy::*, values::*};
+pub use self::{
+    client::*, ejection::*, health_check::*, keeping::*, resolver::*, route::*, strategy::*, values::*,
+};
 
 /// The name of the pool that the top-level `backends` become.
 pub const DEFAULT_POOL: &str = "default";
@@ -53,13 +56,14 @@ pub struct Config {
     pub client_timeouts: ClientTimeouts,
     /// Which code carries requests. A change needs a restart.
     pub lane: Lane,
-    /// This proxy's name in the `Via` field of what it forwards, a token of RFC 9110 (section 7.6.3); `None`: no `Via`
-    /// is added.
-    pub via: Option<Arc<str>>,
+    /// This proxy's name in the `Via` field of what it forwards; `None`: no `Via` is added.
+    pub via: Option<Via>,
     /// Whether TRACE requests are forwarded; else they are answered here, with a refusal.
     pub allow_trace: bool,
     /// What a client may send, and how often it may connect.
     pub limits: Limits,
+    /// How names of backends become addresses.
+    pub resolver: ResolverConfig,
     /// Files to answer with instead of this proxy's own error messages, by status code (400-599).
     pub error_pages: BTreeMap<u16, ErrorPage>,
 }
@@ -89,6 +93,7 @@ impl Default for Config {
             via: None,
             allow_trace: false,
             limits: Limits::default(),
+            resolver: ResolverConfig::default(),
             error_pages: BTreeMap::new(),
         }
     }

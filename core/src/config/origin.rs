@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{
     node::{Node, Value},
+    problem::Position,
     settings::{Shape, switched, tree},
     written::Written,
 };
@@ -43,6 +44,11 @@ pub struct Origins {
 impl Origins {
     pub(super) fn new(root: Node) -> Self {
         Self { root }
+    }
+
+    /// Where something is written.
+    pub(super) fn position(&self, key: &str) -> Option<Position> {
+        find(&self.root, key, "")?.position
     }
 
     /// Of a setting by its key, as [`Config::settings`](super::Config::settings) has it: `pools.api.retries.attempts`.

@@ -10,11 +10,10 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{
-            AtomicBool, AtomicU64, AtomicUsize,
+            AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -22,7 +21,7 @@ use std::{
 };
 
 use super::{
-    Queue,
+    Addresses, Queue,
     counter::Counter,
     evidence::{Streak, Tally},
     linger::Linger,
@@ -48,8 +47,7 @@ pub struct Backend {
     url: BackendUrl,
     authority: String,
     shards: Box<[Shard]>,
-    addresses: RwLock<Arc<[SocketAddr]>>,
-    preferred: AtomicUsize,
+    addresses: Addresses,
     last_probe: Mutex<Option<ProbeRecord>>,
     streak: Streak,
     queue: RwLock<Option<Arc<Queue>>>,
@@ -109,8 +107,7 @@ impl Backend {
             authority: url.authority(),
             url,
             shards: (0..workers.max(1)).map(|_| Shard::default()).collect(),
-            addresses: RwLock::new(Arc::new([])),
-            preferred: AtomicUsize::new(0),
+            addresses: Addresses::default(),
             last_probe: Mutex::new(None),
             streak: Streak::default(),
             queue: RwLock::default(),
@@ -162,37 +159,10 @@ impl Backend {
         &self.authority
     }
 
-    /// The addresses its name resolved to, the one that last worked first.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        let all = self
-            .addresses
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let first = self.preferred.load(Relaxed);
-        if first >= all.len() {
-            return all.to_vec();
-        }
-        all[first..].iter().chain(&all[..first]).copied().collect()
-    }
-
-    /// Replaces the addresses; the one that worked last stays the first choice if it is still there.
-    pub fn set_addresses(&self, addresses: &[SocketAddr]) {
-        let preferred = self.addresses().first().copied();
-        let mut all = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
-        let index = preferred
-            .and_then(|first| addresses.iter().position(|a| *a == first))
-            .unwrap_or(0);
-        *all = addresses.into();
-        self.preferred.store(index, Relaxed);
-    }
-
-    /// Notes the address that a connection was made to, so that the next one tries it first.
-    pub fn prefer_address(&self, worked: SocketAddr) {
-        let all = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = all.iter().position(|address| *address == worked) {
-            self.preferred.store(index, Relaxed);
-        }
+    /// The addresses of its name.
+    #[inline]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// The last probe, if there was one.

@@ -1,5 +1,6 @@
 //! Pools as the request path sees them: immutable snapshots over backends whose counters outlive them.
 
+mod addresses;
 mod ask;
 mod backend;
 mod counter;
@@ -19,6 +20,7 @@ mod trouble;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::{Addresses, SKIPPED_FOR};
 pub use ask::{Ask, NoBackend, Tried};
 pub use backend::{Backend, BackendCounts, ProbeRecord};
 pub use evidence::{AnswerHead, AnswerKind};

@@ -29,7 +29,7 @@ impl BackendFactory {
         let id = self.next.fetch_add(1, Relaxed);
         let backend = Backend::new(id, url.clone(), self.shards);
         if let Some(address) = url.literal_address() {
-            backend.set_addresses(&[address]);
+            backend.addresses().set(&[address]);
         }
         Arc::new(backend)
     }

@@ -18,8 +18,12 @@ pub struct ProbeReport {
     pub detail: String,
     /// How long it took.
     pub took: Duration,
-    /// The addresses that the name has, the one that replied first; empty when it could not be resolved.
+    /// The addresses that the name has; empty when it could not be resolved.
     pub addresses: Vec<SocketAddr>,
+    /// The address that passed.
+    pub passed: Option<SocketAddr>,
+    /// Those that failed, or kept the probe waiting, before one passed.
+    pub failed: Vec<SocketAddr>,
 }
 
 /// What a probe says of its backend.
@@ -104,7 +108,16 @@ impl Roster {
         };
         let ok = report.verdict == ProbeVerdict::Passed;
         if !report.addresses.is_empty() {
-            member.backend.set_addresses(&report.addresses);
+            member.backend.addresses().set(&report.addresses);
+        }
+        // Where none passed, that is said of the backend as a whole.
+        if let Some(passed) = report.passed {
+            let addresses = member.backend.addresses();
+            addresses.accepted(passed);
+            report
+                .failed
+                .iter()
+                .for_each(|failed| addresses.skip(*failed, now));
         }
         let first = !member.health.is_decided();
         let before = member.health.status();

@@ -148,7 +148,11 @@ impl Request {
             }
         }
         let begun = client.started().map(|_| WireWorker::precise_now());
-        let mut connecting = Box::pin(connect(lease.backend(), wait));
+        let mut connecting = Box::pin(connect(
+            lease.backend(),
+            wait,
+            self.worker.shared.registry.listening(),
+        ));
         let mut leaving = Leaving::default();
         let connected = poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
@@ -165,7 +169,7 @@ impl Request {
             client.note(|notes| notes.note(|facts| facts.times.connect = Some(begun.elapsed())));
         }
         match connected {
-            Some(Ok(stream)) => Ok(UpstreamConnection::new(stream, now)),
+            Some(Ok(connected)) => Ok(UpstreamConnection::new(connected, now)),
             Some(Err(error)) => {
                 let error = ProxyError::connecting(&error, limit);
                 Err(Attempt::Failed(self.failed(

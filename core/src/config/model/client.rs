@@ -1,12 +1,12 @@
 //! The client's side of a configuration: what is taken from clients, by which code, and what they are told.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::size::ByteSize;
 
-/// The name in `Via` that `via: on` stands for.
+/// How the name in `Via` begins that `via: on` stands for.
 pub const DEFAULT_PSEUDONYM: &str = "simple-lb";
 
 /// The code that carries a request from its client to a backend.
@@ -90,11 +90,33 @@ impl Default for ClientTimeouts {
     }
 }
 
-/// [`Config::via`](super::Config::via) as it is written in the file.
-pub fn via_as_written(pseudonym: Option<&str>) -> &str {
-    match pseudonym {
-        None => "off",
-        Some(DEFAULT_PSEUDONYM) => "on",
-        Some(pseudonym) => pseudonym,
+/// This proxy's name in `Via`, a token of RFC 9110 (section 7.6.3). Requests that bear it already are loops, so no other proxy
+/// on the way may have the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// `via: on`: a name that no other process has. This holds only the beginning of it until somebody who may draw random
+    /// numbers has filled it in.
+    Own(Arc<str>),
+    /// As written.
+    Named(Arc<str>),
+}
+
+impl Deref for Via {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let (Self::Own(name) | Self::Named(name)) = self;
+        name
+    }
+}
+
+impl Via {
+    /// As it is written in the file.
+    pub fn as_written(via: Option<&Self>) -> &str {
+        match via {
+            None => "off",
+            Some(Self::Own(_)) => "on",
+            Some(Self::Named(name)) => name,
+        }
     }
 }

@@ -197,7 +197,7 @@ fn settings_change_by_their_names_in_the_file() {
         ),
         ("", "lane: handler", "lane wire -> handler"),
         ("", "via: on", "via off -> on"),
-        ("via: simple-lb", "via: edge", "via on -> edge"),
+        ("via: on", "via: simple-lb", "via on -> simple-lb"),
         ("", "trace: on", "trace off -> on"),
         (
             "",
@@ -567,6 +567,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn resolver()(
+        source in prop_oneof![Just(NameSource::Dns), Just(NameSource::System)],
+        nameservers in proptest::collection::vec((1..3_u8).prop_map(|last| ([127, 0, 0, last], 53).into()), 0..3),
+        timeout in seconds(),
+    ) -> ResolverConfig {
+        ResolverConfig { source, nameservers, timeout }
+    }
+}
+
+prop_compose! {
     fn configs()(
         ports in btree_set(8000..8003_u16, 1..3),
         default in pools(),
@@ -576,9 +586,10 @@ prop_compose! {
         (shutdown_timeout, request_header, client_idle) in (seconds(), seconds(), seconds()),
         log in prop_oneof![Just(LogLevel::Off), Just(LogLevel::Info)],
         lane in prop_oneof![Just(Lane::Handler), Just(Lane::Wire)],
-        via in option::of("[ab]|simple-lb"),
+        via in option::of(prop_oneof![Just(Via::Own("simple-lb".into())), "[ab]".prop_map(|name| Via::Named(name.into()))]),
         (allow_trace, state_dir) in (any::<bool>(), option::of("[ab]".prop_map(Into::into))),
         limits in limits(),
+        resolver in resolver(),
         error_pages in error_pages(),
     ) -> Config {
         let named = others.into_iter().map(|(name, pool)| (name.into(), pool));
@@ -594,9 +605,10 @@ prop_compose! {
             log,
             client_timeouts: ClientTimeouts { request_header, client_idle },
             lane,
-            via: via.map(Into::into),
+            via,
             allow_trace,
             limits,
+            resolver,
             error_pages,
         }
     }

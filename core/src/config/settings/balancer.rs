@@ -15,7 +15,7 @@ use super::{
 use crate::config::{
     address::{clash, parse_listener, parse_network},
     fields,
-    model::{Config, DEFAULT_PSEUDONYM, ErrorPage, Lane, Listener, LogLevel, PoolConfig, via_as_written},
+    model::{Config, DEFAULT_PSEUDONYM, ErrorPage, Lane, Listener, LogLevel, PoolConfig, Via},
     node::{Value, key_path},
     problem::Refusal,
     written::{Scalar as As, Written},
@@ -116,9 +116,9 @@ impl Settings for Config {
         Setting::new(
             "via",
             &Leaf(lens!(Config, via), &VIA),
-            "Whether messages that pass get a Via field with this proxy's name: `on` (the name is simple-lb), or another name.",
+            "Whether messages that pass get a Via field with this proxy's name: `on` (simple-lb- and digits that no other process has), or a name. Requests that bear it already are refused with 508: they go round.",
         )
-        .danger("It tells backends and clients that there is a proxy; some servers compress or cache less when they see it.")
+        .danger("Two proxies on one way that have the same name take each other for a loop. It tells backends and clients that there is a proxy; some servers compress or cache less when they see it.")
         .at(TOP),
         Setting::new(
             "trace",
@@ -132,6 +132,13 @@ impl Settings for Config {
             &Part(lens!(Config, limits), "a mapping of limits"),
             "What clients may take up; requests and connections beyond it are refused.",
         )
+        .at(TOP),
+        Setting::new(
+            "resolver",
+            &Part(lens!(Config, resolver), "a mapping of settings"),
+            "How names of backends become addresses. A change of /etc/resolv.conf or /etc/hosts holds from the next look-up on.",
+        )
+        .see(&["docs/health.md"])
         .at(TOP),
         Setting::new(
             "error_pages",
@@ -285,7 +292,7 @@ const LEVEL: Words<LogLevel> = Words(
     ],
 );
 
-const VIA: Form<Option<Arc<str>>> = Form {
+const VIA: Form<Option<Via>> = Form {
     expects: "on, off or a name",
     kinds: || {
         vec![
@@ -297,18 +304,18 @@ const VIA: Form<Option<Arc<str>>> = Form {
         ]
     },
     parse: via,
-    show: |pseudonym| via_as_written(pseudonym.as_deref()).to_owned(),
+    show: |via| Via::as_written(via.as_ref()).to_owned(),
 };
 
-fn via(written: &Written) -> Result<Option<Arc<str>>, Refusal> {
+fn via(written: &Written) -> Result<Option<Via>, Refusal> {
     if let Some(on) = switched(written) {
-        return Ok(on.then(|| DEFAULT_PSEUDONYM.into()));
+        return Ok(on.then(|| Via::Own(DEFAULT_PSEUDONYM.into())));
     }
     let name = written.text();
     let meant = meant_switch(name);
     let is_name = (1..=MAX_PSEUDONYM).contains(&name.len()) && name.bytes().all(is_token_byte);
     if is_name && written.is_text() && meant.is_none() {
-        return Ok(Some(name.into()));
+        return Ok(Some(Via::Named(name.into())));
     }
     let rule =
         format!("must be on, off, or a name of at most {MAX_PSEUDONYM} letters, digits and !#$%&'*+-.^_`|~");

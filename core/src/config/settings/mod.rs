@@ -21,6 +21,7 @@ mod pool;
 mod queue;
 mod ranges;
 mod reference;
+mod resolver;
 mod retries;
 mod route;
 mod schema;

@@ -293,6 +293,29 @@ fn via_is_a_switch_or_a_name() {
 }
 
 #[test]
+fn names_are_looked_up_by_dns_or_as_the_system_says() {
+    let resolver = |text: &str| config(&with(text)).resolver;
+    assert_eq!(resolver(""), ResolverConfig::default());
+    let all = "resolver: {source: system, nameservers: [10.0.0.53, \"127.0.0.1:5353\", \"::1\", \"[::1]:54\"], timeout: 100ms}";
+    let servers = ["10.0.0.53:53", "127.0.0.1:5353", "[::1]:53", "[::1]:54"];
+    let expected = ResolverConfig {
+        source: NameSource::System,
+        nameservers: servers.map(|server| server.parse().unwrap()).to_vec(),
+        timeout: Duration::from_millis(100),
+    };
+    assert_eq!(resolver(all), expected);
+    for bad in [
+        "resolver: {source: files}",
+        "resolver: {timeout: 99ms}",
+        "resolver: {nameservers: [ns.example]}",
+        "resolver: {nameservers: [\"10.0.0.53:0\"]}",
+        "resolver: dns",
+    ] {
+        assert_eq!(problems(&with(bad)).len(), 1, "{bad}");
+    }
+}
+
+#[test]
 fn trace_is_a_switch() {
     for (written, meant) in [("on", true), ("true", true), ("off", false), ("${NO}", false)] {
         assert_eq!(

@@ -78,3 +78,39 @@ fn a_pool_without_requests_is_named() {
         )]
     );
 }
+
+#[test]
+fn a_backend_that_is_the_balancer_itself_is_warned_of() {
+    let text =
+        "is this balancer's own listener: its requests would come back for ever, and are refused with 508";
+    let hint = "name the server behind it, or another port";
+    for (port, backend) in [
+        ("8000", "http://localhost:8000"),
+        ("8000", "http://127.0.0.2:8000"),
+        ("8000", "http://[::1]:8000"),
+        ("\"127.0.0.1:8000\"", "http://localhost:8000"),
+        ("\"10.0.0.1:8000\"", "http://10.0.0.1:8000"),
+    ] {
+        let file = format!("port: {port}\nbackends:\n  - http://a\n  - \"{backend}\"\n");
+        let expected = format!("4:5: backends[1]: {text}, got \"{backend}\"; {hint}");
+        assert_eq!(warnings_of(&file), [expected], "{port}");
+        let file = format!(
+            "port: {port}\npools:\n  api:\n    backends: [{{url: \"{backend}\"}}]\nroutes: [{{pool: api}}]\n"
+        );
+        let warned = warnings_of(&file);
+        assert!(
+            warned[0].starts_with("4:16: pools.api.backends[0]: is this"),
+            "{warned:?}"
+        );
+    }
+    for (port, backend) in [
+        ("8000", "http://localhost:8001"),
+        ("0", "http://localhost:80"),
+        ("\"127.0.0.1:8000\"", "http://127.0.0.2:8000"),
+        ("\"[::1]:8000\"", "http://127.0.0.1:8000"),
+        ("8000", "http://10.0.0.1:8000"),
+    ] {
+        let file = format!("port: {port}\nbackends: [\"{backend}\"]\n");
+        assert_eq!(warnings_of(&file), Vec::<String>::new(), "{port} {backend}");
+    }
+}

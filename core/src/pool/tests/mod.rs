@@ -235,27 +235,6 @@ fn workers_share_one_order() {
 }
 
 #[test]
-fn keeps_the_address_that_worked_in_front() {
-    let backend = Backend::new(
-        1,
-        config_of(&[("http://a", 1)]).pools["default"].backends[0]
-            .url
-            .clone(),
-        1,
-    );
-    let addresses: Vec<std::net::SocketAddr> = ["[::1]:80", "127.0.0.1:80", "127.0.0.2:80"]
-        .map(|a| a.parse().unwrap())
-        .to_vec();
-    backend.set_addresses(&addresses);
-    backend.prefer_address(addresses[1]);
-    assert_eq!(backend.addresses(), [addresses[1], addresses[2], addresses[0]]);
-    backend.set_addresses(&[addresses[2], addresses[1]]);
-    assert_eq!(backend.addresses()[0], addresses[1]);
-    backend.set_addresses(&addresses[..1]);
-    assert_eq!(backend.addresses(), [addresses[0]]);
-}
-
-#[test]
 fn a_pool_that_was_removed_is_the_same_when_it_comes_back_while_requests_hold_it() {
     let up = Health::at_start();
     let first = snapshot(&[("http://a", 1, up), ("http://b", 1, up)], None);

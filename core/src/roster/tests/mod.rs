@@ -105,6 +105,8 @@ impl Stage {
             detail: "200 OK".to_owned(),
             took: Duration::from_millis(1),
             addresses: Vec::new(),
+            passed: None,
+            failed: Vec::new(),
         };
         let probed = self.roster.probed(self.id(pool, host), report, self.now);
         self.carry_out(&probed.events);
@@ -301,6 +303,8 @@ fn the_probe_of_one_that_is_gone_or_not_probed_is_the_last() {
             detail: String::new(),
             took: Duration::ZERO,
             addresses: Vec::new(),
+            passed: None,
+            failed: Vec::new(),
         };
         let probed = stage.roster.probed(id, report, stage.now);
         assert_eq!(
@@ -316,7 +320,10 @@ fn only_names_are_looked_up_of_those_that_are_not_probed() {
     let stage = Stage::new(one_pool(backends));
     assert_eq!(stage.checkers, BTreeSet::from([stage.id("p", "b")]));
     let address = stage.member("p", "192.0.2.1").unwrap();
-    assert_eq!(address.backend.addresses(), ["192.0.2.1:80".parse().unwrap()]);
+    assert_eq!(
+        address.backend.addresses().all(),
+        ["192.0.2.1:80".parse().unwrap()]
+    );
 }
 
 #[test]

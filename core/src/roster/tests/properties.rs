@@ -177,6 +177,8 @@ impl World {
                     detail: String::new(),
                     took: Duration::ZERO,
                     addresses: Vec::new(),
+                    passed: None,
+                    failed: Vec::new(),
                 };
                 self.stage.roster.probed(id, report, now).events
             }

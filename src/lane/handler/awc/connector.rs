@@ -60,7 +60,7 @@ impl Service<ConnectInfo<Uri>> for Connect {
             let keeper = Kept {
                 backend: Arc::downgrade(&backend),
                 idle,
-                front,
+                front: Rc::clone(&front),
             };
             let watch = shared.uploads.watch();
             let kept = watch.as_ref().and_then(|watch| keeper.take(watch));
@@ -71,12 +71,13 @@ impl Service<ConnectInfo<Uri>> for Connect {
                     let notes = watch.as_ref().and_then(|watch| watch.notes());
                     let notes = notes.filter(|notes| notes.are_wanted());
                     let begun = notes.map(|_| Instant::now());
-                    let connected = connect(&backend, timeout).await;
+                    let listening = front.shared.registry.listening();
+                    let connected = connect(&backend, timeout, listening).await;
                     if let (Some(notes), Some(begun)) = (notes, begun) {
                         notes.note(|facts| facts.times.connect = Some(begun.elapsed()));
                     }
-                    let stream = connected.map_err(ConnectError::Io)?;
-                    BackendStream(UpstreamConnection::new(stream, keeper.front.timers.real()))
+                    let connected = connected.map_err(ConnectError::Io)?;
+                    BackendStream(UpstreamConnection::new(connected, keeper.front.timers.real()))
                 }
             };
             let guarded = Guarded::new(stream, shared).kept_by(Box::new(keeper), reused);

@@ -33,7 +33,7 @@ use crate::{
     lane::wire::worker::WireWorker,
     proxy::{ClientBody, Look, Passage},
     telemetry::Notes,
-    upstream::UpstreamConnection,
+    upstream::{Connected, UpstreamConnection},
 };
 
 const HEAD: &[u8] = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -243,7 +243,14 @@ async fn a_stream_that_is_no_http_1_1_sends_a_request_and_gets_its_response() {
             ..Stream::default()
         };
         let tcp = TcpStream::connect(address).await.unwrap();
-        let mut connection = UpstreamConnection::new(tcp, Instant::now());
+        let mut connection = UpstreamConnection::new(
+            Connected {
+                stream: tcp,
+                peer: address,
+                version: 0,
+            },
+            Instant::now(),
+        );
         let response = format!("HTTP/1.1 103 Early Hints\r\nX: a\r\n\r\nHTTP/1.1 200 OK\r\nX: b\r\n{body}");
         let mut exchange = Exchange::new(
             (&scene.worker, &mut stream),
@@ -280,7 +287,14 @@ async fn no_further_head_is_taken_while_an_interim_one_waits_for_the_client() {
         ..Stream::default()
     };
     let tcp = TcpStream::connect(address).await.unwrap();
-    let mut connection = UpstreamConnection::new(tcp, Instant::now());
+    let mut connection = UpstreamConnection::new(
+        Connected {
+            stream: tcp,
+            peer: address,
+            version: 0,
+        },
+        Instant::now(),
+    );
     let early = "HTTP/1.1 103 Early Hints\r\nX: a\r\n\r\n".repeat(9);
     let response = format!("{early}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let mut exchange = Exchange::new(
@@ -302,7 +316,14 @@ async fn a_response_that_breaks_off_is_never_ended() {
     let mut scene = Scene::new(address);
     let mut stream = Stream::default();
     let tcp = TcpStream::connect(address).await.unwrap();
-    let mut connection = UpstreamConnection::new(tcp, Instant::now());
+    let mut connection = UpstreamConnection::new(
+        Connected {
+            stream: tcp,
+            peer: address,
+            version: 0,
+        },
+        Instant::now(),
+    );
     let mut exchange = Exchange::new(
         (&scene.worker, &mut stream),
         (&scene.lease, &mut connection),
