@@ -15,8 +15,8 @@ use super::{
 };
 use lb_core::{
     attempts::{
-        self, At, AttemptEnd, Attempts, Cause, Connection, Failure, GaveUp, PickBy, Progress, Replay, Step,
-        Upload,
+        self, At, AttemptEnd, Attempts, Awaited, Cause, Connection, Deadline, Failure, GaveUp, PickBy,
+        Progress, Replay, Step, Upload,
     },
     pool::{AnswerHead, AnswerKind, Lease, NoBackend, Ticket},
     strategy::mix,
@@ -77,7 +77,7 @@ impl Engine<'_> {
             arrived: now,
             takes,
             replay,
-            attempts: Attempts::new(by, self.whole(now).map(|end| self.control.clock(end))),
+            attempts: Attempts::new(by, self.deadline(now).map(|deadline| deadline.at)),
             lease: None,
             failed: None,
             ticket: None,
@@ -87,9 +87,8 @@ impl Engine<'_> {
     }
 
     /// Until when a request that arrived then has to be done.
-    fn whole(&self, arrived: Nanos) -> Option<Nanos> {
-        let limit = self.scenario.pool.timeouts.request?;
-        Some(arrived.saturating_add(nanos(limit)))
+    fn deadline(&self, arrived: Nanos) -> Option<Deadline> {
+        Deadline::of(&self.scenario.pool.timeouts, || self.control.clock(arrived))
     }
 
     /// Carries out a step, and those that follow it at once.
@@ -215,12 +214,13 @@ impl Engine<'_> {
             Fate::Refused => return Some(self.decide(now, index, (lease, failure(Cause::Connect)))),
         };
         self.requests[index].lease = Some(lease);
-        let silence = now.saturating_add(nanos(self.scenario.pool.timeouts.response_idle));
-        let deadline = self.whole(self.requests[index].arrived).unwrap_or(Nanos::MAX);
-        let (at, arrival) = match at {
-            _ if at <= silence.min(deadline) => (at, arrival),
-            _ if deadline < silence => (deadline, Arrival::Failure(Cause::Deadline)),
-            _ => (silence, Arrival::Failure(Cause::Silence)),
+        let clock = self.control.clock(now);
+        let deadline = self.deadline(self.requests[index].arrived);
+        let end = Awaited::Backend.ends(&self.scenario.pool.timeouts, clock, deadline);
+        let ends_at = now.saturating_add(nanos(end.at.saturating_duration_since(clock)));
+        let (at, arrival) = match at <= ends_at {
+            true => (at, arrival),
+            false => (ends_at, Arrival::Failure(end.limit.cause())),
         };
         self.agenda.note(at, Due::AttemptEnds(index, arrival));
         None

@@ -7,11 +7,11 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use lb_core::pool::Lease;
+use lb_core::{attempts::Deadline, config::UpstreamTimeouts, pool::Lease};
 
 use super::timer::Timers;
 use crate::{
@@ -51,10 +51,10 @@ struct Upload {
 /// Times that hold for one request.
 #[derive(Debug, Clone, Copy)]
 pub struct CallLimits {
-    /// How long the client may be silent in its body, or not read.
-    pub stall: Duration,
+    /// Those of its pool and route.
+    pub timeouts: UpstreamTimeouts,
     /// When all must be done.
-    pub deadline: Option<Instant>,
+    pub deadline: Option<Deadline>,
 }
 
 /// A backend that has switched protocols. From here on bytes pass both ways.

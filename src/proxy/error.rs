@@ -4,7 +4,7 @@
 use std::{borrow::Cow, io, time::Duration};
 
 use lb_core::{
-    attempts::{Cause, Fault},
+    attempts::{Cause, Fault, TimeLimit},
     config::{ByteSize, format_duration},
     health::is_out_of_files,
     pool::NoBackend,
@@ -36,31 +36,6 @@ impl Phase {
             Self::Sending => "sending",
             Self::Waiting => "waiting for the answer",
             Self::Answering => "receiving the answer",
-        }
-    }
-}
-
-/// Which time was up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeLimit {
-    /// `timeouts.connect`
-    Connect,
-    /// `timeouts.response_idle`
-    ResponseIdle,
-    /// `timeouts.body_stall`
-    BodyStall,
-    /// `timeouts.request`
-    Request,
-}
-
-impl TimeLimit {
-    /// The key in the configuration.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Connect => "timeouts.connect",
-            Self::ResponseIdle => "timeouts.response_idle",
-            Self::BodyStall => "timeouts.body_stall",
-            Self::Request => "timeouts.request",
         }
     }
 }
@@ -163,7 +138,7 @@ enum Why {
 
 impl ProxyError {
     fn row(&self) -> Row {
-        use Cause::{Broken, Client, Connect, Deadline, OutOfFiles, Response, Silence};
+        use Cause::{Broken, Client, Connect, OutOfFiles, Response};
         let row = |status, reason: &'static str, why, level| Row {
             status,
             reason: reason.into(),
@@ -186,10 +161,12 @@ impl ProxyError {
             Self::CutShort { .. } => attempt(502, "the backend's answer was cut short", Broken),
             Self::RetriedStatus(_) => attempt(502, "the backend answered with an error", Response),
             Self::TimedOut { limit, .. } => match limit {
-                TimeLimit::Connect => attempt(504, "no backend accepted a connection in time", Connect),
-                TimeLimit::ResponseIdle => attempt(504, "the backend did not answer in time", Silence),
-                TimeLimit::BodyStall => attempt(408, "the request's body did not arrive in time", Client),
-                TimeLimit::Request => attempt(504, "the request took longer than it may", Deadline),
+                TimeLimit::Connect => attempt(504, "no backend accepted a connection in time", limit.cause()),
+                TimeLimit::ResponseIdle => attempt(504, "the backend did not answer in time", limit.cause()),
+                TimeLimit::BodyStall => {
+                    attempt(408, "the request's body did not arrive in time", limit.cause())
+                }
+                TimeLimit::Request => attempt(504, "the request took longer than it may", limit.cause()),
             },
             Self::ClientBody(_) => attempt(400, "the request's body is malformed or incomplete", Client),
             Self::BodyTooLarge(_) => attempt(413, "the request's body is larger than allowed", Client),

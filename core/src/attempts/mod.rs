@@ -16,6 +16,7 @@
 
 mod budget;
 mod ending;
+mod limits;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::{sync::Arc, time::Instant};
 
 pub use budget::RetryBudget;
 pub use ending::{AttemptEnd, Cause, Connection, Failure, Fault, Progress, Upload};
+pub use limits::{Awaited, Deadline, TimeLimit, WaitEnd};
 pub use replay::Replay;
 
 use crate::{

@@ -74,7 +74,7 @@ impl Exchange {
             answer: from,
             length,
             received: 0,
-            idle: self.passage.destination.terms().timeouts.response_idle,
+            timeouts: self.passage.destination.terms().timeouts,
             deadline: self.deadline,
             timer: None,
             origin: Some(origin),

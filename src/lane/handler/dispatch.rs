@@ -9,7 +9,7 @@ use actix_http::{
 };
 use actix_web::{HttpRequest, HttpResponse};
 use lb_core::{
-    attempts::PickBy,
+    attempts::{Deadline, PickBy},
     pool::{Destination, Snapshot},
     route::Headers,
 };
@@ -57,12 +57,8 @@ pub(super) async fn dispatch(
     };
     notes.note(|facts| facts.destined(&passage.destination));
     let timeouts = passage.destination.terms().timeouts;
-    let begun = handed.link.clock().at(started);
-    let deadline = timeouts.request.map(|whole| (begun + whole, whole));
-    handed.link.limit(CallLimits {
-        stall: timeouts.body_stall,
-        deadline: deadline.map(|(deadline, _)| deadline),
-    });
+    let deadline = Deadline::of(&timeouts, || handed.link.clock().at(started));
+    handed.link.limit(CallLimits { timeouts, deadline });
     let size = match handed.framing {
         Framing::Length(length) => BodySize::Sized(length),
         Framing::Chunked => BodySize::Stream,

@@ -4,10 +4,10 @@ use std::{io, time::Duration};
 
 use actix_http::error::ParseError;
 use awc::error::{ConnectError, SendRequestError};
-use lb_core::attempts::Connection;
+use lb_core::attempts::{Connection, TimeLimit};
 
 use super::awc::Fault;
-use crate::proxy::{Phase, ProxyError, TimeLimit};
+use crate::proxy::{Phase, ProxyError};
 
 /// A failed attempt, and how far it had come.
 pub(super) struct Failure {

@@ -5,7 +5,7 @@ use std::{
     future::{Future, poll_fn},
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use actix_http::{
@@ -19,7 +19,10 @@ use awc::{
     http::{Uri, uri},
 };
 use lb_core::{
-    attempts::{AttemptEnd, Attempts, Connection, GaveUp, PickBy, Progress, Replay, Reuse, Step},
+    attempts::{
+        AttemptEnd, Attempts, Awaited, Connection, Deadline, GaveUp, PickBy, Progress, Replay, Reuse, Step,
+        TimeLimit, WaitEnd,
+    },
     config::SendHost,
     pool::{Backend, Lease, NoBackend, Pool, Terms},
 };
@@ -36,7 +39,7 @@ use super::{
 };
 use crate::{
     front::TICK,
-    proxy::{FailedAttempt, FailedRequest, Line, Passage, Phase, ProxyError, TimeLimit, answer_head},
+    proxy::{FailedAttempt, FailedRequest, Line, Passage, Phase, ProxyError, answer_head},
     telemetry::{Notes, Responder},
     upstream::Sending,
 };
@@ -53,7 +56,7 @@ pub(super) struct Exchange {
     pub(super) by: PickBy,
     pub(super) passage: Passage,
     pub(super) started: Instant,
-    pub(super) deadline: Option<(Instant, Duration)>,
+    pub(super) deadline: Option<Deadline>,
     /// In which the response came.
     pub(super) version: Cell<lb_wire::Version>,
 }
@@ -79,7 +82,7 @@ impl Exchange {
     /// # Errors
     /// Why none has, and whether the log has said it.
     pub(super) async fn run(&self) -> Result<(Origin, Answer), (ProxyError, Line)> {
-        let mut attempts = Attempts::new(self.by, self.deadline.map(|(deadline, _)| deadline));
+        let mut attempts = Attempts::new(self.by, self.deadline.map(|deadline| deadline.at));
         let mut step = attempts.begin(self.pool(), self.started);
         let mut last = None;
         let mut line = Line::Due;
@@ -320,11 +323,8 @@ impl Exchange {
         let clock = self.handed.link.clock();
         let mut silent_since = clock.now();
         loop {
-            let idle_until = silent_since + idle + TICK;
-            let (limit, after, at) = match self.deadline {
-                Some((deadline, whole)) if deadline < idle_until => (TimeLimit::Request, whole, deadline),
-                _ => (TimeLimit::ResponseIdle, idle, idle_until),
-            };
+            let WaitEnd { at, limit, after } =
+                Awaited::Backend.ends(&self.terms().timeouts, silent_since + TICK, self.deadline);
             // One that takes an upload slowly is asked now and then, which is done by whoever is woken.
             let wake = match self.body.is_empty() {
                 true => at,

@@ -6,7 +6,6 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
 };
 
 use actix_http::body::{BodySize, MessageBody};
@@ -15,12 +14,16 @@ use awc::{ClientResponse, error::PayloadError};
 use bytes::Bytes;
 use futures::{Stream, future::LocalBoxFuture};
 use lb_core::{
-    attempts::{AttemptEnd, Connection, Failure, Progress},
+    attempts::{AttemptEnd, Awaited, Connection, Deadline, Failure, Progress, WaitEnd},
+    config::UpstreamTimeouts,
     pool::{Backend, Destination, Lease},
 };
 
 use super::{HandlerWorker, awc::Fault, dispatch::failed, request::Handed, request_body::RequestBody};
-use crate::proxy::{ProxyError, TimeLimit, Worker};
+use crate::{
+    front::TICK,
+    proxy::{ProxyError, Worker},
+};
 
 /// Whose answer it is.
 pub(super) enum Origin {
@@ -59,8 +62,8 @@ pub(super) struct ResponseBody {
     /// Its length, if the backend said it.
     pub(super) length: Option<u64>,
     pub(super) received: u64,
-    pub(super) idle: Duration,
-    pub(super) deadline: Option<(Instant, Duration)>,
+    pub(super) timeouts: UpstreamTimeouts,
+    pub(super) deadline: Option<Deadline>,
     pub(super) timer: Option<LocalBoxFuture<'static, ()>>,
     /// `None` once it has ended.
     pub(super) origin: Option<Origin>,
@@ -100,18 +103,10 @@ impl ResponseBody {
         }
     }
 
-    /// Which time is up first, and when.
-    fn limit(&self) -> (TimeLimit, Duration, Instant) {
-        let idle_until = self.handed.link.clock().after(self.idle);
-        match self.deadline {
-            Some((deadline, whole)) if deadline < idle_until => (TimeLimit::Request, whole, deadline),
-            _ => (TimeLimit::ResponseIdle, self.idle, idle_until),
-        }
-    }
-
     fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
-        let (limit, after, at) = self.limit();
         let clock = Rc::clone(self.handed.link.clock());
+        let WaitEnd { at, limit, after } =
+            Awaited::Backend.ends(&self.timeouts, clock.now() + TICK, self.deadline);
         let timer = self.timer.get_or_insert_with(|| Box::pin(clock.sleep_until(at)));
         timer
             .as_mut()

@@ -7,7 +7,7 @@ use std::{
 };
 
 use lb_core::{
-    attempts::{Cause, Connection, Failure, Progress, Reuse},
+    attempts::{Awaited, Cause, Connection, Failure, Progress, Reuse},
     pool::{Backend, Lease},
 };
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     front::h1::{Client, Leaving, Next},
-    proxy::{Phase, ProxyError, TimeLimit, Transport},
+    proxy::{Phase, ProxyError, Transport},
     upstream::{Sending, UpstreamConnection, connect},
 };
 
@@ -139,14 +139,9 @@ impl Request {
         {
             return Ok(idle);
         }
-        let mut limit = (TimeLimit::Connect, timeouts.connect);
-        let mut wait = timeouts.connect;
-        if let Some((deadline, whole)) = self.message.deadline {
-            let left = deadline.saturating_duration_since(self.worker.timers.at(Instant::now()));
-            if left < wait {
-                (limit, wait) = ((TimeLimit::Request, whole), left);
-            }
-        }
+        let since = self.worker.timers.at(Instant::now());
+        let end = Awaited::Connection.ends(timeouts, since, self.message.deadline);
+        let wait = end.at.saturating_duration_since(since);
         let begun = client.started().map(|_| WireWorker::precise_now());
         let mut connecting = Box::pin(connect(
             lease.backend(),
@@ -171,7 +166,7 @@ impl Request {
         match connected {
             Some(Ok(connected)) => Ok(UpstreamConnection::new(connected, now)),
             Some(Err(error)) => {
-                let error = ProxyError::connecting(&error, limit);
+                let error = ProxyError::connecting(&error, (end.limit, end.after));
                 Err(Attempt::Failed(self.failed(
                     Phase::Connecting,
                     error,

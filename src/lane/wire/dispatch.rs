@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use lb_core::{
-    attempts::{Attempts, GaveUp, PickBy, Step},
+    attempts::{Attempts, Deadline, GaveUp, PickBy, Step},
     config::{Config, SendHost},
     pool::{Lease, Snapshot},
     route::Headers,
@@ -83,11 +83,11 @@ pub(super) fn dispatch<S: Transport>(
         key: passage.key,
         sticky: passage.sticky,
     };
-    let whole = passage.destination.terms().timeouts.request;
-    let deadline = whole.map(|whole| (worker.timers.at(started) + whole, whole));
+    let timeouts = &passage.destination.terms().timeouts;
+    let deadline = Deadline::of(timeouts, || worker.timers.at(started));
     let original = is_renamed(&passage).then(|| client.unused()[..head.len].into());
     let place = Box::new_uninit();
-    let attempts = Attempts::new(by, deadline.map(|(deadline, _)| deadline));
+    let attempts = Attempts::new(by, deadline.map(|deadline| deadline.at));
     let request = Request {
         worker,
         id,

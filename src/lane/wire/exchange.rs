@@ -15,11 +15,11 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use lb_core::{
-    attempts::{self, Attempts, Replay},
+    attempts::{self, Attempts, Awaited, Deadline, Replay, WaitEnd},
     config::SendHost,
     pool::{Backend, Destination, Lease},
     sticky::StickyId,
@@ -30,7 +30,7 @@ use self::answer::Answer;
 use super::{outgoing::Outgoing, worker::WireWorker};
 use crate::{
     front::{Downstream, KeptConfig, Pulse, READ_SIZE, TICK},
-    proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError, TimeLimit},
+    proxy::{ClientBody, HALF_CLOSED, Look, Phase, ProxyError},
     upstream::UpstreamConnection,
 };
 
@@ -80,8 +80,8 @@ pub(super) struct Message {
     pub(super) sticky: Option<StickyId>,
     /// What its route changes of the answer.
     pub(super) answer_edits: Option<AnswerEdits>,
-    /// When the whole request must be done, and how long that was from its start.
-    pub(super) deadline: Option<(Instant, Duration)>,
+    /// When the whole request must be done.
+    pub(super) deadline: Option<Deadline>,
     pub(super) outgoing: Outgoing,
     pub(super) body: ClientBody,
     /// The client has been told that its body is wanted.
@@ -262,25 +262,17 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         let timeouts = &self.message.destination.terms().timeouts;
         let begun = self.answer.is_some();
         let upload_is_due = upload == Upload::WaitsForClient && !begun && !self.awaits_continue();
-        let (since, limit, after) = if self.client.waiting() > 0 || upload_is_due {
-            (self.client_pulse.since, TimeLimit::BodyStall, timeouts.body_stall)
-        } else {
-            (
-                self.backend_pulse.since,
-                TimeLimit::ResponseIdle,
-                timeouts.response_idle,
-            )
+        let (awaited, since) = match self.client.waiting() > 0 || upload_is_due {
+            true => (Awaited::Client, self.client_pulse.since),
+            false => (Awaited::Backend, self.backend_pulse.since),
         };
-        let mut next = (since + after + TICK, limit, after);
-        if let Some((deadline, whole)) = self.message.deadline.filter(|(deadline, _)| *deadline < next.0) {
-            next = (deadline, TimeLimit::Request, whole);
-        }
+        let end = awaited.ends(timeouts, since + TICK, self.message.deadline);
         let now = self.now();
-        if next.0 <= now {
-            let (limit, after) = (next.1, next.2);
+        if end.at <= now {
+            let WaitEnd { limit, after, .. } = end;
             return Poll::Ready(self.fail(Phase::Waiting, ProxyError::TimedOut { limit, after }));
         }
-        let mut wake = ask.map_or(next.0, |ask| next.0.min(ask));
+        let mut wake = ask.map_or(end.at, |ask| end.at.min(ask));
         // Nobody reads from the client.
         if upload == Upload::WaitsForBackend || self.client.is_far_ahead() {
             wake = wake.min(self.client.looks_again());

@@ -3,7 +3,7 @@
 use std::{future::poll_fn, ops::ControlFlow, rc::Rc, sync::Arc};
 
 use lb_core::{
-    attempts::{AttemptEnd, Attempts, GaveUp, Step},
+    attempts::{AttemptEnd, Attempts, GaveUp, Step, TimeLimit},
     pool::{Backend, Lease, NoBackend, Pool, Terms},
 };
 use lb_wire::{Method, RequestError};
@@ -21,7 +21,7 @@ use crate::{
         Client, Next, OpenTunnel, own_response,
         own_response::{finish, takes_another},
     },
-    proxy::{Edits, FailedAttempt, FailedRequest, Line, Phase, ProxyError, RequestId, TimeLimit, Transport},
+    proxy::{Edits, FailedAttempt, FailedRequest, Line, Phase, ProxyError, RequestId, Transport},
     telemetry::RequestEnd,
     upstream::UpstreamConnection,
 };

@@ -5,18 +5,31 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lb_core::{
+    attempts::{Awaited, WaitEnd},
+    config::UpstreamTimeouts,
+};
+
 use super::{End, Exchange, Upload};
 use crate::{
-    front::{Link, Response, TICK, h1::Client},
-    proxy::{HALF_CLOSED, Look, ProxyError, TimeLimit, Transport},
+    front::{CallLimits, Link, Response, TICK, h1::Client},
+    proxy::{HALF_CLOSED, Look, ProxyError, Transport},
 };
+
+/// The times that hold; before its route is known, how long a client may be silent that has none.
+fn limits<S: Transport>(link: &Link, client: &Client<S>) -> CallLimits {
+    link.limits().unwrap_or_else(|| CallLimits {
+        timeouts: UpstreamTimeouts {
+            body_stall: client.worker.shared.stall(),
+            ..UpstreamTimeouts::default()
+        },
+        deadline: None,
+    })
+}
 
 /// How long the client may be silent, or not read.
 pub(super) fn stall<S: Transport>(link: &Link, client: &Client<S>) -> Duration {
-    match link.limits() {
-        Some(limits) => limits.stall,
-        None => client.worker.shared.stall(),
-    }
+    limits(link, client).timeouts.body_stall
 }
 
 /// What is to be looked at next, the earliest of several times.
@@ -51,7 +64,8 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
     /// The client takes no bytes, or so slowly that the kernel does not say it: it is asked a few times before its time is over.
     fn wait_for_reader(&mut self, cx: &mut Context<'_>, wake: &mut Wake) -> Option<End> {
         let now = self.now();
-        let stall = stall(&self.link, self.client);
+        let CallLimits { timeouts, deadline } = limits(&self.link, self.client);
+        let stall = timeouts.body_stall;
         let client = &mut *self.client;
         let asked = self.client_pulse.ask(stall, now, || {
             client.give_up_after(stall);
@@ -65,11 +79,8 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             cx.waker().wake_by_ref();
         }
         wake.at(self.client_pulse.due(stall));
-        let mut until = self.client_pulse.since + stall + TICK;
-        let deadline = self.link.limits().and_then(|limits| limits.deadline);
-        if let Some(deadline) = deadline {
-            until = until.min(deadline);
-        }
+        let end = Awaited::Client.ends(&timeouts, self.client_pulse.since + TICK, deadline);
+        let until = end.at;
         if until <= now {
             return Some(self.break_off());
         }
@@ -82,15 +93,16 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
         if self.link.awaits_continue() {
             return;
         }
-        let after = stall(&self.link, self.client);
-        let until = self.client_pulse.since + after + TICK;
-        if until <= self.now() {
-            let limit = TimeLimit::BodyStall;
+        let timeouts = limits(&self.link, self.client).timeouts;
+        // The end of the whole request is the lane's to notice.
+        let WaitEnd { at, limit, after } =
+            Awaited::Client.ends(&timeouts, self.client_pulse.since + TICK, None);
+        if at <= self.now() {
             self.link.fail(ProxyError::TimedOut { limit, after });
             self.upload = Upload::Done;
             cx.waker().wake_by_ref();
         }
-        wake.at(until);
+        wake.at(at);
     }
 
     /// Whether the client has left. One that closed its side may only have said that it sends no more.
