@@ -272,3 +272,31 @@ fn tests_wait_for_conditions_and_take_free_ports() {
         },
     );
 }
+
+/// Durations, deadlines and ages are measured by a clock that nobody sets; what a person set makes timestamps only.
+#[test]
+fn the_clock_on_the_wall_makes_timestamps_only() {
+    let allowed = "src/front/worker.rs";
+    let reads = |source: &Source| {
+        [
+            "SystemTime",
+            "UNIX_EPOCH",
+            "ClockId::Realtime",
+            ".modified()",
+            ".accessed()",
+        ]
+        .iter()
+        .any(|name| source.mentions(name))
+    };
+    for folder in ["src", "actors/src", "core/src", "wire/src"] {
+        assert_none(
+            "only the Date of responses is the time of day",
+            &sources(folder),
+            |source| source.path != allowed && reads(source),
+        );
+    }
+    assert!(
+        sources(allowed).iter().any(reads),
+        "the rule looks for another name"
+    );
+}
