@@ -46,6 +46,18 @@ fn rfc_9112_7_1_only_content_counts_for_the_limit_of_a_body() {
 }
 
 #[test]
+fn a_head_as_large_as_allowed_reaches_the_backend() {
+    let mut play = Play::with("limits: {header_size: 1MiB, header_count: 1000}");
+    let lines: String = (0..900)
+        .map(|at| format!("X-{at}: {}\r\n", "x".repeat(1000)))
+        .collect();
+    let (mut backend, head) = play.request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
+    assert_eq!(head.one("X-899").map(str::len), Some(1000));
+    backend.send(OK);
+    play.reads_ok();
+}
+
+#[test]
 fn connections_beyond_the_limit_are_refused_until_others_end() {
     for key in ["connections", "connections_per_client"] {
         let mut play = Play::with(&format!("limits: {{{key}: 2}}"));

@@ -114,7 +114,8 @@ impl Failure {
     /// with slow uploads, and some close after an early response, which destroys it. Otherwise a few slow clients would eject
     /// healthy backends. So it is with a backend that does not ask for the body of a client that waits for `100 Continue`.
     /// A backend that is really broken fails requests whose bodies are complete, too. The cap on the whole request is used
-    /// up by the backend only where nothing but the beginning of its response is missing.
+    /// up by the backend only where nothing but the beginning of its response is missing, and where the attempt had enough of
+    /// that time, which [`Attempts`](super::Attempts) knows.
     pub fn is_backends(&self) -> bool {
         match self.cause {
             Cause::Connect | Cause::Response => true,

@@ -118,6 +118,8 @@ pub struct Attempts {
     retries: u32,
     /// When the whole request must be done.
     deadline: Option<Instant>,
+    /// When it began, where it has a deadline.
+    begun: Option<Instant>,
     reuse: Reuse,
     last: Last,
 }
@@ -158,6 +160,7 @@ impl Attempts {
             tried: Tried::default(),
             retries: 0,
             deadline,
+            begun: None,
             reuse: Reuse::Allowed,
             last: Last::Nothing,
         }
@@ -186,6 +189,7 @@ impl Attempts {
     /// The first step, with the pool as it was when the request's route was found.
     #[inline]
     pub fn begin(&mut self, pool: &Pool, now: Instant) -> Step {
+        self.begun = self.deadline.map(|_| now);
         match pool.pick(&self.ask(now)) {
             Ok(lease) => {
                 self.tried.add(lease.backend());
@@ -230,6 +234,12 @@ impl Attempts {
                 return decision;
             }
         }
+        let outcome = match end {
+            AttemptEnd::Failed(failure) if failure.cause == Cause::Deadline && !self.had_its_time(&lease) => {
+                Outcome::Abandoned
+            }
+            _ => end.outcome(),
+        };
         self.reuse = Reuse::Allowed;
         (decision.step, decision.verdict) = match self.another(end, replay, at) {
             Ok(next) => (Step::Send(next), Some(Verdict::Retried)),
@@ -240,8 +250,18 @@ impl Attempts {
             }
             Err(_) => (Step::GiveUp(GaveUp::Failure), Some(Verdict::GaveUp)),
         };
-        decision.failed_in_a_row = finish(lease, &end, || at.now);
+        decision.failed_in_a_row = lease.finish(outcome, at.now);
         decision
+    }
+
+    /// Whether an attempt had at least half of the time for the whole request. What the queue or other backends used up is
+    /// not its backend's fault; otherwise an overload would eject healthy backends.
+    fn had_its_time(&self, lease: &Lease) -> bool {
+        let (Some(begun), Some(deadline)) = (self.begun, self.deadline) else {
+            return true;
+        };
+        let had = deadline.saturating_duration_since(lease.started());
+        had >= deadline.saturating_duration_since(begun) / 2
     }
 
     /// Takes a place in the queue of the pool.

@@ -175,6 +175,31 @@ fn a_wait_lasts_as_long_as_the_queue_and_the_request_allow() {
 }
 
 #[test]
+fn time_that_was_used_up_before_an_attempt_is_not_its_backends() {
+    let pool = limited(1);
+    let late = Failure {
+        cause: Cause::Deadline,
+        ..BROKEN
+    };
+    let whole = Duration::from_secs(3600);
+    // How long before its deadline the request was sent.
+    let failures = |left: Duration| {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(PickBy::default(), Some(now + left));
+        drop(attempts.begin(&pool, now + left - whole));
+        let lease = attempts.in_turn(&pool, now).unwrap().unwrap();
+        let backend = Arc::clone(lease.backend());
+        let before = backend.counts().failures;
+        let _over = attempts.after(AttemptEnd::Failed(late), (lease, Replay::Always), at(&pool));
+        backend.counts().failures - before
+    };
+    assert_eq!(failures(whole), 1, "it had all of it");
+    assert_eq!(failures(whole * 2 / 3), 1);
+    assert_eq!(failures(whole / 3), 0, "the rest went by in the queue");
+    assert_eq!(failures(Duration::from_secs(1)), 0);
+}
+
+#[test]
 fn what_a_wait_in_vain_comes_to() {
     let vain = |end: AttemptEnd, none: NoBackend| {
         let pool = limited(1);

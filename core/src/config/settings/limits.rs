@@ -16,7 +16,8 @@ use crate::config::{
 /// Less refuses what browsers send.
 const LEAST_HEADER_SIZE: ByteSize = ByteSize::kib(1);
 /// A head is held in memory as a whole, for each connection.
-const MAX_HEADER_SIZE: ByteSize = ByteSize::kib(1024);
+/// The largest `limits.header_size`.
+pub const MAX_HEADER_SIZE: ByteSize = ByteSize::kib(1024);
 /// Ten times what anybody sends; each header costs time in every request.
 const MAX_HEADER_COUNT: u32 = 1000;
 /// More than a machine can hold.

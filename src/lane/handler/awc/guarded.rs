@@ -35,14 +35,15 @@ use std::{
 };
 
 use actix_rt::net::{ActixStream, Ready};
+use lb_core::config::MAX_HEADER_SIZE;
 use lb_wire::{BodyTracker, Lines, Method};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::{head::Request, sending::Sending};
 use super::{uploads::Uploads, watch::Watch};
 
-/// Bytes of a request head. The server in front takes heads of 128 KiB; some headers are added.
-const REQUEST_HEAD: usize = 256 * 1024;
+/// Bytes of a request head: the largest that a client may send, and what a route adds to it.
+const REQUEST_HEAD: usize = 4 * MAX_HEADER_SIZE.bytes() as usize;
 
 /// What the guarded connections of one worker share.
 #[derive(Default)]
