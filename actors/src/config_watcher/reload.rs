@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{RegistryHandle, messages::*, sticky_key::KeepKey};
 
-/// A file on a network share that hangs must not hang the reload.
+/// A file on a network share that hangs must not hang the reload. Nothing else gets here: pipes and devices are refused
+/// when they are opened. No test has such a share.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For a registry that is busy or being started again.
