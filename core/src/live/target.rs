@@ -20,7 +20,7 @@ pub struct UnknownTarget {
     count: usize,
 }
 
-/// The backends with this URL, of all that there are: one in each pool that has it.
+/// The backends with this URL, whose scheme may be left out, of all that there are: one in each pool that has it.
 ///
 /// # Errors
 /// [`UnknownTarget`] when there is none; it lists those that there are.
@@ -33,7 +33,8 @@ pub fn find(url: &str, pool: Option<&str>, all: &[Identity]) -> Result<Vec<Ident
         pools.dedup();
         return Err(unknown("pool", (pool, pool), pools));
     }
-    let parsed: Option<BackendUrl> = url.parse().ok();
+    let with_scheme = || format!("http://{url}").parse().ok();
+    let parsed: Option<BackendUrl> = url.parse().ok().or_else(with_scheme);
     let in_full = parsed.as_ref().map(ToString::to_string);
     let found = |known: &&&Identity| Some(&known.url) == parsed.as_ref();
     let found: Vec<Identity> = here.iter().filter(found).map(|&known| known.clone()).collect();

@@ -198,7 +198,11 @@ fn what_is_not_there_is_answered_with_what_is() {
             "  http://localhost:9001"
         ]
     );
-    assert!(lines("localhost:9001", None)[0].ends_with("did you mean `http://localhost:9001`?"));
+    assert_eq!(
+        find("localhost:9001", None, &all),
+        find("http://localhost:9001", None, &all)
+    );
+    assert!(find("localhost:9001", None, &all).is_ok());
     assert!(lines("http://localhost:9001/x", None)[0].ends_with("did you mean `http://localhost:9001`?"));
     assert_eq!(
         lines("http://localhost:9001", Some("api"))[..],
