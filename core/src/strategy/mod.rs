@@ -161,18 +161,29 @@ impl Algorithm {
 
     /// Whether it must know what all candidates hold together.
     pub fn bounds_load(self) -> bool {
-        matches!(
-            self,
-            Self::Hash {
-                bounded_load: Some(_)
-            }
-        )
+        match self {
+            Self::Hash { bounded_load } => bounded_load.is_some(),
+            Self::RoundRobin
+            | Self::Random
+            | Self::LeastConnections
+            | Self::PowerOfTwo
+            | Self::LeastTime
+            | Self::First => false,
+        }
     }
 
     /// Whether its candidates have fixed places: it must be built from all members, those out of service included, so
     /// that nothing moves when one of them comes or goes.
     pub fn has_places(self) -> bool {
-        matches!(self, Self::Hash { .. })
+        match self {
+            Self::Hash { .. } => true,
+            Self::RoundRobin
+            | Self::Random
+            | Self::LeastConnections
+            | Self::PowerOfTwo
+            | Self::LeastTime
+            | Self::First => false,
+        }
     }
 }
 

@@ -167,7 +167,12 @@ impl StrategyConfig {
     pub fn hash_key(&self) -> Option<&HashKey> {
         match self {
             Self::Hash(options) => Some(&options.key),
-            _ => None,
+            Self::RoundRobin
+            | Self::Random
+            | Self::LeastConnections
+            | Self::PowerOfTwo
+            | Self::LeastTime(_)
+            | Self::First => None,
         }
     }
 
@@ -175,7 +180,12 @@ impl StrategyConfig {
     pub fn decay(&self) -> Option<Duration> {
         match self {
             Self::LeastTime(options) => Some(options.decay),
-            _ => None,
+            Self::RoundRobin
+            | Self::Random
+            | Self::LeastConnections
+            | Self::PowerOfTwo
+            | Self::Hash(_)
+            | Self::First => None,
         }
     }
 
