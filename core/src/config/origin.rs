@@ -1,11 +1,11 @@
 //! Where the value of a setting comes from: a line of the file, the environment, or its default.
 
-use std::fmt;
+use std::{collections::HashMap, fmt, sync::LazyLock};
 
 use super::{
-    node::{Node, Value},
+    node::{Entry, Node, Value, key_path},
     problem::Position,
-    settings::{Shape, switched, tree},
+    settings::{self, Shape, switched, tree},
     written::Written,
 };
 
@@ -39,25 +39,31 @@ impl fmt::Display for Origin {
 #[derive(Debug)]
 pub struct Origins {
     root: Node,
+    /// Where each pool stands in the mapping `pools`, which may hold thousands that are all asked for.
+    pools: HashMap<String, usize>,
 }
 
 impl Origins {
     pub(super) fn new(root: Node) -> Self {
-        Self { root }
+        let pools = match find(&root, "pools", "", &HashMap::new()).map(|pools| &pools.value) {
+            Some(Value::Mapping(entries)) => entries.iter().map(|entry| entry.key.clone()).zip(0..).collect(),
+            _ => HashMap::new(),
+        };
+        Self { root, pools }
     }
 
     /// Where something is written.
     pub(super) fn position(&self, key: &str) -> Option<Position> {
-        find(&self.root, key, "")?.position
+        self.find(key)?.position
     }
 
     /// Of a setting by its key, as [`Config::settings`](super::Config::settings) has it: `pools.api.retries.attempts`.
     /// What a pool does not write itself comes from the top of the file.
     pub fn of(&self, key: &str) -> Origin {
-        let own = find(&self.root, key, "");
+        let own = self.find(key);
         let top = || {
             let (_, key) = key.strip_prefix("pools.")?.split_once('.')?;
-            (!key.starts_with("backends")).then(|| find(&self.root, key, ""))?
+            (!key.starts_with("backends")).then(|| self.find(key))?
         };
         let node = own.or_else(top);
         let line = node.and_then(|node| Some((node, node.position?.line)));
@@ -66,10 +72,14 @@ impl Origins {
             environment: is_replaced(node),
         })
     }
+
+    fn find(&self, key: &str) -> Option<&Node> {
+        find(&self.root, key, "", &self.pools)
+    }
 }
 
-/// The node at a path below another one; `at` is where that one is.
-fn find<'n>(node: &'n Node, path: &str, at: &str) -> Option<&'n Node> {
+/// The node at a path below another one; `at` is where that one is, `pools` says where each pool stands.
+fn find<'n>(node: &'n Node, path: &str, at: &str, pools: &HashMap<String, usize>) -> Option<&'n Node> {
     let (step, rest) = path.split_once('.').unwrap_or((path, ""));
     let (key, index) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
         Some((key, index)) => (key, index.parse::<usize>().ok()),
@@ -77,7 +87,10 @@ fn find<'n>(node: &'n Node, path: &str, at: &str) -> Option<&'n Node> {
     };
     let found = match &node.value {
         Value::Mapping(entries) => {
-            let entry = entries.iter().find(|entry| entry.key == key)?;
+            let entry = match at {
+                "pools" => entries.get(*pools.get(key)?)?,
+                _ => entries.iter().find(|entry| is_called(entry, key))?,
+            };
             Some(&entry.value).filter(|node| node.value != Value::Null)?
         }
         // A pool that is the list of its backends.
@@ -104,26 +117,40 @@ fn find<'n>(node: &'n Node, path: &str, at: &str) -> Option<&'n Node> {
     if rest.is_empty() {
         return Some(found);
     }
-    find(found, rest, &at)
+    find(found, rest, &at, pools)
+}
+
+fn is_called(entry: &Entry, key: &str) -> bool {
+    #[cfg(test)]
+    tests::COMPARED.set(tests::COMPARED.get() + 1);
+    entry.key == key
 }
 
 /// The setting that a single value in the place of the mapping at this path sets.
 fn short(path: &str) -> Option<&'static str> {
-    let mut entries = tree();
-    let mut short = None;
-    for key in path.split('.') {
-        let entry = entries.into_iter().find(|entry| entry.about.key == key)?;
+    static SHORT: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+        let mut all = HashMap::new();
+        collect(tree(), "", &mut all);
+        all
+    });
+    SHORT.get(path).copied()
+}
+
+fn collect(entries: Vec<settings::Entry>, at: &str, all: &mut HashMap<String, &'static str>) {
+    for entry in entries {
         let shape = match entry.shape {
             Shape::Items(item) => *item,
             other => other,
         };
         let Shape::Mapping(mapping) = shape else {
-            return None;
+            continue;
         };
-        short = mapping.single.and_then(|(_, short)| short);
-        entries = mapping.entries;
+        let path = key_path(at, entry.about.key);
+        if let Some((_, Some(short))) = mapping.single {
+            all.insert(path.clone(), short);
+        }
+        collect(mapping.entries, &path, all);
     }
-    short
 }
 
 fn is_replaced(node: &Node) -> bool {
@@ -132,5 +159,48 @@ fn is_replaced(node: &Node) -> bool {
         Value::List(items) => items.iter().any(is_replaced),
         Value::Mapping(entries) => entries.iter().any(|entry| is_replaced(&entry.value)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{cell::Cell, fmt::Write as _};
+
+    use crate::config::load_with_origins;
+
+    thread_local! {
+        /// How many keys were compared on this thread.
+        pub(super) static COMPARED: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// The keys compared to find the origins of all settings of a file with so many pools, a pool.
+    fn compared_for_each_of(pools: u32) -> u64 {
+        let mut text = "port: 8000\nretries: 1\npools:\n".to_owned();
+        for index in 0..pools {
+            writeln!(text, "  p{index}: {{backends: [http://h{index}], timeouts: 9s}}").unwrap();
+        }
+        text.push_str("routes: [{pool: p0}]\n");
+        let loaded = load_with_origins(&text, "config.yaml", &|_| None).unwrap();
+        COMPARED.set(0);
+        for (key, _) in loaded.config.settings() {
+            let line = loaded.origins.of(&key);
+            if let Some((pool, "timeouts.response_idle")) =
+                key.strip_prefix("pools.p").and_then(|key| key.split_once('.'))
+            {
+                assert_eq!(
+                    line.to_string(),
+                    format!("line {}", pool.parse::<u32>().unwrap() + 4)
+                );
+            }
+        }
+        COMPARED.get() / u64::from(pools)
+    }
+
+    #[test]
+    fn origins_cost_each_pool_the_same_however_many_there_are() {
+        let (few, many) = (compared_for_each_of(10), compared_for_each_of(500));
+        assert!(many <= few, "{few} comparisons a pool of 10, {many} of 500");
     }
 }
