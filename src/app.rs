@@ -51,6 +51,13 @@ const CONNECTIONS_PER_WORKER: usize = 25_600;
 /// File descriptors that are kept for probes, the control socket, logs and the runtime.
 const RESERVED_FILES: u64 = 64;
 
+/// The fewest file descriptors with which a balancer serves: what the runtime, the listeners, the control socket and the log hold,
+/// and some for a client, its backend, a probe and a command.
+const LEAST_FILES: u64 = 32;
+
+/// What the runtime of one worker holds of them.
+const FILES_OF_A_WORKER: u64 = 4;
+
 /// Clients' connections that one worker takes: each may need a second descriptor, for a backend.
 pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
     let share = open_files.saturating_sub(RESERVED_FILES) / 2 / workers.max(1) as u64;
@@ -59,8 +66,30 @@ pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
         .clamp(1, CONNECTIONS_PER_WORKER)
 }
 
+/// Why a balancer with a right configuration cannot start on this machine.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// A listener cannot be bound.
+    #[error(transparent)]
+    Listener(#[from] listener::BindError),
+    /// The process may not open enough files.
+    #[error(
+        "cannot start: the limit of file descriptors is {limit}, and {least} are needed for {workers} workers; raise it with \
+         `ulimit -n`, or with LimitNOFILE in a systemd unit"
+    )]
+    OpenFiles {
+        /// What it may open.
+        limit: u64,
+        /// What it needs.
+        least: u64,
+        /// For so many.
+        workers: usize,
+    },
+}
+
 /// A balancer that is about to run.
 pub struct Balancer {
+    open_files_limit: u64,
     config: Config,
     file: ConfigFile,
     sockets: Vec<TcpListener>,
@@ -83,10 +112,21 @@ impl Balancer {
     /// without one it cannot be commanded, only signalled.
     ///
     /// # Errors
-    /// When a listener cannot be bound.
-    pub fn bind(config: Config, file: ConfigFile, claim: Option<Claim>) -> Result<Self, listener::BindError> {
+    /// When a listener cannot be bound, or there are too few file descriptors to serve with.
+    pub fn bind(config: Config, file: ConfigFile, claim: Option<Claim>) -> Result<Self, BindError> {
+        let workers = config.workers.unwrap_or_else(cores);
+        let open_files_limit = raise_open_files_limit();
+        let least = LEAST_FILES + FILES_OF_A_WORKER * workers as u64;
+        if open_files_limit < least {
+            return Err(BindError::OpenFiles {
+                limit: open_files_limit,
+                least,
+                workers,
+            });
+        }
         let sockets = listener::bind(&config)?;
         Ok(Self {
+            open_files_limit,
             config,
             file,
             sockets,
@@ -102,7 +142,7 @@ impl Balancer {
     pub async fn start(self, handle_signals: bool) -> std::io::Result<Running> {
         count_panics();
         let workers = self.config.workers.unwrap_or_else(cores);
-        let open_files_limit = raise_open_files_limit();
+        let open_files_limit = self.open_files_limit;
         let lane = self.config.lane;
         let longest = self.config.pools.values().map(PoolConfig::longest_probe).max();
         let first_probes = (longest.unwrap_or_default() + PROBE_GRACE).min(FIRST_PROBES);

@@ -34,7 +34,7 @@ use super::{
     exit,
     output::{error_line, line},
 };
-use crate::app::{self, Balancer};
+use crate::app::{self, Balancer, BindError};
 
 /// What the configuration is called in messages; there is no such file.
 const NAME: &str = "demo";
@@ -56,10 +56,12 @@ pub(super) fn demo(args: &DemoArgs) -> u8 {
     let balancer = match Balancer::bind(config, NAME.into(), None) {
         Ok(balancer) => balancer,
         Err(error) => {
-            error_line(error);
-            error_line(
-                "choose another with --port, for example `simple-lb demo --port 8080`; 0 takes any free one",
-            );
+            error_line(&error);
+            if matches!(error, BindError::Listener(_)) {
+                error_line(
+                    "choose another with --port, for example `simple-lb demo --port 8080`; 0 takes any free one",
+                );
+            }
             return exit::FAILED;
         }
     };
