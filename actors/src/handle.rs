@@ -116,6 +116,22 @@ impl RegistryHandle {
         }
     }
 
+    /// Waits until a stop that began then has lasted for the `shutdown_timeout`, which a reload may change meanwhile.
+    pub async fn shutdown_timeout_over(&self, began: tokio::time::Instant) {
+        loop {
+            let timeout = self.snapshot().config().shutdown_timeout;
+            let changed = self.wait_until(|snapshot| snapshot.config().shutdown_timeout != timeout);
+            // `None`: longer than any clock goes.
+            match began.checked_add(timeout) {
+                None => changed.await,
+                Some(end) => match tokio::time::timeout_at(end, changed).await {
+                    Ok(()) => {}
+                    Err(_over) => return,
+                },
+            }
+        }
+    }
+
     /// Actors that ended unexpectedly and were started again.
     pub fn actor_restarts(&self) -> u64 {
         self.shared.restarts.load(Relaxed)
@@ -156,9 +172,14 @@ impl RegistryHandle {
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
-        self.shared.snapshot.store(Arc::clone(&snapshot));
-        // What was full may have a place now.
+        let before = self.shared.snapshot.swap(Arc::clone(&snapshot));
+        // What was full may have a place now, and requests that wait in a removed pool look for another one.
         snapshot.pools().iter().for_each(|pool| pool.queue().call());
+        let removed = before
+            .pools()
+            .iter()
+            .filter(|pool| snapshot.newest(pool).is_none());
+        removed.for_each(|pool| pool.queue().call());
         self.shared.published.send_modify(|count| *count += 1);
     }
 

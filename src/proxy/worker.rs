@@ -34,6 +34,14 @@ pub struct Worker {
     pub failures: FailureLog,
 }
 
+/// What a request finds when it is its turn in a queue.
+pub enum Turn {
+    /// A backend, or none for it: the wait is over.
+    Over(Result<Lease, NoBackend>),
+    /// Its pool was removed, and this one has no free place: it waits there.
+    Moved(Arc<Pool>),
+}
+
 /// An attempt that failed, or whose response is to be retried.
 pub struct FailedAttempt<'e> {
     /// The right to it, which ends.
@@ -154,9 +162,21 @@ impl Worker {
         answer
     }
 
-    /// Looks for a backend when it is a request's turn in the queue of its pool.
-    pub fn in_turn(&self, attempts: &Attempts, pool: &Pool) -> Option<Result<Lease, NoBackend>> {
-        self.newest(pool, |pool| attempts.in_turn(pool, Instant::now()))
+    /// Looks for a backend when it is a request's turn in the queue of this pool; `None`: it goes on waiting. Where a reload
+    /// has removed the pool, its backends get no more requests: the request goes where its route leads by now.
+    pub fn in_turn(&self, attempts: &Attempts, (pool, destination): (&Pool, &Destination)) -> Option<Turn> {
+        let snapshot = self.registry.snapshot();
+        let now = Instant::now();
+        if let Some(newest) = snapshot.newest(pool) {
+            return attempts.in_turn(newest, now).map(Turn::Over);
+        }
+        let Some(successor) = snapshot.successor(destination, attempts.by().random) else {
+            return Some(Turn::Over(Err(NoBackend::NoneEligible)));
+        };
+        Some(match attempts.moved_to(successor, now) {
+            Err(NoBackend::Saturated) => Turn::Moved(Arc::clone(successor)),
+            picked => Turn::Over(picked),
+        })
     }
 
     /// Ends the lease of an attempt after which nothing is to be decided.

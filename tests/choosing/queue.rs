@@ -319,3 +319,53 @@ fn many_clients_at_few_places_are_all_served() {
     });
     assert_eq!(a.hits() + b.hits(), 320);
 }
+
+#[test]
+fn when_a_reload_removes_their_pool_waiting_requests_go_where_their_route_leads() {
+    let (old, new) = (Stage::new(), Stage::new());
+    let config = |pool: &str, stage: &Stage| {
+        format!(
+            "port: 0\nhealth_check: false\nretries: 0\nqueue: {{timeout: 300s}}\nroutes: [{{pool: {pool}}}]\n\
+             pools:\n  {pool}: {{backends: [{{url: \"{}\", max_connections: 1}}]}}\n",
+            stage.url()
+        )
+    };
+    let balancer = Balancer::start(&config("a", &old));
+    let (mut first, mut first_backend) = take_the_place(&old, &balancer);
+    let mut clients: Vec<Peer> = (1..=3)
+        .map(|number| queue_up(&balancer, &format!("/{number}"), number))
+        .collect();
+    balancer.reload_with(&config("b", &new));
+    for (number, client) in (1..).zip(&mut clients) {
+        let mut backend = new.accept();
+        let head = backend.read_head();
+        let expected = format!("GET /{number} ");
+        assert!(head.first().starts_with(&expected), "{}", head.first());
+        wait_until("the others in the new queue", || waiting(&balancer) == 3 - number);
+        backend.send(OK);
+        assert_eq!(client.read_head().status(), 200);
+    }
+    first_backend.send(OK);
+    assert_eq!(first.read_head().status(), 200);
+}
+
+#[test]
+fn when_a_reload_removes_their_pool_and_route_waiting_requests_are_refused() {
+    let stage = Stage::new();
+    let pools = format!(
+        "a: {{backends: [{{url: \"{}\", max_connections: 1}}]}}",
+        stage.url()
+    );
+    let config = |routes: &str, pools: &str| {
+        format!(
+            "port: 0\nhealth_check: false\nqueue: {{timeout: 300s}}\nroutes: [{routes}]\npools: {{{pools}}}\n"
+        )
+    };
+    let balancer = Balancer::start(&config("{pool: a}", &pools));
+    let (_first, _backend) = take_the_place(&stage, &balancer);
+    let mut second = queue_up(&balancer, "/", 1);
+    let other = "{path: /other, pool: b}";
+    balancer.reload_with(&config(other, &pools.replacen("a:", "b:", 1)));
+    let refused = second.read_head();
+    assert_eq!((refused.status(), refused.one("Retry-After")), (503, Some("1")));
+}

@@ -290,6 +290,14 @@ impl Attempts {
         }
     }
 
+    /// Looks for a place in another pool than the one whose queue the request waits in.
+    ///
+    /// # Errors
+    /// [`NoBackend`] when there is none; where all are taken, the request may wait there.
+    pub fn moved_to(&self, pool: &Pool, now: Instant) -> Result<Lease, NoBackend> {
+        pool.pick(&self.ask(now))
+    }
+
     /// What comes after the wait in the queue: with a backend, with what [`Attempts::join`] said, or with
     /// [`NoBackend::QueueTimedOut`].
     pub fn waited(&mut self, picked: Result<Lease, NoBackend>, pool: &Pool) -> Step {

@@ -7,12 +7,12 @@ use std::{
     time::Instant,
 };
 
-use super::{Ask, Backend, Lease, NoBackend, Pool, PoolState, Route, route};
+use super::{Ask, Backend, Destination, Lease, NoBackend, Pool, PoolState, Route, route};
 use crate::{
     config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, StrategyConfig, Weight},
     health::Health,
     live::Live,
-    route::{Matcher, Request, Unrouted, ambiguity},
+    route::{Matcher, Request, Unrouted, ambiguity, split::point},
     status::HealthStatus,
 };
 
@@ -212,6 +212,17 @@ impl Snapshot {
             }
         }
         self.pools.iter().find(|newest| newest.is_beside(pool))
+    }
+
+    /// The pool to which the route of a destination leads by now; `None` if no route with its conditions leads to a pool.
+    /// For requests that wait for a place in a pool that was removed.
+    pub fn successor(&self, destination: &Destination, random: u64) -> Option<&Arc<Pool>> {
+        let when = destination.route().when.to_string();
+        let mut routes = self.routes.iter();
+        let route = routes.find(|route| route.config().when.to_string() == when)?;
+        route
+            .destination(|| point(random))
+            .map(|destination| destination.pool())
     }
 
     /// What is removed when this configuration comes into force, and what was removed before and still has requests.

@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     front::TICK,
-    proxy::{FailedAttempt, FailedRequest, Line, Passage, Phase, ProxyError, answer_head},
+    proxy::{FailedAttempt, FailedRequest, Line, Passage, Phase, ProxyError, Turn, answer_head},
     telemetry::{Notes, Responder},
     upstream::Sending,
 };
@@ -194,16 +194,26 @@ impl Exchange {
     async fn wait_for_a_place(&self, attempts: &Attempts) -> Result<Lease, NoBackend> {
         let begun = Instant::now();
         let clock = self.handed.link.clock();
-        let place = attempts.join(self.pool(), clock.at(begun))?;
-        let turn = poll_fn(|cx| {
-            place
-                .ticket
-                .poll(cx, || self.worker.in_turn(attempts, self.pool()))
-        });
-        let picked = tokio::select! {
-            biased;
-            picked = turn => picked,
-            () = Rc::clone(clock).sleep_until(place.until) => Err(NoBackend::QueueTimedOut),
+        let destination = &self.passage.destination;
+        let mut pool = Arc::clone(destination.pool());
+        let mut left = None;
+        let picked = loop {
+            let place = match attempts.join(&pool, clock.at(begun)) {
+                Ok(place) => place,
+                Err(none) => break Err(none),
+            };
+            // Only now may those behind it follow, or they would get past it.
+            drop(left.take());
+            let look = || self.worker.in_turn(attempts, (&pool, destination));
+            let turn = tokio::select! {
+                biased;
+                turn = poll_fn(|cx| place.ticket.poll(cx, look)) => turn,
+                () = Rc::clone(clock).sleep_until(place.until) => Turn::Over(Err(NoBackend::QueueTimedOut)),
+            };
+            match turn {
+                Turn::Over(picked) => break picked,
+                Turn::Moved(successor) => (pool, left) = (successor, Some(place)),
+            }
         };
         self.notes().note(|facts| facts.times.queued += begun.elapsed());
         picked

@@ -4,7 +4,7 @@ use std::{future::poll_fn, ops::ControlFlow, rc::Rc, sync::Arc};
 
 use lb_core::{
     attempts::{AttemptEnd, Attempts, GaveUp, Step, TimeLimit},
-    pool::{Backend, Lease, NoBackend, Pool, Terms},
+    pool::{Backend, Lease, NoBackend, Terms},
 };
 use lb_wire::{Method, RequestError};
 
@@ -42,10 +42,6 @@ pub(super) struct Request {
 }
 
 impl Request {
-    fn pool(&self) -> &Pool {
-        self.message.destination.pool()
-    }
-
     pub(super) fn terms(&self) -> &Terms {
         self.message.destination.terms()
     }
@@ -189,7 +185,7 @@ impl Request {
 
     /// Waits in the queue until there is a place at a backend that was not tried.
     async fn wait<S: Transport>(&self, client: &mut Client<S>) -> Waited {
-        waiting::for_a_place(client, (&self.attempts, self.pool())).await
+        waiting::for_a_place(client, (&self.attempts, &self.message.destination)).await
     }
 
     fn waited(&mut self, picked: Result<Lease, NoBackend>) -> Step {
