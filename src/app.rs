@@ -225,19 +225,23 @@ impl Running {
         let traffic = &self.state.traffic;
         traffic.drain();
         let finished_before = traffic.finished();
-        let timeout = self.state.registry.snapshot().config().shutdown_timeout;
+        let began = tokio::time::Instant::now();
         let drained = match &mut self.server {
             Some(server) => {
                 server.close_listeners().await;
-                tokio::time::timeout(timeout, server.until_idle()).await
+                tokio::select! {
+                    biased;
+                    () = server.until_idle() => true,
+                    () = self.state.registry.shutdown_timeout_over(began) => false,
+                }
             }
-            None => Ok(()),
+            None => true,
         };
         let report = StopReport {
             finished: traffic.finished().saturating_sub(finished_before),
-            cut: if drained.is_err() { traffic.in_flight() } else { 0 },
+            cut: if drained { 0 } else { traffic.in_flight() },
         };
-        if drained.is_err() {
+        if !drained {
             error!("shutdown_timeout is over: {} requests were cut", report.cut);
         }
         info!(
@@ -247,12 +251,13 @@ impl Running {
         if let Some(server) = self.server {
             server.stop().await;
         }
-        self.control_plane.stop().await;
+        let signals = self.control_plane.stop().await;
         self.state.stopped.send_replace(Some(report.clone()));
         if let Some((control, claim)) = self.control {
             control.stop().await;
             drop(claim);
         }
+        drop(signals);
         report
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use dummy_servers::{Behaviour, DummyServer, body_byte};
 use rustix::process::Signal;
 
-use crate::harness::{Balancer, Client, Place, Process, backends, lane::with_lane, pause, wait_until};
+use crate::harness::{
+    Balancer, Client, FullBackend, Place, Process, backends, lane::with_lane, pause, wait_until,
+};
 
 /// A balancer that is in the middle of a download of three seconds.
 fn downloading(backend: &DummyServer, more: &str) -> (Balancer, Client) {
@@ -69,6 +71,54 @@ fn a_second_signal_ends_it_at_once() {
     balancer.signal(Signal::TERM);
     assert_eq!(balancer.process.wait(), 1);
     assert!(client.read_response("GET").is_err());
+}
+
+#[test]
+fn a_signal_after_a_command_to_stop_ends_it_at_once() {
+    let [backend] = backends();
+    let (mut balancer, mut client) = downloading(&backend, "");
+    let _stop = balancer.place.start(&["--stop"]);
+    wait_until_it_stops(&balancer);
+    balancer.signal(Signal::TERM);
+    assert_eq!(balancer.process.wait(), 1);
+    assert!(client.read_response("GET").is_err());
+}
+
+#[test]
+fn a_reload_that_shortens_the_time_counts_for_a_stop_under_way() {
+    let [backend] = backends();
+    backend.set_behaviour(Behaviour::Hang);
+    let config = |timeout: &str| {
+        let url = backend.url();
+        format!("port: 0\nbackends: [\"{url}\"]\nhealth_check: false\nshutdown_timeout: {timeout}\n")
+    };
+    let mut balancer = Balancer::start(&config("1h"));
+    let mut client = balancer.connect();
+    client.send_request("GET", "/", &[], b"").unwrap();
+    wait_until("the request at the backend", || backend.hits() == 1);
+    balancer.signal(Signal::TERM);
+    wait_until_it_stops(&balancer);
+    balancer.reload_with(&config("1s"));
+    assert_eq!(balancer.process.wait(), 1);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_reload_and_the_reload_says_so() {
+    let ([backend], full) = (backends(), FullBackend::new());
+    let config = |more: &str| {
+        let url = backend.url();
+        format!("port: 0\nbackends: [\"{url}\"{more}]\nhealth_check: {{interval: 3m, timeout: 2m}}\n")
+    };
+    let mut balancer = Balancer::start(&config(""));
+    balancer.write_config(&config(&format!(", \"http://127.0.0.1:{}\"", full.port())));
+    let reload = balancer.place.start(&["--reload"]);
+    wait_until("the change in force", || balancer.status().generation == 2);
+    balancer.signal(Signal::TERM);
+    assert_eq!(balancer.process.wait(), 0);
+    let reload = crate::harness::Finished::of(reload);
+    assert_ne!(reload.code, 0);
+    let said = "the instance stops, before the reload was done";
+    assert!(reload.stderr.contains(said), "{reload:?}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct ControlPlane {
     registry: RegistryHandle,
     watcher: WatcherHandle,
-    _signals: Option<SignalListener>,
+    signals: Option<SignalListener>,
     ended: mpsc::UnboundedSender<Ended>,
 }
 
@@ -46,7 +46,7 @@ impl ControlPlane {
         let this = Self {
             registry,
             watcher,
-            _signals: None,
+            signals: None,
             ended: ended.clone(),
         };
         let (registry, watcher) = (this.registry.clone(), this.watcher.clone());
@@ -77,12 +77,13 @@ impl ControlPlane {
     /// # Errors
     /// When the system refuses handlers or a thread.
     pub fn with_signals(mut self) -> io::Result<Self> {
-        self._signals = Some(SignalListener::start(self.watcher.clone())?);
+        self.signals = Some(SignalListener::start(self.watcher.clone())?);
         Ok(self)
     }
 
-    /// Ends all actors; probes under way are dropped.
-    pub async fn stop(self) {
+    /// Ends all actors; probes under way are dropped. Signals are heard until what it returns is dropped: a second one ends
+    /// the process, whatever it still waits for.
+    pub async fn stop(self) -> Option<SignalListener> {
         // Fails only when the task that would start actors again is gone.
         let _gone = self.ended.send(Ended::Stopping);
         self.watcher.stop_actor().await;
@@ -90,6 +91,7 @@ impl ControlPlane {
             // Either it is gone already, or the process ends without it.
             let _gone = timeout(STOP_TIMEOUT, registry.send(Shutdown)).await;
         }
+        self.signals
     }
 }
 

@@ -16,8 +16,8 @@ use crate::{
 /// The exit code of a forced end.
 const FORCED: i32 = 1;
 
-/// Listens until it is dropped.
-pub(crate) struct SignalListener {
+/// Listens until it is dropped, which should be when nothing is left to wait for: a signal that nobody hears is lost.
+pub struct SignalListener {
     handle: Handle,
 }
 
@@ -28,6 +28,8 @@ impl SignalListener {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         let handle = signals.handle();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            // Also where the first request was none of a signal, as that of `--stop`.
+            let stop = watcher.stop_requested();
             let mut stopping = false;
             for signal in signals.forever() {
                 match signal {
@@ -35,8 +37,8 @@ impl SignalListener {
                         let mode = ReloadMode::Apply;
                         watcher.signal(Reload { mode }, "SIGHUP");
                     }
-                    _ if stopping => {
-                        log::error!("second signal to stop: exiting now");
+                    _ if stopping || stop.borrow().is_some() => {
+                        log::error!("second request to stop, by a signal: exiting now");
                         // Waits for the log's reader, but only for a moment.
                         log::logger().flush();
                         signal_hook::low_level::exit(FORCED);

@@ -20,6 +20,8 @@ struct Shared {
     reloader: Arc<Reloader>,
     stop: watch::Sender<Option<String>>,
     watcher: Mutex<Option<Addr<ConfigWatcher>>>,
+    /// Nobody waits for a reload any more: the process ends.
+    ended: watch::Sender<bool>,
 }
 
 impl WatcherHandle {
@@ -40,6 +42,7 @@ impl WatcherHandle {
                 reloader,
                 stop: watch::Sender::new(None),
                 watcher: Mutex::new(None),
+                ended: watch::Sender::new(false),
             }),
         }
     }
@@ -55,11 +58,16 @@ impl WatcherHandle {
             problems: vec![problem.to_owned()],
             ..self.shared.reloader.report(mode)
         };
+        let mut ended = self.shared.ended.subscribe();
         match self.address() {
-            Some(watcher) => watcher
-                .send(Reload { mode })
-                .await
-                .unwrap_or_else(|_| refused("the reload was interrupted")),
+            Some(watcher) => tokio::select! {
+                biased;
+                report = watcher.send(Reload { mode }) => {
+                    report.unwrap_or_else(|_| refused("the reload was interrupted"))
+                }
+                // An error would mean that the sender is gone, which this handle holds.
+                _ended = ended.wait_for(|ended| *ended) => refused("the instance stops, before the reload was done"),
+            },
             None => refused("the balancer is starting or stopping; try again"),
         }
     }
@@ -100,6 +108,7 @@ impl WatcherHandle {
     pub(crate) async fn stop_actor(&self) {
         if let Some(watcher) = self.address() {
             self.set_address(None);
+            self.shared.ended.send_replace(true);
             // An error means that it is gone already.
             let _gone = watcher.send(Shutdown).await;
         }
