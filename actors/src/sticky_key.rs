@@ -42,8 +42,9 @@ pub(crate) enum KeepKey {
     OnlyRead,
 }
 
-/// Gives every pool that wants stickiness a key. Returns what a person should know.
-pub(crate) fn fill_sticky_keys(config: &mut Config, keep: KeepKey) -> Option<String> {
+/// Gives every pool that wants stickiness a key. `folder` is the configuration's, where a relative `state_dir` begins. Returns
+/// what a person should know.
+pub(crate) fn fill_sticky_keys(config: &mut Config, folder: &Path, keep: KeepKey) -> Option<String> {
     let without = |config: &Config| {
         let stickies = config.pools.values().filter_map(|pool| pool.sticky.as_ref());
         stickies.into_iter().any(|sticky| sticky.key.is_none())
@@ -51,7 +52,7 @@ pub(crate) fn fill_sticky_keys(config: &mut Config, keep: KeepKey) -> Option<Str
     if !without(config) {
         return None;
     }
-    let (kept, place) = match state_dir(config.state_dir.as_deref()) {
+    let (kept, place) = match state_dir(config.state_dir.as_deref().map(|own| folder.join(own))) {
         StateDir::Folder(folder) => (kept_key(&folder, keep), format!(" in {}", shown_path(&folder))),
         StateDir::Nowhere(reason) => (Err(io::Error::other(reason)), String::new()),
     };
@@ -82,9 +83,9 @@ enum StateDir {
 }
 
 /// The configured folder, or the usual one. Never one that others could make before us, as in the temporary folder.
-fn state_dir(configured: Option<&str>) -> StateDir {
+fn state_dir(configured: Option<PathBuf>) -> StateDir {
     if let Some(folder) = configured {
-        return StateDir::Folder(folder.into());
+        return StateDir::Folder(folder);
     }
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(folder) = variable(STATE_DIR_VARIABLE).map(PathBuf::from) {
@@ -247,10 +248,22 @@ mod tests {
         );
         let mut config = lb_core::config::load(&text, "config.yaml", &|_| None).unwrap();
         let own = config.pools["own"].sticky.clone();
-        assert_eq!(fill_sticky_keys(&mut config, KeepKey::MakeIfMissing), None);
+        assert_eq!(
+            fill_sticky_keys(&mut config, Path::new("/nowhere"), KeepKey::MakeIfMissing),
+            None
+        );
         assert_eq!(config.pools["own"].sticky, own);
         let kept = kept_key(folder.path(), MAKE).unwrap();
         assert_eq!(config.pools["default"].sticky.as_ref().unwrap().key, Some(kept));
+    }
+
+    #[test]
+    fn a_relative_folder_begins_in_that_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "port: 0\nbackends: [http://a]\nsticky: true\nstate_dir: state\n";
+        let mut config = lb_core::config::load(text, "config.yaml", &|_| None).unwrap();
+        assert_eq!(fill_sticky_keys(&mut config, folder.path(), MAKE), None);
+        assert!(folder.path().join("state").join(FILE).exists());
     }
 
     #[test]
@@ -258,7 +271,7 @@ mod tests {
         let text = "port: 0\nbackends: [http://a]\nsticky: true\nstate_dir: /dev/null/x\n";
         let mut config = lb_core::config::load(text, "config.yaml", &|_| None).unwrap();
         assert!(
-            fill_sticky_keys(&mut config, KeepKey::MakeIfMissing)
+            fill_sticky_keys(&mut config, Path::new("/nowhere"), KeepKey::MakeIfMissing)
                 .unwrap()
                 .contains("/dev/null/x")
         );

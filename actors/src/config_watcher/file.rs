@@ -30,6 +30,8 @@ pub struct Loaded {
     pub origins: Origins,
     /// The file that was read, with all links resolved.
     pub file: PathBuf,
+    /// Where its relative paths begin.
+    folder: PathBuf,
 }
 
 impl Loaded {
@@ -43,7 +45,7 @@ impl Loaded {
         if let Some(Via::Own(name)) = &mut self.config.via {
             *name = own_pseudonym();
         }
-        let warning = fill_sticky_keys(&mut self.config, keep);
+        let warning = fill_sticky_keys(&mut self.config, &self.folder, keep);
         let problem = warning.map(|warning| Problem::of_file(path, warning).field("sticky"));
         self.warnings.extend(problem);
     }
@@ -115,12 +117,17 @@ impl ConfigFile {
             warnings: loaded.warnings,
             origins: loaded.origins,
             file,
+            folder: self.folder().to_owned(),
         })
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// Reads the files that replace error messages; one that cannot be read is a problem like any other.
     fn read_error_pages(&self, config: &mut Config) -> Result<(), Vec<Problem>> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let folder = self.folder();
         let mut problems = Vec::new();
         for (status, page) in &mut config.error_pages {
             let path = folder.join(&*page.path);

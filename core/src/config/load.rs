@@ -137,6 +137,7 @@ impl Checker<'_> {
             root.require("backends", ADD_A_BACKEND, self.problems);
         }
         let (pools, written) = self.pools(&root);
+        self.pools_out_of_service(&written, &pools);
         config.routes = self.routes(&root, &written, &pools);
         config.pools = pools;
         Some(config)

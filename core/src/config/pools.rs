@@ -170,6 +170,29 @@ impl Checker<'_> {
         }
     }
 
+    /// Warns of pools whose backends are all taken out of service: their requests get 503.
+    pub(super) fn pools_out_of_service(&mut self, written: &WrittenPools<'_>, pools: &Pools) {
+        let is_out = |pool: &str| {
+            let out = |backend: &BackendConfig| backend.drain || backend.maintenance;
+            pools
+                .get(pool)
+                .is_some_and(|pool| !pool.backends.is_empty() && pool.backends.iter().all(out))
+        };
+        let hint = "leave one in service, or its requests get 503";
+        let rule = "has no backend in service: each has `drain` or `maintenance`";
+        let first = written.root.all_written("backends").into_iter().next();
+        if let Some(first) = first.filter(|_| is_out(DEFAULT_POOL)) {
+            let refusal = Refusal::new(format!("are the pool `default`, which {rule}"));
+            self.warnings
+                .add(first.position, "backends", refusal.hint(hint), None);
+        }
+        for named in written.named.iter().filter(|named| is_out(named.name.text())) {
+            let refusal = Refusal::new(rule.to_owned()).hint(hint);
+            self.warnings
+                .add(named.name.position, &named.name.field, refusal, None);
+        }
+    }
+
     /// Where everything goes without `routes`: to `default`, or to the only pool there is.
     pub(super) fn only_pool(&mut self, pools: &Pools, position: Option<Position>) -> Arc<str> {
         let mut names = pools.keys();

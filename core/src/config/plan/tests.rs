@@ -236,6 +236,11 @@ fn settings_change_by_their_names_in_the_file() {
             "error_pages.502 a.html -> b.html",
         ),
         ("", "timeouts: {request: 1h30m}", "timeouts.request none -> 90m"),
+        (
+            "sticky: {key: 0123456789abcdef}",
+            "sticky: {key: fedcba9876543210}",
+            "sticky key changed",
+        ),
         ("", "retries: 1", "retries.attempts 2 -> 1"),
         ("", "retries: {budget: 5%}", "retries.budget 20% -> 5%"),
         (

@@ -91,7 +91,7 @@ impl Settings for Config {
         Setting::new(
             "state_dir",
             &Leaf(lens!(Config, state_dir), &FOLDER),
-            "Where what outlives the process is kept.",
+            "Where what outlives the process is kept. A relative path begins in the configuration's folder, as those of `error_pages` do.",
         )
         .default_is("/var/lib/simple-lb for root, else $XDG_STATE_HOME/simple-lb or ~/.local/state/simple-lb")
         .see(&["sticky.key"])
@@ -274,6 +274,13 @@ const FOLDER: Form<Option<Arc<str>>> = Form {
     expects: "a folder",
     kinds: || vec![Kind::Text("a folder", ".")],
     parse: |written| match written.text() {
+        folder if folder.starts_with('~') => {
+            Err(Refusal::new("must not begin with ~, which only shells replace")
+                .hint("write the whole path, or one that begins in the configuration's folder"))
+        }
+        "off" | "on" | "none" => Err(Refusal::new("must be a folder").hint(
+            "leave `state_dir` out for the usual one; a folder of that name is written ./off, ./on or ./none",
+        )),
         folder if written.is_text() && !folder.is_empty() => Ok(Some(folder.into())),
         _ => Err(Refusal::new("must be a folder").hint("write for example /var/lib/simple-lb")),
     },

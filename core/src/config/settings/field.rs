@@ -78,10 +78,13 @@ impl<M> Clone for Change<M> {
     }
 }
 
-/// `timeouts.connect 3s -> 1s`
+/// `timeouts.connect 3s -> 1s`; where both sides look the same, what differs is the secret that neither shows.
 impl<M> fmt::Display for Change<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, from, to, .. } = self;
+        if from == to {
+            return write!(f, "{key} key changed");
+        }
         write!(f, "{key} {from} -> {to}")
     }
 }

@@ -489,3 +489,24 @@ fn an_error_shows_one_problem_a_line() {
     let lines = error.to_string();
     assert_eq!((error.problems.len(), lines.lines().count()), (4, 4), "{lines}");
 }
+
+#[test]
+fn a_state_dir_that_only_a_shell_or_a_switch_would_understand() {
+    let hint =
+        "leave `state_dir` out for the usual one; a folder of that name is written ./off, ./on or ./none";
+    assert_eq!(
+        problems(&with("state_dir: off")),
+        [format!("3:12: state_dir: must be a folder, got \"off\"; {hint}")]
+    );
+    assert_eq!(
+        problems(&with("state_dir: ~/foo")),
+        [
+            "3:12: state_dir: must not begin with ~, which only shells replace, got \"~/foo\"; \
+          write the whole path, or one that begins in the configuration's folder"
+        ]
+    );
+    assert_eq!(
+        config(&with("state_dir: ./off")).state_dir.as_deref(),
+        Some("./off")
+    );
+}

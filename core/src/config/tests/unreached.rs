@@ -114,3 +114,24 @@ fn a_backend_that_is_the_balancer_itself_is_warned_of() {
         assert_eq!(warnings_of(&file), Vec::<String>::new(), "{port} {backend}");
     }
 }
+
+#[test]
+fn pools_without_a_backend_in_service_are_named() {
+    let rule = "has no backend in service: each has `drain` or `maintenance`; leave one in service, or its requests get 503";
+    let routes = "routes: [{path: /api, pool: api}, {pool: default}]";
+    assert_eq!(
+        warnings_of(&format!(
+            "port: 1\nbackends: [{{url: \"http://a\", drain: on}}]\npools:\n  api: [{{url: \"http://b\", maintenance: on}}, {{url: \"http://c\", drain: on}}]\n{routes}\n"
+        )),
+        [
+            format!("2:18: backends: are the pool `default`, which {rule}"),
+            format!("4:3: pools.api: {rule}"),
+        ]
+    );
+    assert_eq!(
+        warnings_of(&format!(
+            "port: 1\nbackends: [http://a]\npools:\n  api: [{{url: \"http://b\", drain: on}}, http://c]\n{routes}\n"
+        )),
+        Vec::<String>::new()
+    );
+}

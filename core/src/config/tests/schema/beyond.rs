@@ -3,6 +3,14 @@
 /// A file of these tests, why the schema does not see something in its files, and what.
 pub(super) const BEYOND_THE_SCHEMA: &[(&str, &str, &[&str])] = &[
     (
+        "refuses.rs",
+        "They are text as any other folder is.",
+        &[
+            "3:12: state_dir: must be a folder, got \"off\"",
+            "3:12: state_dir: must not begin with ~, which only shells replace, got \"~/foo\"",
+        ],
+    ),
+    (
         "bad_routes.rs",
         "It is a rule across settings.",
         &[
