@@ -49,8 +49,11 @@ pub(super) fn log(event: &Event) {
             lasts,
             in_flight,
         } => {
-            let lasts = lasts.map(|lasts| format!(" for {}", format_duration(lasts)));
-            let lasts = lasts.unwrap_or_default();
+            let lasts = match lasts {
+                _ if live.is_as_file(*wish) => ", as the file says,".to_owned(),
+                Some(lasts) => format!(" for {}", format_duration(*lasts)),
+                None => String::new(),
+            };
             let what = match wish {
                 Wish::Weight(_) | Wish::FileWeight => format!("weight {}", live.weight().get()),
                 Wish::Drain | Wish::Maintenance | Wish::Serve => live.order().as_str().to_owned(),

@@ -173,6 +173,14 @@ impl Live {
         self.order.is_none() && self.weight.is_none()
     }
 
+    /// Whether what such a wish speaks of is as the file says, so that nothing of it will end.
+    pub fn is_as_file(&self, wish: Wish) -> bool {
+        match wish {
+            Wish::Weight(_) | Wish::FileWeight => self.weight.is_none(),
+            Wish::Drain | Wish::Maintenance | Wish::Serve => self.order.is_none(),
+        }
+    }
+
     /// The backend as if the file said what holds.
     pub fn over(&self, config: &BackendConfig) -> BackendConfig {
         BackendConfig {

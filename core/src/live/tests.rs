@@ -286,3 +286,17 @@ fn a_reload_says_what_becomes_of_live_changes() {
         ]
     );
 }
+
+#[test]
+fn a_wish_for_what_the_file_says_is_as_the_file() {
+    let now = Instant::now();
+    let mut live = Live::of(&config(&["http://a"]).pools["default"].backends[0]);
+    for wish in [Wish::FileWeight, Wish::Weight(weight(1)), Wish::Serve] {
+        live.wish(wish, now, Some(now + seconds(3)));
+        assert!(live.is_as_file(wish), "{wish:?}");
+    }
+    live.wish(Wish::Drain, now, None);
+    assert!(!live.is_as_file(Wish::Drain) && live.is_as_file(Wish::FileWeight));
+    live.wish(Wish::Weight(weight(2)), now, None);
+    assert!(!live.is_as_file(Wish::FileWeight));
+}

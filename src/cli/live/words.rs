@@ -11,13 +11,25 @@ use crate::cli::table::seconds;
 
 /// Two lines a backend: how it is, and what ends that.
 pub(super) fn changed(command: &LiveCommand, report: &LiveReport) -> Vec<String> {
+    let (kind, _) = kind(command.wish);
+    let has_change = |one: &LiveBackend| one.backend.live.iter().any(|change| change.kind == kind);
+    // The command that takes the change back must not change the backend in pools that do as the file says.
+    let is_everywhere = report.backends.iter().all(has_change);
+    let pool_option = |one: &LiveBackend| match &command.request.pool {
+        Some(pool) => format!(" --pool {pool}"),
+        None if is_everywhere => String::new(),
+        None => format!(" --pool {}", one.pool),
+    };
     let lines = |one: &LiveBackend| {
         let now = match command.wish {
             Wish::Drain | Wish::Maintenance => out(&one.backend),
             Wish::Serve => served(&one.backend),
             Wish::Weight(_) | Wish::FileWeight => format!("has weight {}", one.backend.weight),
         };
-        [format!("{} {now}", name(one)), next(command, &one.backend)]
+        [
+            format!("{} {now}", name(one)),
+            next(command, &pool_option(one), &one.backend),
+        ]
     };
     report.backends.iter().flat_map(lines).collect()
 }
@@ -53,17 +65,20 @@ fn served(backend: &BackendStatus) -> String {
     }
 }
 
-/// What ends it.
-fn next(command: &LiveCommand, backend: &BackendStatus) -> String {
-    let (kind, key) = match command.wish {
+/// What is changed, and what stands before its value.
+fn kind(wish: Wish) -> (&'static str, &'static str) {
+    match wish {
         Wish::Drain | Wish::Maintenance | Wish::Serve => ("order", ""),
         Wish::Weight(_) | Wish::FileWeight => ("weight", "weight "),
-    };
+    }
+}
+
+/// What ends it. `pool`: the option that the command wants for this.
+fn next(command: &LiveCommand, pool: &str, backend: &BackendStatus) -> String {
+    let (kind, key) = kind(command.wish);
     let Some(change) = backend.live.iter().find(|change| change.kind == kind) else {
         return "  as the file says".to_owned();
     };
-    let pool = command.request.pool.as_ref();
-    let pool = pool.map_or(String::new(), |pool| format!(" --pool {pool}"));
     let back = match command.wish {
         Wish::Drain | Wish::Maintenance => format!("undrain {}{pool}", backend.url),
         // The file says `drain` or `maintenance`.
@@ -85,5 +100,59 @@ fn next(command: &LiveCommand, backend: &BackendStatus) -> String {
             seconds(left)
         ),
         None => format!("  until `simple-lb {back}` or a restart: {key}{file} again, as the file says"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lb_core::{live::LiveRequest, status::LiveStatus};
+
+    use super::*;
+    use crate::cli::sample;
+
+    /// The last lines for a backend in two pools; in `b` its drain is written in the file.
+    fn undrained(in_a: Vec<LiveStatus>) -> Vec<String> {
+        let in_b = LiveStatus {
+            kind: "order".to_owned(),
+            value: "serving".to_owned(),
+            file: "draining".to_owned(),
+            since_seconds: 0,
+            until_seconds: None,
+        };
+        let backend = |pool: &str, live| LiveBackend {
+            pool: pool.to_owned(),
+            backend: BackendStatus {
+                live,
+                ..sample::backend("http://h".to_owned())
+            },
+        };
+        let command = LiveCommand {
+            request: LiveRequest {
+                url: "http://h".to_owned(),
+                pool: None,
+                change: Some(Wish::Serve),
+                lasts: None,
+            },
+            wish: Wish::Serve,
+            wait: false,
+        };
+        let report = LiveReport {
+            applied: true,
+            problems: Vec::new(),
+            backends: vec![backend("a", in_a), backend("b", vec![in_b])],
+            warnings: Vec::new(),
+        };
+        changed(&command, &report)
+    }
+
+    #[test]
+    fn the_way_back_names_the_pool_where_others_are_as_the_file_says() {
+        let lines = undrained(Vec::new());
+        assert_eq!(lines[1], "  as the file says");
+        assert!(
+            lines[3].contains("`simple-lb drain http://h --pool b`"),
+            "{}",
+            lines[3]
+        );
     }
 }
