@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
@@ -148,12 +148,13 @@ impl Traffic {
         }
         if let Some(most) = limits.connections_per_client {
             let mut by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = by_client.entry(client.to_canonical()).or_default();
+            let client = network(client, limits.client_prefix);
+            let open = by_client.entry(client).or_default();
             if *open >= most {
                 return None;
             }
             *open += 1;
-            connection.client = Some(client.to_canonical());
+            connection.client = Some(client);
         }
         Some(connection)
     }
@@ -171,6 +172,17 @@ impl Traffic {
     fn shard(&self, worker: usize) -> &Arc<Shard> {
         let own = self.shards.get(worker);
         own.unwrap_or_else(|| &self.shards[worker % self.shards.len()])
+    }
+}
+
+/// What counts as one client: an IPv4 address, mapped into IPv6 or not, or an IPv6 network with a prefix of this length.
+fn network(client: IpAddr, prefix: u8) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(address) => {
+            let rest = u128::MAX.checked_shr(prefix.into()).unwrap_or_default();
+            Ipv6Addr::from_bits(address.to_bits() & !rest).into()
+        }
+        address => address,
     }
 }
 
@@ -227,5 +239,25 @@ mod tests {
         drop(first);
         assert_eq!(traffic.connections(), 2, "refused ones do not count");
         assert!(traffic.connect(one, &limits).is_some());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_a_mapped_address_is_that_of_ipv4() {
+        let same = |one: &str, two: &str, client_prefix: u8| {
+            let traffic = Traffic::new(1);
+            let limits = Limits {
+                connections_per_client: Some(1),
+                client_prefix,
+                ..Limits::default()
+            };
+            let _first = traffic.connect(one.parse().unwrap(), &limits).unwrap();
+            traffic.connect(two.parse().unwrap(), &limits).is_none()
+        };
+        assert!(same("2001:db8::1", "2001:db8::ffff:1", 64));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1", 64));
+        assert!(same("2001:db8::1", "2001:db8:0:1::1", 56));
+        assert!(!same("2001:db8::1", "2001:db8::2", 128));
+        assert!(same("192.0.2.1", "::ffff:192.0.2.1", 1));
+        assert!(!same("192.0.2.1", "192.0.2.2", 64) && !same("::ffff:192.0.2.1", "::ffff:192.0.2.2", 64));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
-use lb_core::config::{self, Config, DEFAULT_PSEUDONYM, Origins, Problem, Via, shown_path};
+use lb_core::config::{self, Config, DEFAULT_PSEUDONYM, Origins, Outside, Problem, Via, shown_path};
 
 use crate::{
     files,
@@ -18,6 +19,18 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// An error page is kept in memory.
 const LARGEST_ERROR_PAGE: u64 = 1024 * 1024;
+
+/// What marks of values that are not shown are made with: this process's own, so that those before and after a reload can
+/// be compared.
+static MARKS: LazyLock<[u8; 16]> = LazyLock::new(|| {
+    let mut key = [0; 16];
+    // Without random numbers, marks of one process still differ with the values.
+    let random = fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key));
+    if let Err(error) = random {
+        log::warn!("marks of hidden values have no random key: {error}");
+    }
+    key
+});
 
 /// A file that can serve.
 #[derive(Debug)]
@@ -108,7 +121,14 @@ impl ConfigFile {
             vec![problem.hint("save it as UTF-8")]
         })?;
         let name = shown_path(&self.shown);
-        let loaded = config::load_with_origins(&text, &name, &|name| std::env::var(name).ok());
+        let loaded = config::load_with_origins(
+            &text,
+            &name,
+            &Outside {
+                env: &|name| std::env::var(name),
+                key: *MARKS,
+            },
+        );
         let loaded = loaded.map_err(|error| error.problems)?;
         let mut config = loaded.config;
         self.read_error_pages(&mut config)?;

@@ -1,8 +1,11 @@
 //! Judging values: what is wrong is collected, and reading goes on, so that all problems come to light.
 
+use std::sync::Arc;
+
 use super::{
     fields::Fields,
     problem::{Position, Problems, Refusal},
+    secrets::mark,
     written::Written,
 };
 
@@ -10,6 +13,8 @@ use super::{
 pub(super) struct Checker<'p> {
     pub(super) problems: &'p mut Problems,
     pub(super) warnings: &'p mut Problems,
+    /// What marks of values that are not shown are made with.
+    pub(super) key: [u8; 16],
 }
 
 impl Checker<'_> {
@@ -42,6 +47,12 @@ impl Checker<'_> {
         read(written)
             .map_err(|refusal| self.refuse(written, refusal))
             .ok()
+    }
+
+    /// What is shown instead of the value of a field or parameter of this name, if it is not to be shown.
+    pub(super) fn mark(&self, name: &str, written: &Written) -> Option<Arc<str>> {
+        let is_hidden = self.problems.secrets.is_secret(name) || written.is_replaced();
+        is_hidden.then(|| mark(written.text(), &self.key))
     }
 
     pub(super) fn refuse(&mut self, written: &Written, refusal: Refusal) {

@@ -89,10 +89,11 @@ fn read(text: &str, problems: &mut Problems) -> Result<Node, Unreadable> {
                 line: place.line(),
                 column: place.column(),
             });
-            (
-                place,
-                syntax::reworded(&error.to_string(), text, place.map_or(0, |place| place.line)),
-            )
+            let (message, line) = (error.to_string(), place.map_or(0, |place| place.line));
+            match syntax::missing_colon(&message, text, line) {
+                Some((position, refusal)) => (Some(position), refusal),
+                None => (place, syntax::reworded(&message, text, line)),
+            }
         })
 }
 

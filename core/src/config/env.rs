@@ -4,13 +4,15 @@
 //! a comment; what type the result has is up to the setting (`port: ${PORT}` is a number). As in a shell, `:-` also
 //! stands in for a variable that is empty. `$${` is a literal `${`. Keys are left alone.
 
+use std::env::VarError;
+
 use super::{
     node::{Node, Value, item_path, key_path},
     problem::{Problems, Refusal},
 };
 
 /// Looks up environment variables.
-pub(super) type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
+pub(super) type Lookup<'l> = &'l dyn Fn(&str) -> Result<String, VarError>;
 
 /// Replaces the variables in all values below `node`, whose path is `path`.
 pub(super) fn replace(node: &mut Node, path: &str, env: Lookup<'_>, problems: &mut Problems) {
@@ -92,13 +94,18 @@ fn variable(expression: &str, env: Lookup<'_>) -> Result<String, Refusal> {
         return Err(Refusal::new("must not nest a variable in the default of another"));
     }
     match (env(name), default) {
-        (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
-        (Some(value), _) => Ok(value),
-        (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(
-            Refusal::new(format!("needs the environment variable {name}, which is not set"))
-                .hint(format!("set it, or write a default: `${{{name}:-default}}`")),
-        ),
+        (Ok(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+        (Ok(value), _) => Ok(value),
+        // What is set and cannot be read is no reason for a default.
+        (Err(VarError::NotUnicode(_)), _) => Err(Refusal::new(format!(
+            "needs the environment variable {name}, whose value is not UTF-8 text"
+        ))
+        .hint("set it to a text in UTF-8")),
+        (Err(VarError::NotPresent), Some(default)) => Ok(default.to_owned()),
+        (Err(VarError::NotPresent), None) => Err(Refusal::new(format!(
+            "needs the environment variable {name}, which is not set"
+        ))
+        .hint(format!("set it, or write a default: `${{{name}:-default}}`"))),
     }
 }
 
@@ -106,12 +113,13 @@ fn variable(expression: &str, env: Lookup<'_>) -> Result<String, Refusal> {
 mod tests {
     use super::*;
 
-    fn env(name: &str) -> Option<String> {
+    fn env(name: &str) -> Result<String, VarError> {
         match name {
-            "PORT" => Some("8000".into()),
-            "EMPTY" => Some(String::new()),
-            "MONEY" => Some("${PORT}".into()),
-            _ => None,
+            "PORT" => Ok("8000".into()),
+            "EMPTY" => Ok(String::new()),
+            "MONEY" => Ok("${PORT}".into()),
+            "LATIN" => Err(VarError::NotUnicode("?".into())),
+            _ => Err(VarError::NotPresent),
         }
     }
 
@@ -146,6 +154,15 @@ mod tests {
     #[test]
     fn replaces_once_only() {
         assert_eq!(text("${MONEY}"), Value::Replaced("${PORT}".into()));
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_not_called_missing() {
+        for written in ["${LATIN}", "${LATIN:-1}"] {
+            let refusals = replaced(written, &env).expect_err(written);
+            let said = refusals[0].to_string();
+            assert!(said.contains("LATIN, whose value is not UTF-8 text"), "{said}");
+        }
     }
 
     #[test]

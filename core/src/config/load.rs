@@ -4,7 +4,10 @@
 //! Every check goes on after a refused value with a default in its place, so that all problems come to light; a
 //! [`Config`] leaves this module only if there was none.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    env::VarError,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use super::{
     checker::Checker,
@@ -14,16 +17,23 @@ use super::{
     node::{Node, Value},
     origin::Origins,
     problem::{ConfigError, Problem, Problems, Refusal},
+    secrets::Outside,
     settings::{ADD_A_BACKEND, Place, Settings},
 };
 use crate::listening::Listening;
 
-/// Reads a configuration. `file` is its name for messages, `env` looks up environment variables.
+/// Reads a configuration whose plan is for nobody else: marks of values that are not shown are made without a key.
+/// `file` is its name for messages, `env` looks up environment variables.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-    load_with_origins(text, file, env).map(|loaded| loaded.config)
+    let env = |name: &str| env(name).ok_or(VarError::NotPresent);
+    let outside = Outside {
+        env: &env,
+        key: Default::default(),
+    };
+    load_with_origins(text, file, &outside).map(|loaded| loaded.config)
 }
 
 /// A configuration with what else a file says.
@@ -41,17 +51,14 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load_with_origins(
-    text: &str,
-    file: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Loaded, ConfigError> {
+pub fn load_with_origins(text: &str, file: &str, outside: &Outside<'_>) -> Result<Loaded, ConfigError> {
     let (mut problems, mut warnings) = (Problems::new(file), Problems::new(file));
     let loaded = document::parse(text, &mut problems).and_then(|mut root| {
-        env::replace(&mut root, "", env, &mut problems);
+        env::replace(&mut root, "", outside.env, &mut problems);
         let mut checker = Checker {
             problems: &mut problems,
             warnings: &mut warnings,
+            key: outside.key,
         };
         let config = checker.config(&root)?;
         Some((config, Origins::new(root)))
@@ -133,6 +140,8 @@ impl Checker<'_> {
         let root = Fields::read(entries, ("", root.position), keys, self.problems);
         let mut config = Config::default();
         config.read(&root, self);
+        self.problems.secrets.names.clone_from(&config.secret_names);
+        self.warnings.secrets.names.clone_from(&config.secret_names);
         if !root.is_written("pools") {
             root.require("backends", ADD_A_BACKEND, self.problems);
         }

@@ -44,6 +44,8 @@ pub struct Config {
     pub routes: Vec<Arc<RouteConfig>>,
     /// Networks whose `X-Forwarded-*` headers are believed and appended to; from all others they are replaced.
     pub trusted_proxies: Vec<IpNet>,
+    /// Parts of the names of fields and parameters whose values are not shown.
+    pub secret_names: Vec<Arc<str>>,
     /// Threads that forward requests; `None`: one a core.
     pub workers: Option<usize>,
     /// How long a stop waits for requests in flight before it cuts them.
@@ -83,6 +85,7 @@ impl Default for Config {
             pools: BTreeMap::new(),
             routes: Vec::new(),
             trusted_proxies: Vec::new(),
+            secret_names: Vec::new(),
             workers: None,
             // As long as systemd and Kubernetes commonly give, or less.
             shutdown_timeout: Duration::from_secs(30),

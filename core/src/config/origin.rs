@@ -166,9 +166,9 @@ fn is_replaced(node: &Node) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::{cell::Cell, fmt::Write as _};
+    use std::{cell::Cell, env::VarError, fmt::Write as _};
 
-    use crate::config::load_with_origins;
+    use crate::config::{Outside, load_with_origins};
 
     thread_local! {
         /// How many keys were compared on this thread.
@@ -182,7 +182,11 @@ mod tests {
             writeln!(text, "  p{index}: {{backends: [http://h{index}], timeouts: 9s}}").unwrap();
         }
         text.push_str("routes: [{pool: p0}]\n");
-        let loaded = load_with_origins(&text, "config.yaml", &|_| None).unwrap();
+        let outside = Outside {
+            env: &|_| Err(VarError::NotPresent),
+            key: Default::default(),
+        };
+        let loaded = load_with_origins(&text, "config.yaml", &outside).unwrap();
         COMPARED.set(0);
         for (key, _) in loaded.config.settings() {
             let line = loaded.origins.of(&key);

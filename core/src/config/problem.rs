@@ -8,9 +8,14 @@ use std::{collections::HashSet, fmt};
 
 use serde::Serialize;
 
+use super::secrets::Secrets;
+
 /// The longest part of a value or key that a message repeats: enough to find it again in the file, and to leave
 /// the message on one line.
 const SHOWN_CHARS: usize = 80;
+
+/// Shorter words of a secret say nothing, and stand in every message.
+const SHORTEST_SECRET: usize = 4;
 
 /// A place in the file, counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -139,6 +144,20 @@ impl Refusal {
         }
     }
 
+    /// The same without the words of a value that is not to be shown, but for those that stand in a text that may be.
+    pub(super) fn without(self, value: &str, shown: &str) -> Self {
+        let words = value.split(|letter: char| !letter.is_alphanumeric());
+        let secret = |word: &&str| word.chars().count() >= SHORTEST_SECRET && !shown.contains(word);
+        let without = |text: String| {
+            let secret = words.clone().filter(secret);
+            secret.fold(text, |text, word| text.replace(word, "***"))
+        };
+        Self {
+            rule: without(self.rule),
+            hint: self.hint.map(without),
+        }
+    }
+
     /// The same with a hint `did you mean …?`, if there is a better spelling.
     pub(super) fn did_you_mean(self, spelling: Option<impl fmt::Display>) -> Self {
         match spelling {
@@ -163,6 +182,7 @@ impl std::error::Error for Refusal {}
 #[derive(Debug)]
 pub(super) struct Problems {
     file: String,
+    pub(super) secrets: Secrets,
     found: Vec<Problem>,
 }
 
@@ -170,6 +190,7 @@ impl Problems {
     pub(super) fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
+            secrets: Secrets::default(),
             found: Vec::new(),
         }
     }
@@ -182,6 +203,10 @@ impl Problems {
         refusal: Refusal,
         value: Option<&str>,
     ) {
+        let (refusal, value) = match value {
+            Some(secret) if self.secrets.holds(field) => (refusal.without(secret, ""), Some("***")),
+            value => (refusal, value),
+        };
         self.found.push(Problem {
             file: self.file.clone(),
             position,

@@ -31,9 +31,44 @@ pub(super) fn refuse_invisible(text: &str) -> Result<(), (Position, Refusal)> {
     Err((position, Refusal::new(rule).hint("delete it")))
 }
 
+/// Said of a `:` behind what cannot be a key, for example since it began a line before.
+const NO_MAPPING_HERE: &str = "mapping values are not allowed";
+
+/// The line in which a colon is missing, which parsers read together with the next one and blame on that.
+pub(super) fn missing_colon(message: &str, text: &str, number: usize) -> Option<(Position, Refusal)> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let (at, line) = written_before(text, number)?;
+    let here = text.lines().nth(number.saturating_sub(1))?;
+    let (key, value) = line.trim().split_once(' ')?;
+    let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if !message.contains(NO_MAPPING_HERE) || !is_key || line.contains(':') || indent(line) != indent(here) {
+        return None;
+    }
+    let position = Position {
+        line: at,
+        column: indent(line) + 1,
+    };
+    let refusal = Refusal::new("is not valid YAML: a colon is missing");
+    let value = safe(value.trim(), SHOWN_OF_MESSAGE);
+    Some((position, refusal.hint(format!("did you mean `{key}: {value}`?"))))
+}
+
+/// The last line before this one that holds more than a comment, with its number.
+fn written_before(text: &str, number: usize) -> Option<(usize, &str)> {
+    let is_written = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let before = (1..).zip(text.lines()).take(number.saturating_sub(1));
+    before.filter(|(_, line)| is_written(line)).last()
+}
+
+/// `- http://a`
+fn is_bare_item((_, line): (usize, &str)) -> bool {
+    let item = line.trim_start().strip_prefix("- ");
+    item.is_some_and(|item| item.contains("://") && !item.contains(": "))
+}
+
 /// A parser's message in this project's words, as far as there are better ones.
-pub(super) fn reworded(message: &str, text: &str, line: usize) -> Refusal {
-    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+pub(super) fn reworded(message: &str, text: &str, number: usize) -> Refusal {
+    let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
     let indent = &line[..line.len() - line.trim_start().len()];
     // The first place is the problem's own; a second one (`while parsing a list at line 3`) says more.
     let (what, context) = message
@@ -60,7 +95,11 @@ pub(super) fn reworded(message: &str, text: &str, line: usize) -> Refusal {
     if line.contains("${") && message.contains("expected ',' or") {
         return refusal.hint("within [ ] and { }, put quotes around \"${NAME}\"");
     }
-    if message.contains("mapping values are not allowed") {
+    if message.contains(NO_MAPPING_HERE) && written_before(text, number).is_some_and(is_bare_item) {
+        return refusal
+            .hint("a backend with settings begins with `- url: `, and its settings stand below `url`");
+    }
+    if message.contains(NO_MAPPING_HERE) {
         return refusal.hint("check the indentation, and put quotes around a value that contains `: `");
     }
     if message.contains("cannot start any token") {

@@ -15,9 +15,10 @@ mod reference;
 mod refuses;
 mod routes;
 mod schema;
+mod secrets;
 mod unreached;
 
-use super::{Config, PoolConfig, load, load_with_origins};
+use super::{Config, ConfigError, Loaded, Outside, PoolConfig, load, load_with_origins};
 
 /// The environment of these tests.
 fn env(name: &str) -> Option<String> {
@@ -30,6 +31,13 @@ fn env(name: &str) -> Option<String> {
         "SNEAKY" => Some("1\nlog: off # {a: [b]}".into()),
         _ => None,
     }
+}
+
+/// With what else is known of a file.
+fn read(text: &str) -> Result<Loaded, ConfigError> {
+    let env = |name: &str| env(name).ok_or(std::env::VarError::NotPresent);
+    let key = [7; 16];
+    load_with_origins(text, "config.yaml", &Outside { env: &env, key })
 }
 
 fn config(text: &str) -> Config {
@@ -49,7 +57,7 @@ fn with(keys: &str) -> String {
 
 /// What is said of a file that is right and yet probably not meant, without its name.
 fn warnings_of(text: &str) -> Vec<String> {
-    let loaded = load_with_origins(text, "config.yaml", &env).unwrap();
+    let loaded = read(text).unwrap();
     schema::validates(text);
     let warnings = loaded.warnings;
     warnings

@@ -2,7 +2,7 @@
 
 use super::{
     node::{Node, Value},
-    problem::{Position, Problems, Refusal, shown},
+    problem::{Position, Problems, Refusal},
 };
 
 /// A single value with its place.
@@ -58,6 +58,11 @@ impl Written {
         }
     }
 
+    /// Whether the environment took part in it.
+    pub(super) fn is_replaced(&self) -> bool {
+        matches!(self.value, Scalar::Replaced(_))
+    }
+
     pub(super) fn as_bool(&self) -> Option<bool> {
         match &self.value {
             Scalar::Bool(value) => Some(*value),
@@ -82,11 +87,13 @@ impl Written {
 }
 
 impl Problems {
-    /// A problem of a single value. If variables took part in it, the message says what they made of it.
+    /// A problem of a single value. If variables took part in it, the message says so, and not what they stand for.
     pub(super) fn add_written(&mut self, written: &Written, refusal: Refusal) {
         let refusal = match &written.value {
             Scalar::Replaced(text) => {
-                let replaced = format!("with its variables it is \"{}\"", shown(text));
+                let length = text.chars().count();
+                let replaced = format!("with its variables it is *** ({length} characters)");
+                let refusal = refusal.without(text, &written.written);
                 let hint = refusal
                     .hint
                     .iter()

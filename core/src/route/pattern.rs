@@ -1,7 +1,7 @@
 //! Regular expressions of a configuration: over bytes, in time linear in what they look at (the crate `regex` has no
 //! backtracking), and bounded in memory, since each worker keeps a cache for each of them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
@@ -15,7 +15,7 @@ const MAX_CACHE: usize = 256 * 1024;
 /// A compiled regular expression; two of the same text are equal. `.`, `\d`, `\w` and the like mean ASCII: paths and most
 /// header values hold nothing else.
 #[derive(Clone)]
-pub struct Pattern(Regex);
+pub struct Pattern(Regex, Option<Arc<str>>);
 
 /// Why a text is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,15 +46,22 @@ impl Pattern {
             .dfa_size_limit(MAX_CACHE)
             .nest_limit(50)
             .build();
-        compiled.map(Self).map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => BadPattern::TooLarge,
-            // Its last line says what is wrong, those before it draw an arrow.
-            other => {
-                let text = other.to_string();
-                let last = text.lines().last().unwrap_or_default();
-                BadPattern::Syntax(last.trim_start_matches("error: ").to_owned())
-            }
-        })
+        compiled
+            .map(|regex| Self(regex, None))
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => BadPattern::TooLarge,
+                // Its last line says what is wrong, those before it draw an arrow.
+                other => {
+                    let text = other.to_string();
+                    let last = text.lines().last().unwrap_or_default();
+                    BadPattern::Syntax(last.trim_start_matches("error: ").to_owned())
+                }
+            })
+    }
+
+    /// The same, which is shown as this text, if there is one.
+    pub fn shown_as(self, mark: Option<Arc<str>>) -> Self {
+        Self(self.0, mark)
     }
 
     /// As it was written.
@@ -121,7 +128,7 @@ impl Eq for Pattern {}
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.1.as_deref().unwrap_or(self.as_str()))
     }
 }
 

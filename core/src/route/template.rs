@@ -253,6 +253,16 @@ impl Values<'_> {
     }
 }
 
+impl Template {
+    /// The same, which is shown as this text, if there is one.
+    pub fn shown_as(self, mark: Option<Arc<str>>) -> Self {
+        Self {
+            text: mark.unwrap_or(self.text),
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -47,8 +47,10 @@ pub struct Limits {
     pub body_size: Option<ByteSize>,
     /// Connections of all clients together, at least 1; `None`: only the framework's limit.
     pub connections: Option<u32>,
-    /// Connections from one address, at least 1; `None`: no limit.
+    /// Connections from one client, at least 1; `None`: no limit.
     pub connections_per_client: Option<u32>,
+    /// IPv6 addresses that have so many bits in common are one client, 1 to 128. An IPv4 address always is one.
+    pub client_prefix: u8,
 }
 
 impl Default for Limits {
@@ -59,6 +61,8 @@ impl Default for Limits {
             body_size: None,
             connections: None,
             connections_per_client: None,
+            // What a provider gives to one customer at least (RFC 6177): with it, the customer has 2^64 addresses.
+            client_prefix: 64,
         }
     }
 }

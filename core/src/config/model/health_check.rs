@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Share, StatusRanges};
-use crate::config::ByteSize;
+use crate::config::{ByteSize, Masked};
 
 /// How a backend is probed.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ pub struct HealthCheck {
     /// The `Host` of the probe; `None`: the backend's.
     pub host: Option<Arc<str>>,
     /// More header lines, each a name and a value.
-    pub headers: Arc<[(Arc<str>, Arc<str>)]>,
+    pub headers: Arc<[(Arc<str>, Masked)]>,
     /// From the end of one probe to the start of the next.
     pub interval: Duration,
     /// The same while the backend's state is about to change: some probes in a row have disagreed with it.
@@ -164,7 +164,7 @@ impl fmt::Display for BodyMatch {
 }
 
 /// Header lines for a person.
-pub(in crate::config) fn shown_headers(headers: &[(Arc<str>, Arc<str>)]) -> String {
+pub(in crate::config) fn shown_headers(headers: &[(Arc<str>, Masked)]) -> String {
     if headers.is_empty() {
         return "none".to_owned();
     }

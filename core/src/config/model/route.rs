@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{Retries, StrategyConfig, UpstreamTimeouts};
 use crate::{
-    config::settings::Overrides,
+    config::{Masked, settings::Overrides},
     route::{
         Pattern, Template, ambiguity::Allowed, headers::HeaderChanges, rewrite::Rewrite, split::SplitBy,
     },
@@ -148,7 +148,7 @@ pub enum ValueTest {
     /// It is not there.
     Absent,
     /// It is this.
-    Exact(Arc<str>),
+    Exact(Masked),
     /// It is found in it.
     Regex(Pattern),
 }

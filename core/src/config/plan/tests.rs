@@ -165,6 +165,11 @@ fn settings_change_by_their_names_in_the_file() {
             "trusted_proxies: [10.0.0.0/8, 1.1.1.1]",
             "trusted_proxies [] -> [10.0.0.0/8, 1.1.1.1/32]",
         ),
+        (
+            "",
+            "secret_names: [X-Internal]",
+            "secret_names [] -> [X-Internal]",
+        ),
         ("", "workers: 2", "workers auto -> 2"),
         ("", "shutdown_timeout: 5s", "shutdown_timeout 30s -> 5s"),
         ("", "timeouts: {connect: 1s}", "timeouts.connect 3s -> 1s"),
@@ -215,6 +220,7 @@ fn settings_change_by_their_names_in_the_file() {
             "limits.body_size none -> 10000000B",
         ),
         ("limits: {connections: 9}", "", "limits.connections 9 -> none"),
+        ("", "limits: {client_prefix: 56}", "limits.client_prefix 64 -> 56"),
         (
             "",
             "limits: {connections_per_client: 9}",
@@ -308,7 +314,7 @@ fn what_needs_a_restart_is_told_apart() {
         "9001",
         "workers: 4\ntimeouts: {request_header: 5s, client_idle: 1m, connect: 1s, tunnel_idle: 1m}\nlog: warn\n\
          lane: handler\nvia: on\ntrace: on\nerror_pages: {502: a.html}\n\
-         limits: {header_size: 1KiB, header_count: 1, body_size: 1B, connections: 1, connections_per_client: 1}",
+         limits: {header_size: 1KiB, header_count: 1, body_size: 1B, connections: 1, connections_per_client: 1, client_prefix: 56}",
     )
     .replace("port: 8000", "port: [8001, \"127.0.0.1:8002\"]");
     let restart = [
@@ -565,9 +571,10 @@ prop_compose! {
         header_count in 1..4_u16,
         body_size in option::of(0..4_u64),
         (connections, connections_per_client) in (option::of(1..4_u32), option::of(1..4_u32)),
+        client_prefix in 60..66_u8,
     ) -> Limits {
         let (header_size, body_size) = (ByteSize::kib(header_size), body_size.map(ByteSize::new));
-        Limits { header_size, header_count, body_size, connections, connections_per_client }
+        Limits { header_size, header_count, body_size, connections, connections_per_client, client_prefix }
     }
 }
 
@@ -603,6 +610,7 @@ prop_compose! {
             listeners: ports.into_iter().map(|port| Listener { host: None, port }).collect(),
             routes: pools.keys().map(|pool| RouteConfig::everything_to(pool.clone()).into()).collect(),
             pools,
+            secret_names: Vec::new(),
             trusted_proxies: networks.iter().map(|network| network.parse().unwrap()).collect(),
             workers,
             shutdown_timeout,

@@ -73,13 +73,21 @@ impl Checker<'_> {
                 _ => scalar(&entry.value, &path).into_iter().collect(),
             };
             let name = self.check(&fields::key(entry, &path), changeable);
-            let values = self.all(&values, |value| {
-                let text = value.text();
-                if text.chars().any(char::is_control) {
-                    return Err(Refusal::new("must be a value without control characters"));
-                }
-                template(text, None)
-            });
+            let shown = |value: &Written| self.mark(&entry.key, value);
+            let values: Vec<_> = values.into_iter().map(|value| (shown(&value), value)).collect();
+            let values: Vec<_> = values
+                .iter()
+                .filter_map(|(mark, value)| {
+                    let value = self.check(value, |value| {
+                        let text = value.text();
+                        if text.chars().any(char::is_control) {
+                            return Err(Refusal::new("must be a value without control characters"));
+                        }
+                        template(text, None)
+                    });
+                    Some(value?.shown_as(mark.clone()))
+                })
+                .collect();
             if let Some(name) = name {
                 lines.extend(values.into_iter().map(|value| (name.clone(), value)));
             }
@@ -136,7 +144,10 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let to = self.value(&to, |to| replacement(to, &from, allowed))?;
+        let mark = to.as_ref().and_then(|to| self.mark("", to));
+        let to = self
+            .value(&to, |to| replacement(to, &from, allowed))?
+            .shown_as(mark);
         Some(Rewrite::Pattern { from, to })
     }
 
@@ -181,7 +192,9 @@ impl Checker<'_> {
             None => (own.scalar("redirect", self.problems), None),
         };
         // Without its path, nothing can be said about groups.
+        let mark = to.as_ref().and_then(|to| self.mark("", to));
         let to = path.and_then(|path| self.value(&to, |to| location(to, path.pattern())));
+        let to = to.map(|to| to.shown_as(mark));
         let status = self.value(&status, |status| {
             let status = Whole(301, 308).parse(status).ok();
             let known = status.filter(|status: &u16| !matches!(status, 304..=306));

@@ -8,6 +8,7 @@ use crate::{
         address::{checked_host, parse_network},
         model::*,
         problem::Refusal,
+        secrets::Masked,
         settings::{Single, Switch},
         written::Written,
     },
@@ -85,22 +86,35 @@ impl Checker<'_> {
         for entry in entries {
             let path = key_path(&own.path_of(key), &entry.key);
             let name = self.check(&fields::key(entry, &path), name);
-            let test = self.test((entry, &path), value);
+            let test = self
+                .test((entry, &path), value)
+                .map(|(test, written)| match test {
+                    ValueTest::Exact(exact) => {
+                        ValueTest::Exact(Masked::new(&exact, self.mark(&entry.key, &written)))
+                    }
+                    ValueTest::Regex(pattern) => {
+                        ValueTest::Regex(pattern.shown_as(self.mark(&entry.key, &written)))
+                    }
+                    other => other,
+                });
             tests.extend(name.zip(test).map(|(name, test)| FieldTest { name, test }));
         }
         tests
     }
 
-    fn test(&mut self, (entry, path): (&Entry, &str), value: Judge) -> Option<ValueTest> {
+    /// What is asked of a value, and where it stands.
+    fn test(&mut self, (entry, path): (&Entry, &str), value: Judge) -> Option<(ValueTest, Written)> {
+        let as_it_is = |value: Arc<str>| ValueTest::Exact(Masked::new(&value, None));
         let Value::Mapping(entries) = &entry.value.value else {
-            let exact = fields::scalar(&entry.value, path, "a value or a mapping", self.problems);
-            return self.value(&exact, |exact| value(exact).map(ValueTest::Exact));
+            let exact = fields::scalar(&entry.value, path, "a value or a mapping", self.problems)?;
+            let test = self.check(&exact, |exact| value(exact).map(as_it_is))?;
+            return Some((test, exact));
         };
         let kinds = Fields::read(entries, (path, entry.value.position), keys(&TEST), self.problems);
         require_one(&kinds, &TEST, self);
         let [exact, regex, present] = TEST.map(|(key, _)| kinds.scalar(key, self.problems));
-        if exact.is_some() {
-            self.value(&exact, |exact| value(exact).map(ValueTest::Exact))
+        let test = if exact.is_some() {
+            self.value(&exact, |exact| value(exact).map(as_it_is))
         } else if regex.is_some() {
             self.value(&regex, |regex| pattern(regex).map(ValueTest::Regex))
         } else {
@@ -109,7 +123,8 @@ impl Checker<'_> {
                     true => ValueTest::Present,
                     false => ValueTest::Absent,
                 })
-        }
+        };
+        test.zip(exact.or(regex).or(present))
     }
 }
 

@@ -92,7 +92,15 @@ const URL: Form<BackendUrl> = Form {
             "^[hH][tT][tT][pP]://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?$",
         )]
     },
-    parse: |written| written.text().parse(),
+    parse: |written| {
+        let url = written.text().parse();
+        // A second item that is indented more than the first one is the rest of its text.
+        url.map_err(|refusal: Refusal| match written.text().contains(" - ") {
+            true => Refusal::new(refusal.rule)
+                .hint("check the indentation: each item begins below the `-` of the one before"),
+            false => refusal,
+        })
+    },
     show: |url| url.to_string(),
 };
 

@@ -76,6 +76,14 @@ impl Settings for Config {
         .example("trusted_proxies: [\"10.0.0.0/8\", \"192.168.1.1\"]")
         .at(TOP),
         Setting::new(
+            "secret_names",
+            &Leaf(lens!(Config, secret_names), &Names),
+            "More parts of names of fields and parameters whose values no output shows, without regard to case, `-` and `_`.",
+        )
+        .example("secret_names: [X-Internal]")
+        .see(&["docs/observability.md"])
+        .at(TOP),
+        Setting::new(
             "workers",
             &Leaf(lens!(Config, workers), &WORKER_COUNT),
             "Threads that forward requests; `auto`: one a core.",
@@ -91,7 +99,7 @@ impl Settings for Config {
         Setting::new(
             "state_dir",
             &Leaf(lens!(Config, state_dir), &FOLDER),
-            "Where what outlives the process is kept. A relative path begins in the configuration's folder, as those of `error_pages` do.",
+            "Where what outlives the process is kept. A relative path begins in the configuration's folder, as those of `error_pages` do. Where it is not written, the environment variable SIMPLE_LB_STATE_DIR (an absolute path) or systemd's STATE_DIRECTORY may name it.",
         )
         .default_is("/var/lib/simple-lb for root, else $XDG_STATE_HOME/simple-lb or ~/.local/state/simple-lb")
         .see(&["sticky.key"])
@@ -246,6 +254,49 @@ impl Type<Vec<IpNet>> for Networks {
     }
 
     fn is_same(&self, a: &Vec<IpNet>, b: &Vec<IpNet>) -> bool {
+        a == b
+    }
+}
+
+/// Parts of names, one or a list.
+struct Names;
+
+const NAME_PART: Kind = Kind::Text(
+    "at least two letters, digits and !#$%&'*+-.^_`|~",
+    "^[A-Za-z0-9!#$%&'*+.^_`|~-]{2,64}$",
+);
+
+impl Type<Vec<Arc<str>>> for Names {
+    fn expects(&self) -> &'static str {
+        "a part of a name or a list of them"
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List {
+            item: Scalar(vec![NAME_PART]),
+            filled: false,
+        }
+    }
+
+    fn read(&self, (own, key): At<'_>, checker: &mut Checker<'_>) -> Option<Vec<Arc<str>>> {
+        let names = own.list(key, false, checker.problems)?;
+        Some(checker.all(&names, |name| {
+            let text = name.text();
+            let legal = (2..=MAX_PSEUDONYM).contains(&text.len()) && text.bytes().all(is_token_byte);
+            match legal && name.is_text() {
+                true => Ok(text.into()),
+                false => Err(Refusal::new(
+                    "must be at least two letters, digits and !#$%&'*+-.^_`|~",
+                )),
+            }
+        }))
+    }
+
+    fn show(&self, value: &Vec<Arc<str>>) -> String {
+        shown_list(value)
+    }
+
+    fn is_same(&self, a: &Vec<Arc<str>>, b: &Vec<Arc<str>>) -> bool {
         a == b
     }
 }

@@ -14,6 +14,7 @@ use crate::config::{
     model::{BodyMatch, CheckKind, CheckMethod, HealthCheck, shown_headers},
     node::{Value, key_path},
     problem::Refusal,
+    secrets::Masked,
     size::ByteSize,
     units::format_duration,
     written::Written,
@@ -265,7 +266,7 @@ fn path(written: &Written) -> Result<Arc<str>, Refusal> {
     Ok(path.into())
 }
 
-type HeaderLines = Arc<[(Arc<str>, Arc<str>)]>;
+type HeaderLines = Arc<[(Arc<str>, Masked)]>;
 
 /// Names with values.
 struct Headers;
@@ -303,7 +304,9 @@ impl Type<HeaderLines> for Headers {
             }
             let value = fields::scalar(&entry.value, &path, "the value of a header", checker.problems);
             let name = checker.check(&name, header_name);
-            lines.extend(name.zip(checker.value(&value, header_value)));
+            let mark = value.as_ref().and_then(|value| checker.mark(&entry.key, value));
+            let value = checker.value(&value, header_value);
+            lines.extend(name.zip(value.map(|value| Masked::new(&value, mark))));
         }
         Some(lines.into())
     }

@@ -67,10 +67,18 @@ impl Settings for Limits {
         Setting::new(
             "connections_per_client",
             &Leaf(lens!(Limits, connections_per_client), &CONNECTIONS),
-            "Connections from one address.",
+            "Connections from one client: from an IPv4 address, also one that is mapped into IPv6, or from an IPv6 network.",
         )
         .danger("Behind another proxy or a NAT, all clients are one address.")
-        .see(&["limits.connections", "trusted_proxies"])
+        .see(&["limits.client_prefix", "limits.connections", "trusted_proxies"])
+        .at(&[Place::Top]),
+        Setting::new(
+            "client_prefix",
+            &Leaf(lens!(Limits, client_prefix), &Whole(1, 128)),
+            "The length of the prefix that the IPv6 addresses of one client have in common; 128: each address is a client.",
+        )
+        .danger("A client that has a whole network can use another address for each connection.")
+        .see(&["limits.connections_per_client"])
         .at(&[Place::Top]),
     ];
 }

@@ -69,8 +69,8 @@ fn write_entry(text: &mut String, entry: &Entry, parent: &str) {
     };
     // Routes and backends say the same of theirs as pools do, and some mappings speak for themselves.
     let has_own = |entry: &&Entry| !entry.about.text.is_empty();
-    let is_elsewhere =
-        parent.ends_with("[].") && !mapping.one_of.is_empty() || parent.ends_with("[].") && tree_has(key);
+    let is_elsewhere = parent.ends_with("[].") && mapping.one_of.len() == mapping.entries.len()
+        || parent.ends_with("[].") && tree_has(key);
     if !is_elsewhere {
         let entries = mapping.entries.iter().filter(has_own);
         entries.for_each(|entry| write_entry(text, entry, &prefix));

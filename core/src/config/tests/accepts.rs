@@ -329,13 +329,14 @@ fn trace_is_a_switch() {
 #[test]
 fn limits_are_sizes_and_numbers() {
     let all = "limits: {header_size: 64KiB, header_count: 1000, body_size: 10MB, connections: 1, \
-               connections_per_client: \"${WEIGHT}\"}";
+               connections_per_client: \"${WEIGHT}\", client_prefix: 48}";
     let expected = Limits {
         header_size: ByteSize::new(65_536),
         header_count: 1000,
         body_size: Some(ByteSize::new(10_000_000)),
         connections: Some(1),
         connections_per_client: Some(3),
+        client_prefix: 48,
     };
     assert_eq!(config(&with(all)).limits, expected);
     let none = "limits: {body_size: none, connections: none, connections_per_client: none}";

@@ -1,14 +1,13 @@
 //! Where values come from.
 
 use super::*;
-use crate::config::load_with_origins;
 
 #[test]
 fn a_value_comes_from_a_line_the_environment_or_its_default() {
     let text = "port: ${PORT}\nbackends:\n  - http://a\n  - {url: \"http://${HOST}\", weight: 2}\ntimeouts: 9s\nretries:\n  \
                 budget: 5%\nlog:\nhealth_check: on\npools:\n  api:\n    backends: [http://b]\n    retries: 1\n  web: [http://c]\n\
                 routes:\n  - {path: /api, pool: api}\n  - {pool: web}\n  - {host: a, pool: default}\n";
-    let loaded = load_with_origins(text, "config.yaml", &env).unwrap();
+    let loaded = read(text).unwrap();
     schema::validates(text);
     let settings = loaded.config.settings();
     let of = |key: &str| {

@@ -46,6 +46,22 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "port: 1\nbackends:\n  - http://a\n    weight: 3\n",
+        &[
+            "4:11: is not valid YAML: mapping values are not allowed in this context; a backend with settings begins with `- url: `, and its settings stand below `url`",
+        ],
+    ),
+    (
+        "port: 1\nbackends:\n  - http://a\n    - http://b\n",
+        &[
+            "3:5: backends[0]: must name a host of letters, digits, `-`, `_` and `.`, got \"http://a - http://b\"; check the indentation: each item begins below the `-` of the one before",
+        ],
+    ),
+    (
+        "# all\nport 8000\n\nbackends:\n  - http://a\n",
+        &["2:1: is not valid YAML: a colon is missing; did you mean `port: 8000`?"],
+    ),
+    (
         "port: [${PORT}]\n",
         &[
             "1:9: is not valid YAML: did not find expected ',' or ']' while parsing a flow sequence at line 1 column 7; within [ ] and { }, put quotes around \"${NAME}\"",
@@ -118,7 +134,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
         &[
-            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, error_pages",
+            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, error_pages",
             "4:1: has a key that is not text but null",
             "5:1: has a key that is not text but a list",
         ],
@@ -139,14 +155,14 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "4:18: sticky.cookie: must be the name of a cookie: at most 64 letters, digits, `-`, `_` and `.`, got \"a b\"; write for example `simple_lb`",
             "4:36: sticky.same_site: must be strict or lax without `secure: true`: browsers refuse such a cookie, got \"none\"; add `secure: true`, or write lax",
             "4:47: sticky.ttl: must be at most 365d, or none, got \"900d\"",
-            "4:58: sticky.key: must have at least 16 characters, without white space around them, got \"short\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+            "4:58: sticky.key: must have at least 16 characters, without white space around them, got \"***\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
         ],
     ),
     (
         "port: 1\nbackends: [http://a]\nsticky: {key: \"                \"}\npools: {b: {backends: [http://b], sticky: {key: \"short            \\n\"}}}\nroutes: [{split: {default: 1, b: 1}}]\n",
         &[
-            "3:15: sticky.key: must have at least 16 characters, without white space around them, got \"                \"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
-            "4:49: pools.b.sticky.key: must have at least 16 characters, without white space around them, got \"short            \\n\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+            "3:15: sticky.key: must have at least 16 characters, without white space around them, got \"***\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
+            "4:49: pools.b.sticky.key: must have at least 16 characters, without white space around them, got \"***\"; make one with `openssl rand -hex 32` and give it as ${STICKY_KEY}",
         ],
     ),
     (
@@ -399,8 +415,8 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: ${SNEAKY}\nbackends: [http://a]\nlog: ${EMPTY}\nstrategy: $${PORT}\n",
         &[
-            "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"${SNEAKY}\"; with its variables it is \"1\\nlog: off # {a: [b]}\"",
-            "3:6: log: must be one of off, error, warn, info, debug, trace, got \"${EMPTY}\"; with its variables it is \"\"",
+            "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"${SNEAKY}\"; with its variables it is *** (21 characters)",
+            "3:6: log: must be one of off, error, warn, info, debug, trace, got \"${EMPTY}\"; with its variables it is *** (0 characters)",
             "4:11: strategy: must be one of round-robin, weighted, random, least-connections, power-of-two, least-time, intelligent, hash, first, got \"$${PORT}\"",
         ],
     ),
@@ -427,7 +443,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
         &[
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
-            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, error_pages",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, error_pages",
         ],
     ),
 ];

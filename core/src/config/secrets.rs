@@ -1,0 +1,151 @@
+//! What is not shown of a file: values that are usually secret, and texts that the environment took part in.
+//!
+//! Such a value is shown as `*** (1a2b3c4d)`. The number is made of it and of a key that one process has for itself: two
+//! values of one output can be told apart, and nobody can try out which value has this number. It has 32 bits, so it would
+//! say little of a value even with the key.
+
+use std::{env::VarError, fmt, ops::Deref, sync::Arc};
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+/// The parts of a name, without regard to case, `-` and `_`, that make its value a secret.
+pub const SECRET_NAMES: [&str; 12] = [
+    "authorization",
+    "authentication",
+    "cookie",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "apikey",
+    "authkey",
+    "accesskey",
+    "credential",
+    "signature",
+];
+
+/// What reading a file needs of the world outside.
+pub struct Outside<'l> {
+    /// Looks up environment variables, as [`std::env::var`] does.
+    pub env: &'l dyn Fn(&str) -> Result<String, VarError>,
+    /// What the marks of values that are not shown are made with; random, and made anew for each process.
+    pub key: [u8; 16],
+}
+
+/// Names whose values are not shown.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    /// Names of the file's own, beside [`SECRET_NAMES`].
+    pub(super) names: Vec<Arc<str>>,
+}
+
+impl Secrets {
+    /// Whether what stands at a place of the file is a secret.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        let named = [".set.", ".add.", ".header.", ".headers.", ".query."].iter();
+        let mut names = named.filter_map(|mapping| Some(path.split_once(mapping)?.1));
+        path.ends_with("sticky.key") || names.any(|name| self.is_secret(name))
+    }
+
+    /// Whether a field or parameter of this name usually has a secret value.
+    pub(super) fn is_secret(&self, name: &str) -> bool {
+        let name = plain(name);
+        let own = self.names.iter().any(|own| name.contains(&plain(own)));
+        own || SECRET_NAMES.iter().any(|known| name.contains(known))
+    }
+}
+
+/// What stands for a value.
+pub(super) fn mark(value: &str, key: &[u8; 16]) -> Arc<str> {
+    // A key of any length is taken.
+    let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(key) else {
+        return "***".into();
+    };
+    hash.update(value.as_bytes());
+    let digest = hash.finalize().into_bytes();
+    let hexadecimal: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("*** ({hexadecimal})").into()
+}
+
+fn plain(name: &str) -> String {
+    let letters = name.chars().filter(|letter| !matches!(letter, '-' | '_'));
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// A text that may be one that is not shown: its `Display` and `Debug` are for people, its content for use.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Masked {
+    text: Arc<str>,
+    mark: Option<Arc<str>>,
+}
+
+impl Masked {
+    /// A text with what is shown instead of it, if anything is.
+    pub(super) fn new(text: &str, mark: Option<Arc<str>>) -> Self {
+        let text = text.into();
+        Self { text, mark }
+    }
+}
+
+impl From<&str> for Masked {
+    fn from(text: &str) -> Self {
+        Self::new(text, None)
+    }
+}
+
+impl Deref for Masked {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.mark.as_ref().unwrap_or(&self.text))
+    }
+}
+
+/// Quoted, but for a mark.
+impl fmt::Debug for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.mark {
+            Some(mark) => f.write_str(mark),
+            None => fmt::Debug::fmt(&self.text, f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_tells_values_apart_and_depends_on_its_key() {
+        assert_eq!(mark("a", &[1; 16]), mark("a", &[1; 16]));
+        assert_ne!(mark("a", &[1; 16]), mark("b", &[1; 16]));
+        assert_ne!(mark("a", &[1; 16]), mark("a", &[2; 16]));
+        assert_eq!(mark("a", &[1; 16]).len(), "*** (1a2b3c4d)".len());
+    }
+
+    #[test]
+    fn names_are_compared_without_case_and_dashes() {
+        let secrets = Secrets {
+            names: vec!["X-Internal".into()],
+        };
+        for name in [
+            "Authorization",
+            "proxy-authorization",
+            "X_API_KEY",
+            "session_token",
+            "x-internal",
+        ] {
+            assert!(secrets.is_secret(name), "{name}");
+        }
+        for name in ["X-Forwarded-For", "Host", "key", "Accept"] {
+            assert!(!secrets.is_secret(name), "{name}");
+        }
+    }
+}
