@@ -216,12 +216,18 @@ fn requests_that_wait_are_served_when_their_pool_was_removed_and_is_there_again(
         })
         .collect();
     balancer.reload_with(&config("green"));
+    // The new pool has places of its own, and one is free.
+    let mut other = stage.accept();
+    other.read_head();
+    wait_until("the others in its queue", || {
+        balancer.status().pools[0].waiting == 2
+    });
     balancer.reload_with(&config("blue"));
-    assert_eq!(
-        balancer.status().pools[0].waiting,
-        3,
-        "they wait in its queue still"
-    );
+    wait_until("the others in the queue of the pool that is there again", || {
+        balancer.status().pools[0].waiting == 2
+    });
+    other.send(LAST);
+    assert_eq!(waiting.remove(0).read_head().status(), 200);
     let free = Instant::now();
     backend.send(LAST);
     first.read_until(b"ok");
