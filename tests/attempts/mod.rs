@@ -143,6 +143,25 @@ fn a_get_that_meets_a_408_on_a_kept_connection_is_sent_again() {
 }
 
 #[test]
+fn a_put_that_meets_a_408_on_a_kept_connection_is_sent_again_with_its_body() {
+    let (stage, balancer) = Stage::with_balancer("retries: 0");
+    let mut client = balancer.peer();
+    client.send(GET);
+    let mut kept = stage.accept();
+    kept.read_head();
+    kept.send(OK);
+    client.read_until(b"ok");
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    kept.read_until(b"body");
+    kept.send(IDLE_TIMEOUT);
+    let mut new = stage.accept();
+    new.read_until(b"body");
+    new.send(OK);
+    client.read_until(b"ok");
+    assert_eq!(counted(&balancer, &stage), (2, 0));
+}
+
+#[test]
 fn a_post_that_meets_a_408_on_a_kept_connection_gets_it() {
     let (stage, balancer) = Stage::with_balancer("retries: 0");
     let mut client = balancer.peer();

@@ -243,7 +243,7 @@ impl Exchange {
         if link.awaits_continue() {
             link.leave_asking_to_backend();
         }
-        Watch::new(Some(wish)).towards(Rc::clone(link), self.handed.offers.clone())
+        Watch::new(Some(wish)).towards(Rc::clone(link), self.body.clone(), self.handed.offers.clone())
     }
 
     /// Sends it to one backend, until the head of its response.

@@ -110,7 +110,7 @@ impl RequestBody {
     }
 
     /// Whether it can still be sent from its first byte.
-    pub(super) fn is_intact(&self) -> bool {
+    pub(in crate::lane::handler) fn is_intact(&self) -> bool {
         self.is_empty() || self.shared.kept.borrow().whole
     }
 

@@ -10,7 +10,7 @@ use std::{
 use lb_core::config::UpstreamTimeouts;
 use lb_wire::Version;
 
-use crate::{front::Link, telemetry::Notes, upstream::Sending};
+use crate::{front::Link, lane::handler::request_body::RequestBody, telemetry::Notes, upstream::Sending};
 
 /// A backend that sends more interim responses than this to one request is defective.
 const MOST_INTERIM: u32 = 100;
@@ -28,6 +28,7 @@ pub(in crate::lane::handler) struct Wish {
 pub(in crate::lane::handler) struct Watch {
     wish: Option<Wish>,
     link: Option<Rc<Link>>,
+    body: Option<RequestBody>,
     /// The protocols that the client offers to switch to, as a list; empty without.
     offers: Vec<u8>,
     /// The backend is to ask for the body.
@@ -56,6 +57,7 @@ impl Watch {
         Self {
             wish,
             link: None,
+            body: None,
             offers: Vec::new(),
             expects: false,
             moved: Cell::new(Instant::now()),
@@ -65,12 +67,18 @@ impl Watch {
         }
     }
 
-    /// With a front that takes interim responses, and an upgrade where the client `offers` one.
-    pub(in crate::lane::handler) fn towards(self, link: Rc<Link>, offers: Vec<u8>) -> Self {
+    /// With a front that takes interim responses, the body that is sent, and an upgrade where the client `offers` one.
+    pub(in crate::lane::handler) fn towards(
+        self,
+        link: Rc<Link>,
+        body: RequestBody,
+        offers: Vec<u8>,
+    ) -> Self {
         Self {
             expects: link.awaits_continue(),
             moved: Cell::new(link.clock().now()),
             link: Some(link),
+            body: Some(body),
             offers,
             ..self
         }
@@ -87,6 +95,12 @@ impl Watch {
 
     pub(super) fn wish(&self) -> Option<Wish> {
         self.wish
+    }
+
+    /// Whether the request may be sent again though the backend may have read it.
+    pub(super) fn may_repeat(&self) -> bool {
+        let is_repeatable = self.wish.and_then(|wish| wish.sending) == Some(Sending::Repeatable);
+        is_repeatable && self.body.as_ref().is_some_and(RequestBody::is_intact)
     }
 
     /// Where facts of the request are noted.

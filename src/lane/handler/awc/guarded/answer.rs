@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use lb_wire::{Asked, BodyTracker, Limits, Method, Parsed, ResponseHead, parse_response, worth_parsing};
+use lb_wire::{Asked, BodyTracker, Limits, Parsed, ResponseHead, parse_response, worth_parsing};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Fault, Guarded, ResponsePhase, head};
@@ -78,10 +78,15 @@ impl<Io: 'static> Guarded<Io> {
     }
 
     /// Whether the backend ends a kept connection by 408 that it took to be idle, while the request was on its way (RFC 9110
-    /// section 15.5.9). A request that is not sent again is told so.
+    /// section 15.5.9). A request that may be sent again is, as after a close; others' clients are told.
     fn is_idle_timeout(&self, head: &ResponseHead) -> bool {
-        let is_sent_again = matches!(self.method, Method::Get | Method::Head) && !self.sending.has_upload();
-        head.status == 408 && !head.keep_alive && self.reused && is_sent_again
+        let may_repeat = || {
+            self.sending
+                .watch
+                .as_ref()
+                .is_some_and(|watch| watch.may_repeat())
+        };
+        head.status == 408 && !head.keep_alive && self.reused && may_repeat()
     }
 
     /// The same for what is held; whether a message was there.
