@@ -197,6 +197,45 @@ fn a_client_that_reads_less_than_a_part_of_the_socket_s_buffer_keeps_its_place()
     sender.join().unwrap();
 }
 
+/// A client that asks, and reads nothing of a long response until the balancer has asked it for progress.
+fn reads_after_a_pause(timeouts: &str, sends_no_more: bool, longest: Duration) {
+    const LENGTH: usize = 8_000_000;
+    let mut play = Play::with(&format!("timeouts: {{{timeouts}}}"));
+    // Its segments are of the usual size, so that the balancer's kernel finds room for all that waits.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.connect(&play.balancer.address().into()).unwrap();
+    play.client = Peer::of(socket.into());
+    let (mut backend, _) = play.request(GET);
+    if sends_no_more {
+        play.client.finish_sending();
+    }
+    let sender = std::thread::spawn(move || {
+        backend.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"));
+        backend.send(vec![b'y'; LENGTH]);
+        backend
+    });
+    pause(longest);
+    play.client.read_head();
+    assert_eq!(play.client.read(LENGTH).len(), LENGTH);
+    drop(sender.join().unwrap());
+    assert_eq!(play.balancer.backend(&play.stage.url()).failures, 0);
+}
+
+#[test]
+fn a_backend_whose_bytes_wait_for_the_client_is_not_silent() {
+    reads_after_a_pause(
+        "response_idle: 1s, body_stall: 12s",
+        false,
+        Duration::from_secs(4),
+    );
+}
+
+#[test]
+fn a_client_that_has_closed_its_half_may_pause() {
+    reads_after_a_pause("body_stall: 16s", true, Duration::from_secs(5));
+}
+
 #[test]
 fn a_backend_that_takes_an_upload_slowly_but_steadily_is_not_silent() {
     let mut play = Play::with("timeouts: {response_idle: 3s, body_stall: 3s}\nretries: 0");

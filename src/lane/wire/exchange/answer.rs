@@ -175,15 +175,21 @@ impl<D: Downstream> Exchange<'_, D> {
         }
     }
 
-    /// Sends what waits for the client. Slow is not stalled: a part that is taken counts.
+    /// Sends what waits for the client. Slow is not stalled: a part that is taken counts. The backend's silence counts from
+    /// the last part on: nothing was read from it before.
     pub(super) fn flush_client(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let waiting = self.client.waiting();
         if waiting == 0 {
             return Poll::Ready(Ok(()));
         }
         let polled = self.client.poll_flush(cx);
-        if self.client.waiting() < waiting {
-            self.client_pulse.since = self.now();
+        let left = self.client.waiting();
+        if left < waiting {
+            let now = self.now();
+            self.client_pulse.since = now;
+            if left == 0 {
+                self.backend_pulse.since = now;
+            }
         }
         polled.map_err(|_| End::ClientGone)
     }

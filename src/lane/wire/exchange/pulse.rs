@@ -21,8 +21,9 @@ impl<D: Downstream> Exchange<'_, D> {
                 return Err(End::ClientGone);
             }
             if client.waiting() == 0 {
-                // There is no socket to wait for.
+                // There is no socket to wait for. Nothing was read from the backend meanwhile, so it was not silent.
                 cx.waker().wake_by_ref();
+                self.backend_pulse.since = now;
             }
             next = Some(self.client_pulse.due(timeouts.body_stall));
         }
