@@ -3,8 +3,9 @@
 
 use std::fs;
 
-use dummy_servers::DummyServer;
+use dummy_servers::{DummyServer, NameServer};
 use lb_core::status::HealthStatus::Up;
+use rustix::process::Signal;
 
 use crate::harness::{Balancer, FAST_CHECKS, Place, backends, wait_until};
 
@@ -89,14 +90,75 @@ fn kept_connections_end_by_the_times_of_the_newest_configuration() {
     }
 }
 
-/// How many files it may open from now on.
+/// New descriptors are refused at every place that wants one, and nothing that is there is lost.
+#[test]
 #[cfg(target_os = "linux")]
-fn limit_of_files(balancer: &Balancer, to: u64) {
+fn what_needs_a_descriptor_waits_or_fails_clearly_and_all_goes_on_when_there_are_some() {
+    let [a, b] = backends();
+    let names = NameServer::start().unwrap();
+    names.set("b.test", &["127.0.0.1".parse().unwrap()]);
+    let named = b.url().replace("127.0.0.1", "b.test");
+    let config = format!(
+        "port: 0\nworkers: 1\nresolver: {{nameservers: [\"{}\"]}}\nbackends: [\"{}\", \"{named}\"]\n{FAST_CHECKS}\n",
+        names.address(),
+        a.url()
+    );
+    let balancer = Balancer::start(&config);
+    balancer.wait_for_health(&named, Up);
+    let mut clients = [balancer.connect(), balancer.connect(), balancer.connect()];
+    for client in &mut clients {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let before = open_files(&balancer);
+    // No number is left that a new descriptor could have.
+    let limit = limit_of_files(&balancer, None);
+    limit_of_files(&balancer, Some(3));
+    // Clients that wait, commands, and a reload.
+    let mut waits = balancer.peer();
+    waits.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut status = balancer.place.start(&["status", "--json"]);
+    balancer.signal(Signal::HUP);
+    balancer.wait_for_log("reload refused");
+    balancer.wait_for_log("cannot accept connections for now");
+    // Those that are connected are served over connections that are kept, or told.
+    let [first, second, third] = &mut clients;
+    for slow in [first, second] {
+        slow.send_request("GET", "/drip?bytes=10&for=2s", &[], b"")
+            .unwrap();
+    }
+    wait_until("both connections to be in use", || a.hits() + b.hits() >= 5);
+    assert_eq!(third.get("/").status, 503);
+    // Probes say nothing of their backends, and there are some meanwhile.
+    balancer.wait_for_log("cannot probe");
+    assert!(!balancer.log().contains("is down"), "{}", balancer.log());
+    limit_of_files(&balancer, limit);
+    assert_eq!(waits.read_head().status(), 200);
+    drop(waits);
+    status.wait();
+    for client in &mut clients[..2] {
+        assert_eq!(client.read_response("GET").unwrap().status, 200);
+    }
+    assert_eq!(clients[2].get("/").status, 200);
+    balancer.reload_with(&config.replace("workers: 1", "workers: 1\nretries: 1"));
+    balancer.wait_for_health(&named, Up);
+    let state = balancer.status();
+    assert_eq!((state.panics, state.actor_restarts), (0, 0));
+    wait_until("the end of what was begun", || {
+        open_files(&balancer) <= before + BESIDE
+    });
+    assert!(!balancer.log().contains("is down"), "{}", balancer.log());
+}
+
+/// How many files it may open from now on, if that is to change; returns what held before.
+#[cfg(target_os = "linux")]
+fn limit_of_files(balancer: &Balancer, to: Option<u64>) -> Option<u64> {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
     let id = Pid::from_raw(i32::try_from(balancer.process.id()).unwrap());
     let maximum = getrlimit(Resource::Nofile).maximum;
-    let current = Some(to);
-    prlimit(id, Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    let current = to.or(maximum);
+    // A process that is not root may not raise the hard limit again.
+    let before = prlimit(id, Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    before.current
 }
 
 #[test]
@@ -132,7 +194,7 @@ fn the_least_number_of_descriptors_is_enough_to_serve() {
     );
     let balancer = Balancer::start(&config);
     // The numbers below the limit are those that a start with it would have.
-    limit_of_files(&balancer, 36);
+    limit_of_files(&balancer, Some(36));
     assert_eq!(balancer.get("/").status, 200);
     balancer.reload_with(&config.replace("workers: 1", "workers: 1\nretries: 1"));
     balancer.wait_for_health(&backend.url(), Up);

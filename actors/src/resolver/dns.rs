@@ -4,7 +4,7 @@
 use std::{
     cell::RefCell,
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     rc::Rc,
@@ -97,7 +97,14 @@ impl Dns {
         if !listed.is_empty() {
             return Ok(listed);
         }
-        match made.resolver.lookup_ip(name).await {
+        let mut found = made.resolver.lookup_ip(name.clone()).await;
+        if let Err(NetError::NoConnections) = found {
+            // The reason is lost. If it is that no descriptor is left, nothing is known of the name; if there is one again,
+            // the servers can be asked now.
+            drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?);
+            found = made.resolver.lookup_ip(name).await;
+        }
+        match found {
             Ok(found) => Ok(found.iter().collect()),
             Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => Err(match nothing.response_code {
                 ResponseCode::NXDomain => LookupError::NoSuchName,
