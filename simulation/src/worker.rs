@@ -77,7 +77,7 @@ impl Engine<'_> {
             arrived: now,
             takes,
             replay,
-            attempts: Attempts::new(by, self.deadline(now).map(|deadline| deadline.at)),
+            attempts: Attempts::new(by, self.deadline(now)),
             lease: None,
             failed: None,
             ticket: None,

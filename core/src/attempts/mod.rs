@@ -117,8 +117,8 @@ pub struct Attempts {
     tried: Tried,
     retries: u32,
     /// When the whole request must be done.
-    deadline: Option<Instant>,
-    /// When it began, where it has a deadline.
+    deadline: Option<Deadline>,
+    /// When it began, by the clock of its leases.
     begun: Option<Instant>,
     reuse: Reuse,
     last: Last,
@@ -154,7 +154,7 @@ pub struct Waiting {
 
 impl Attempts {
     /// Of a request that has not been sent yet, and must be done by the deadline.
-    pub fn new(by: PickBy, deadline: Option<Instant>) -> Self {
+    pub fn new(by: PickBy, deadline: Option<Deadline>) -> Self {
         Self {
             by,
             tried: Tried::default(),
@@ -181,15 +181,10 @@ impl Attempts {
         &self.by
     }
 
-    /// When the whole request must be done.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
     /// The first step, with the pool as it was when the request's route was found.
     #[inline]
     pub fn begin(&mut self, pool: &Pool, now: Instant) -> Step {
-        self.begun = self.deadline.map(|_| now);
+        self.begun = Some(now);
         match pool.pick(&self.ask(now)) {
             Ok(lease) => {
                 self.tried.add(lease.backend());
@@ -260,8 +255,7 @@ impl Attempts {
         let (Some(begun), Some(deadline)) = (self.begun, self.deadline) else {
             return true;
         };
-        let had = deadline.saturating_duration_since(lease.started());
-        had >= deadline.saturating_duration_since(begun) / 2
+        lease.started().saturating_duration_since(begun) <= deadline.after / 2
     }
 
     /// Takes a place in the queue of the pool.
@@ -278,7 +272,7 @@ impl Attempts {
         let longest = now + queue.timeout;
         Ok(Waiting {
             ticket,
-            until: self.deadline.map_or(longest, |deadline| deadline.min(longest)),
+            until: self.deadline.map_or(longest, |deadline| deadline.at.min(longest)),
         })
     }
 

@@ -82,7 +82,7 @@ impl Exchange {
     /// # Errors
     /// Why none has, and whether the log has said it.
     pub(super) async fn run(&self) -> Result<(Origin, Answer), (ProxyError, Line)> {
-        let mut attempts = Attempts::new(self.by, self.deadline.map(|deadline| deadline.at));
+        let mut attempts = Attempts::new(self.by, self.deadline);
         let mut step = attempts.begin(self.pool(), self.started);
         let mut last = None;
         let mut line = Line::Due;

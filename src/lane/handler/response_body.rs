@@ -64,7 +64,8 @@ pub(super) struct ResponseBody {
     pub(super) received: u64,
     pub(super) timeouts: UpstreamTimeouts,
     pub(super) deadline: Option<Deadline>,
-    pub(super) timer: Option<LocalBoxFuture<'static, ()>>,
+    /// What ends the wait for more, and its timer.
+    pub(super) timer: Option<(WaitEnd, LocalBoxFuture<'static, ()>)>,
     /// `None` once it has ended.
     pub(super) origin: Option<Origin>,
     /// The request's body, which may still be on its way.
@@ -104,10 +105,12 @@ impl ResponseBody {
     }
 
     fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
-        let clock = Rc::clone(self.handed.link.clock());
-        let WaitEnd { at, limit, after } =
-            Awaited::Backend.ends(&self.timeouts, clock.now() + TICK, self.deadline);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(clock.sleep_until(at)));
+        let clock = self.handed.link.clock();
+        let (end, timer) = self.timer.get_or_insert_with(|| {
+            let end = Awaited::Backend.ends(&self.timeouts, clock.now() + TICK, self.deadline);
+            (end, Box::pin(Rc::clone(clock).sleep_until(end.at)))
+        });
+        let WaitEnd { limit, after, .. } = *end;
         timer
             .as_mut()
             .poll(cx)

@@ -87,7 +87,7 @@ pub(super) fn dispatch<S: Transport>(
     let deadline = Deadline::of(timeouts, || worker.timers.at(started));
     let original = is_renamed(&passage).then(|| client.unused()[..head.len].into());
     let place = Box::new_uninit();
-    let attempts = Attempts::new(by, deadline.map(|deadline| deadline.at));
+    let attempts = Attempts::new(by, deadline);
     let request = Request {
         worker,
         id,
