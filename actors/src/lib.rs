@@ -16,6 +16,7 @@ pub mod health_checker;
 pub mod messages;
 mod patience;
 pub mod probe;
+mod random;
 pub mod registry;
 mod resolver;
 mod signals;

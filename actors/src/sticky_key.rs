@@ -16,7 +16,10 @@ use lb_core::{
 };
 use rustix::fs::{AtFlags, OFlags, linkat, unlinkat};
 
-use crate::files::{private_file, private_folder};
+use crate::{
+    files::{private_file, private_folder},
+    random::random,
+};
 
 /// Overrides the usual folder; for containers and tests. Documented beside `state_dir`.
 const STATE_DIR_VARIABLE: &str = "SIMPLE_LB_STATE_DIR";
@@ -133,7 +136,7 @@ fn kept_key(folder: &Path, keep: KeepKey) -> io::Result<StickyKey> {
     )?;
     let link = || linkat(&folder, &*unfinished, &folder, FILE, AtFlags::empty());
     let written = file
-        .write_all(hexadecimal(&random()?).as_bytes())
+        .write_all(hexadecimal(&random::<RANDOM_BYTES>()?).as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| Ok(link()?));
     let _removed = unlinkat(&folder, &*unfinished, AtFlags::empty());
@@ -167,12 +170,6 @@ fn own_key() -> StickyKey {
         StickyKey::from_secret(&random)
     })
     .clone()
-}
-
-fn random() -> io::Result<[u8; RANDOM_BYTES]> {
-    let mut bytes = [0; RANDOM_BYTES];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

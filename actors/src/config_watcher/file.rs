@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Read,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock, OnceLock},
 };
@@ -11,6 +10,7 @@ use lb_core::config::{self, Config, DEFAULT_PSEUDONYM, Origins, Outside, Problem
 
 use crate::{
     files,
+    random::random,
     sticky_key::{KeepKey, fill_sticky_keys},
 };
 
@@ -21,16 +21,8 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 const LARGEST_ERROR_PAGE: u64 = 1024 * 1024;
 
 /// What marks of values that are not shown are made with: this process's own, so that those before and after a reload can
-/// be compared.
-static MARKS: LazyLock<[u8; 16]> = LazyLock::new(|| {
-    let mut key = [0; 16];
-    // Without random numbers, marks of one process still differ with the values.
-    let random = fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key));
-    if let Err(error) = random {
-        log::warn!("marks of hidden values have no random key: {error}");
-    }
-    key
-});
+/// be compared. None where the system has no random numbers: a mark without a key would let others try out values.
+static MARKS: LazyLock<Option<[u8; 16]>> = LazyLock::new(|| random().ok());
 
 /// A file that can serve.
 #[derive(Debug)]

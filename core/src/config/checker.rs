@@ -14,7 +14,7 @@ pub(super) struct Checker<'p> {
     pub(super) problems: &'p mut Problems,
     pub(super) warnings: &'p mut Problems,
     /// What marks of values that are not shown are made with.
-    pub(super) key: [u8; 16],
+    pub(super) key: Option<[u8; 16]>,
 }
 
 impl Checker<'_> {
@@ -52,7 +52,7 @@ impl Checker<'_> {
     /// What is shown instead of the value of a field or parameter of this name, if it is not to be shown.
     pub(super) fn mark(&self, name: &str, written: &Written) -> Option<Arc<str>> {
         let is_hidden = self.problems.secrets.is_secret(name) || written.is_replaced();
-        is_hidden.then(|| mark(written.text(), &self.key))
+        is_hidden.then(|| mark(written.text(), self.key.as_ref()))
     }
 
     pub(super) fn refuse(&mut self, written: &Written, refusal: Refusal) {

@@ -29,10 +29,7 @@ use crate::listening::Listening;
 /// Everything that is wrong with it.
 pub fn load(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let env = |name: &str| env(name).ok_or(VarError::NotPresent);
-    let outside = Outside {
-        env: &env,
-        key: Default::default(),
-    };
+    let outside = Outside { env: &env, key: None };
     load_with_origins(text, file, &outside).map(|loaded| loaded.config)
 }
 

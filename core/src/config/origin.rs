@@ -184,7 +184,7 @@ mod tests {
         text.push_str("routes: [{pool: p0}]\n");
         let outside = Outside {
             env: &|_| Err(VarError::NotPresent),
-            key: Default::default(),
+            key: None,
         };
         let loaded = load_with_origins(&text, "config.yaml", &outside).unwrap();
         COMPARED.set(0);

@@ -1,6 +1,6 @@
 //! What is not shown of a file: values that are usually secret, and texts that the environment took part in.
 //!
-//! Such a value is shown as `*** (1a2b3c4d)`. The number is made of it and of a key that one process has for itself: two
+//! Such a value is shown as `*** (1a2b3c4d)`, without a key as `***`. The number is made of it and of a key that one process has for itself: two
 //! values of one output can be told apart, and nobody can try out which value has this number. It has 32 bits, so it would
 //! say little of a value even with the key.
 
@@ -29,8 +29,9 @@ pub const SECRET_NAMES: [&str; 12] = [
 pub struct Outside<'l> {
     /// Looks up environment variables, as [`std::env::var`] does.
     pub env: &'l dyn Fn(&str) -> Result<String, VarError>,
-    /// What the marks of values that are not shown are made with; random, and made anew for each process.
-    pub key: [u8; 16],
+    /// What the marks of values that are not shown are made with: random, and made anew for each process. Without, marks do
+    /// not tell values apart.
+    pub key: Option<[u8; 16]>,
 }
 
 /// Names whose values are not shown.
@@ -57,9 +58,9 @@ impl Secrets {
 }
 
 /// What stands for a value.
-pub(super) fn mark(value: &str, key: &[u8; 16]) -> Arc<str> {
+pub(super) fn mark(value: &str, key: Option<&[u8; 16]>) -> Arc<str> {
     // A key of any length is taken.
-    let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(key) else {
+    let Some(Ok(mut hash)) = key.map(|key| Hmac::<Sha256>::new_from_slice(key)) else {
         return "***".into();
     };
     hash.update(value.as_bytes());
@@ -124,10 +125,11 @@ mod tests {
 
     #[test]
     fn a_mark_tells_values_apart_and_depends_on_its_key() {
-        assert_eq!(mark("a", &[1; 16]), mark("a", &[1; 16]));
-        assert_ne!(mark("a", &[1; 16]), mark("b", &[1; 16]));
-        assert_ne!(mark("a", &[1; 16]), mark("a", &[2; 16]));
-        assert_eq!(mark("a", &[1; 16]).len(), "*** (1a2b3c4d)".len());
+        assert_eq!(mark("a", Some(&[1; 16])), mark("a", Some(&[1; 16])));
+        assert_ne!(mark("a", Some(&[1; 16])), mark("b", Some(&[1; 16])));
+        assert_ne!(mark("a", Some(&[1; 16])), mark("a", Some(&[2; 16])));
+        assert_eq!(mark("a", Some(&[1; 16])).len(), "*** (1a2b3c4d)".len());
+        assert_eq!(&*mark("a", None), "***");
     }
 
     #[test]

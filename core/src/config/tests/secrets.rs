@@ -21,7 +21,7 @@ routes:
   - {host: c.test, path: {regex: ^/c}, pool: default, rewrite: {to: \"/${TOKEN}\"}}
 ";
 
-fn outputs(secret: &str, token: &str, key: [u8; 16]) -> (Config, String) {
+fn outputs(secret: &str, token: &str, key: Option<[u8; 16]>) -> (Config, String) {
     let env = |name: &str| match name {
         "TOKEN" => Ok(token.to_owned()),
         _ => Err(std::env::VarError::NotPresent),
@@ -40,12 +40,12 @@ fn outputs(secret: &str, token: &str, key: [u8; 16]) -> (Config, String) {
 
 #[test]
 fn no_output_shows_a_secret_and_every_plan_shows_that_it_changed() {
-    let (before, shown) = outputs("hunter", "from-outside", [1; 16]);
+    let (before, shown) = outputs("hunter", "from-outside", Some([1; 16]));
     assert!(
         shown.contains("***") && !shown.contains("hunter") && !shown.contains("outside"),
         "{shown}"
     );
-    let (after, _) = outputs("rabbit", "from-elsewhere", [1; 16]);
+    let (after, _) = outputs("rabbit", "from-elsewhere", Some([1; 16]));
     for (from, to) in [(&before, &after), (&after, &before)] {
         let lines = ReloadPlan::between(from, to).lines();
         let shown = lines.join("\n");
@@ -58,14 +58,14 @@ fn no_output_shows_a_secret_and_every_plan_shows_that_it_changed() {
         let (was, is) = check.and_then(|line| line.split_once(" -> ")).unwrap();
         assert!(was.matches("***").count() == 3 && !was.contains(is), "{shown}");
     }
-    assert!(ReloadPlan::between(&before, &outputs("hunter", "from-outside", [1; 16]).0).is_empty());
+    assert!(ReloadPlan::between(&before, &outputs("hunter", "from-outside", Some([1; 16])).0).is_empty());
 }
 
 #[test]
 fn marks_of_another_process_say_nothing() {
     assert_ne!(
-        outputs("hunter", "t", [1; 16]).1,
-        outputs("hunter", "t", [2; 16]).1
+        outputs("hunter", "t", Some([1; 16])).1,
+        outputs("hunter", "t", Some([2; 16])).1
     );
 }
 
@@ -97,7 +97,7 @@ fn no_problem_shows_a_secret() {
     ] {
         let outside = Outside {
             env: &env,
-            key: [1; 16],
+            key: Some([1; 16]),
         };
         let error = load_with_origins(&with(text), "config.yaml", &outside).expect_err(text);
         assert!(!error.to_string().contains("hunter"), "{text}\n{error}");
