@@ -118,6 +118,7 @@ fn core_simulation_and_wire_are_pure() {
     assert_independent("core", |name| name.starts_with("lb-"));
     assert_independent("wire", |name| name.starts_with("lb-"));
     assert_independent("simulation", |name| name.starts_with("lb-") && name != "lb-core");
+    assert_independent("net", |name| name.starts_with("lb-") && name != "lb-core");
 }
 
 #[test]

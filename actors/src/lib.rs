@@ -14,7 +14,6 @@ mod guard;
 mod handle;
 pub mod health_checker;
 pub mod messages;
-mod patience;
 pub mod probe;
 mod random;
 pub mod registry;

@@ -6,29 +6,21 @@
 mod error;
 mod http;
 
-use std::{
-    cell::Cell,
-    net::SocketAddr,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Instant};
 
-use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use futures::{FutureExt, future::LocalBoxFuture};
 use lb_core::{
     config::{BackendUrl, CheckKind, HealthCheck},
     roster::{ProbeReport, ProbeVerdict},
 };
+use lb_net::{Staggered, timeout};
 use tokio::net::TcpStream;
 
 pub use self::error::ProbeError;
 use crate::{
     RegistryHandle,
-    patience::timeout,
     resolver::{LookupError, Resolver},
 };
-
-/// How long an address may let a probe wait before the next one is asked, too.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What probes call themselves.
 pub const USER_AGENT: &str = concat!("simple-lb-health/", env!("CARGO_PKG_VERSION"));
@@ -125,39 +117,28 @@ impl NetworkProber {
         heard.addresses.clone_from(&order);
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let count = order.len();
-        order.rotate_left(turn % count.max(1));
-        let patience = PATIENCE.min(settings.timeout / (count as u32 + 1));
-        let ask = |address| {
-            self.ask_address(url, address, settings)
-                .map(move |said| (address, said))
-        };
-        let (mut left, mut asked) = (order.iter().copied(), FuturesUnordered::new());
+        let count = order.len().max(1);
+        order.rotate_left(turn % count);
+        let ask = |address| self.ask_address(url, address, settings);
+        let mut attempts = Staggered::new(&order, settings.timeout, ask);
         let mut failure = ProbeError::Resolve(LookupError::NoAddress);
-        loop {
-            let next = left.next();
-            asked.extend(next.map(ask));
-            let said = match next {
-                Some(_) => timeout(patience, asked.next()).await,
-                None => Some(asked.next().await),
-            };
+        while let Some((address, said)) = attempts.next().await {
             match said {
-                Some(Some((address, Ok(detail)))) => {
+                Ok(detail) => {
                     heard.passed = Some(address);
                     // Those that were asked before and have said nothing yet let clients wait, too.
                     let before = order.iter().take_while(|other| **other != address);
                     heard.failed.extend(before);
                     return Ok(detail);
                 }
-                Some(Some((_, Err(error)))) if error.is_ours() => return Err(error),
-                Some(Some((address, Err(error)))) => {
+                Err(error) if error.is_ours() => return Err(error),
+                Err(error) => {
                     heard.failed.push(address);
                     failure = error;
                 }
-                Some(None) => return Err(failure),
-                None => {}
             }
         }
+        Err(failure)
     }
 
     /// Asks at one address.

@@ -13,7 +13,7 @@ use lb_core::{
 use lb_wire::RequestError;
 use log::Level;
 
-use crate::upstream::Loop;
+use crate::upstream::OwnListener;
 
 /// How far an attempt had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum ProxyError {
     OutOfFiles(String),
     /// The backend is this balancer itself.
     #[error("{0}")]
-    OwnListener(#[source] Loop),
+    OwnListener(#[source] OwnListener),
     /// The connection ended before an answer.
     #[error("connection closed without an answer")]
     Closed,
@@ -92,10 +92,10 @@ pub enum ProxyError {
     SlowHead,
     /// CONNECT.
     #[error("the method is CONNECT")]
-    Connecting,
+    ConnectMethod,
     /// TRACE without `trace: on`.
     #[error("the method is TRACE, and `trace` is off")]
-    Tracing,
+    TraceMethod,
     /// A target of https over a connection of http.
     #[error("the request's target is https, and the connection is not")]
     Misdirected,
@@ -154,7 +154,9 @@ impl ProxyError {
         match self {
             Self::Connect(_) => attempt(502, "no backend could be reached", Connect),
             Self::OutOfFiles(_) => attempt(503, "the load balancer is out of connections", OutOfFiles),
-            Self::OwnListener(_) => attempt(508, "the backend is the load balancer itself", Cause::Loop),
+            Self::OwnListener(_) => {
+                attempt(508, "the backend is the load balancer itself", Cause::OwnListener)
+            }
             Self::Closed => attempt(502, "the backend closed the connection without an answer", Broken),
             Self::Io(_) => attempt(502, "the connection to the backend failed", Broken),
             Self::BadAnswer(_) => attempt(502, "the backend's answer could not be understood", Response),
@@ -176,8 +178,8 @@ impl ProxyError {
                 ..refused(status_of(*error), "")
             },
             Self::SlowHead => refused(408, "the request's head did not arrive in time"),
-            Self::Connecting => refused(405, "CONNECT is not allowed here"),
-            Self::Tracing => refused(405, "TRACE is not allowed here"),
+            Self::ConnectMethod => refused(405, "CONNECT is not allowed here"),
+            Self::TraceMethod => refused(405, "TRACE is not allowed here"),
             Self::Misdirected => refused(421, "the request's target is https, and the connection is not"),
             Self::Loop => Row {
                 level: Level::Warn,
@@ -210,7 +212,9 @@ impl ProxyError {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::TimedOut { limit, after },
             _ if is_out_of_files(error) => Self::OutOfFiles(error.to_string()),
-            _ if error.get_ref().is_some_and(|inner| inner.is::<Loop>()) => Self::OwnListener(Loop),
+            _ if error.get_ref().is_some_and(|inner| inner.is::<OwnListener>()) => {
+                Self::OwnListener(OwnListener)
+            }
             _ => Self::Connect(error.to_string()),
         }
     }
@@ -230,7 +234,7 @@ impl ProxyError {
     pub fn ends_connection(&self) -> bool {
         matches!(
             self,
-            Self::BadHead(_) | Self::Connecting | Self::Tracing | Self::Misdirected | Self::Loop
+            Self::BadHead(_) | Self::ConnectMethod | Self::TraceMethod | Self::Misdirected | Self::Loop
         )
     }
 
@@ -281,7 +285,7 @@ mod tests {
         };
         let table = [
             (ProxyError::Connect("refused".into()), 502, Fault::Backend),
-            (ProxyError::OwnListener(Loop), 508, Fault::Balancer),
+            (ProxyError::OwnListener(OwnListener), 508, Fault::Balancer),
             (ProxyError::Closed, 502, Fault::Backend),
             (ProxyError::NoBackend(NoBackend::AllTried), 502, Fault::Balancer),
             (
@@ -303,7 +307,7 @@ mod tests {
             ),
             (ProxyError::TooManyConnections, 503, Fault::Balancer),
             (ProxyError::SlowHead, 408, Fault::Client),
-            (ProxyError::Connecting, 405, Fault::Client),
+            (ProxyError::ConnectMethod, 405, Fault::Client),
             (ProxyError::Misdirected, 421, Fault::Client),
             (ProxyError::Loop, 508, Fault::Client),
             (RequestError::Target.into(), 400, Fault::Client),

@@ -61,8 +61,8 @@ pub fn may_pass(
     let too_large =
         |limit: &ByteSize| matches!(head.framing, Framing::Length(length) if length > limit.bytes());
     match head.method {
-        Method::Connect => return Err(ProxyError::Connecting.into()),
-        Method::Trace if !config.allow_trace => return Err(ProxyError::Tracing.into()),
+        Method::Connect => return Err(ProxyError::ConnectMethod.into()),
+        Method::Trace if !config.allow_trace => return Err(ProxyError::TraceMethod.into()),
         // RFC 9110 section 7.4: only a proxy that ended TLS for us can know that it was https.
         _ if head.https && scheme == Scheme::Http && !trusted() => {
             return Err(ProxyError::Misdirected.into());

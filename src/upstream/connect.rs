@@ -13,18 +13,13 @@ use std::{
 };
 
 use actix_rt::net::TcpStream;
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use lb_core::{health::is_out_of_files, listening::Listening, pool::Backend};
-
-use super::patience::timeout;
-
-/// How long an address may let a connection wait before the next one is tried, too (RFC 8305 section 8).
-const PATIENCE: Duration = Duration::from_millis(250);
+use lb_net::{Staggered, timeout};
 
 /// The connection reached one of this balancer's own listeners: the request would come back for ever.
 #[derive(Debug, thiserror::Error)]
 #[error("the backend is this balancer's own listener")]
-pub struct Loop;
+pub struct OwnListener;
 
 /// An open connection.
 #[derive(Debug)]
@@ -55,7 +50,7 @@ pub(crate) async fn connect(
     let (peer, stream) = connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
     let local = || Some(stream.local_addr().ok()?.ip());
     if listening.is_reached(peer, local) {
-        return Err(io::Error::other(Loop));
+        return Err(io::Error::other(OwnListener));
     }
     // Without it a small write waits for the acknowledgement of the last one, up to 40 ms.
     stream.set_nodelay(true)?;
@@ -66,28 +61,19 @@ pub(crate) async fn connect(
     })
 }
 
-/// The first connection of those that are tried one after the other, and with patience beside each other.
+/// The first connection to one of several addresses.
 async fn connect_to_one(
     backend: &Backend,
     order: &[SocketAddr],
     limit: Duration,
 ) -> io::Result<(SocketAddr, TcpStream)> {
-    // Each gets its turn within the limit.
-    let patience = PATIENCE.min(limit / (order.len() as u32 + 1));
-    let mut left = order.iter().copied();
-    let mut tried = FuturesUnordered::new();
+    let mut attempts = Staggered::new(order, limit, TcpStream::connect::<SocketAddr>);
     let mut failure = io::Error::from(io::ErrorKind::TimedOut);
     let mut ours = None;
     let addresses = backend.addresses();
-    loop {
-        let next = left.next();
-        tried.extend(next.map(|address| TcpStream::connect(address).map(move |made| (address, made))));
-        let made = match left.len() {
-            0 => Some(tried.next().await),
-            _ => timeout(patience, tried.next()).await,
-        };
+    while let Some((address, made)) = attempts.next().await {
         match made {
-            Some(Some((address, Ok(stream)))) => {
+            Ok(stream) => {
                 // Those that were tried before let it wait.
                 let before = order.iter().take_while(|other| **other != address);
                 before.for_each(|slow| addresses.skip(*slow, Instant::now()));
@@ -95,16 +81,15 @@ async fn connect_to_one(
                 return Ok((address, stream));
             }
             // No other address could do better; one that is tried already may.
-            Some(Some((_, Err(error)))) if is_out_of_files(&error) => {
-                left = [].iter().copied();
+            Err(error) if is_out_of_files(&error) => {
+                attempts.begin_no_more();
                 ours = Some(error);
             }
-            Some(Some((address, Err(error)))) => {
+            Err(error) => {
                 addresses.skip(address, Instant::now());
                 failure = error;
             }
-            Some(None) if left.len() == 0 => return Err(ours.unwrap_or(failure)),
-            Some(None) | None => {}
         }
     }
+    Err(ours.unwrap_or(failure))
 }

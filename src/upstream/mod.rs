@@ -2,7 +2,6 @@
 
 mod connect;
 mod idle;
-mod patience;
 
-pub(crate) use connect::{Connected, Loop, connect};
+pub(crate) use connect::{Connected, OwnListener, connect};
 pub(crate) use idle::{IdlePool, Sending, UpstreamConnection};

@@ -21,7 +21,7 @@ pub enum Cause {
     /// This process or machine has no file descriptor left for one.
     OutOfFiles,
     /// The backend is one of this balancer's own listeners.
-    Loop,
+    OwnListener,
     /// The connection ended or broke.
     Broken,
     /// The response is not usable HTTP.
@@ -96,7 +96,7 @@ impl Cause {
     pub fn fault(self) -> Fault {
         match self {
             Self::Connect | Self::Broken | Self::Response | Self::Silence | Self::Deadline => Fault::Backend,
-            Self::OutOfFiles | Self::Loop => Fault::Balancer,
+            Self::OutOfFiles | Self::OwnListener => Fault::Balancer,
             Self::Client => Fault::Client,
         }
     }
@@ -122,7 +122,7 @@ impl Failure {
             Cause::Broken => self.upload == Upload::Complete,
             Cause::Silence => self.upload != Upload::Owed,
             Cause::Deadline => self.upload == Upload::Complete && self.progress != Progress::Responding,
-            Cause::OutOfFiles | Cause::Loop | Cause::Client => false,
+            Cause::OutOfFiles | Cause::OwnListener | Cause::Client => false,
         }
     }
 }
@@ -177,7 +177,7 @@ mod tests {
         let table = [
             (Connect, "xxx"),
             (OutOfFiles, "---"),
-            (Loop, "---"),
+            (OwnListener, "---"),
             (Broken, "x--"),
             (Response, "xxx"),
             (Silence, "x-x"),

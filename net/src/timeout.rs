@@ -9,7 +9,7 @@ use tokio::time::{self, Instant};
 const SLICE: Duration = Duration::from_millis(250);
 
 /// What comes of `future` within `limit`; `None` when the time is up.
-pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
     let start = Instant::now().into_std();
     let (mut clock, mut now) = (RunningClock::new(start), start);
@@ -32,14 +32,14 @@ pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::
 mod tests {
     use super::*;
 
-    #[actix::test]
+    #[tokio::test]
     async fn what_takes_too_long_is_given_up_and_what_is_ready_is_not() {
         assert_eq!(timeout(SLICE * 3, time::sleep(SLICE * 2)).await, Some(()));
         assert_eq!(timeout(SLICE, time::sleep(Duration::from_secs(60))).await, None);
         assert_eq!(timeout(Duration::ZERO, async { 1 }).await, Some(1));
     }
 
-    #[actix::test]
+    #[tokio::test]
     async fn time_in_which_the_thread_does_not_run_does_not_count() {
         let waits = timeout(Duration::from_secs(1), time::sleep(Duration::from_millis(1500)));
         let stops = async {
