@@ -98,21 +98,41 @@ fn assert_fair(weights: &[u16], above: u64, below: u64) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Within six standard deviations of what weights say.
+/// Whether chance explains a count out of so many choices, or would do so less than once in 60 million times. That is as far as
+/// six standard deviations are where much is expected, and holds where little is, too: Chernoff's bound for a binomial count.
+fn is_chance(count: u64, share: f64, choices: u64) -> bool {
+    let (seen, choices) = (count as f64 / choices as f64, choices as f64);
+    // `x ln(x / y)`, which is nothing at 0.
+    let term = |x: f64, y: f64| if x > 0.0 { x * (x / y).ln() } else { 0.0 };
+    choices * (term(seen, share) + term(1.0 - seen, 1.0 - share)) <= 18.0
+}
+
+#[test]
+fn chance_explains_little_where_much_is_expected_and_more_where_little_is() {
+    // Six standard deviations of 10,000 in 20,000 are 424.
+    for (count, explained) in [(9_560, false), (9_580, true), (10_420, true), (10_440, false)] {
+        assert_eq!(is_chance(count, 0.5, 20_000), explained, "{count}");
+    }
+    // One is expected.
+    for (count, explained) in [(0, true), (8, true), (14, false)] {
+        assert_eq!(is_chance(count, 1.0 / 20_000.0, 20_000), explained, "{count}");
+    }
+    assert!(!is_chance(0, 0.01, 20_000));
+}
+
+/// What weights say, but for chance.
 fn assert_by_weight(field: &Field, algorithm: Algorithm, choices: u64) -> Result<(), TestCaseError> {
     let (counts, total) = (field.counts(algorithm, choices), field.total_weight() as f64);
     for (index, &count) in counts.iter().enumerate() {
         let share = f64::from(field.weights[index]) / total;
-        let (expected, choices) = (share * choices as f64, choices as f64);
-        let tolerated = 6.0 * (choices * share * (1.0 - share)).sqrt() + 1.0;
         prop_assert!(
-            (count as f64 - expected).abs() <= tolerated,
+            is_chance(count, share, choices),
             "{:?}: {} of {} chosen {} times, {} expected",
             algorithm,
             index,
             field.weights.len(),
             count,
-            expected
+            share * choices as f64
         );
     }
     Ok(())
