@@ -1,32 +1,29 @@
 //! The settings of the whole balancer, at the top of the file.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
 use super::{
     Checker, Keys, Place, Setting, Settings, Shape,
-    field::{At, Change, Field, Leaf, Part, Type, lens},
-    forms::{Form, Single, Span, Switch, Whole, Words, meant_switch, shown_list, switched},
+    error_pages::ErrorPages,
+    field::{At, Leaf, Part, Type, lens},
+    forms::{Form, OneOrMore, Span, Switch, Whole, Words, meant_switch, shown_list, switched},
     known,
     shape::{Kind, Scalar},
     strategy::is_token_byte,
 };
 use crate::config::{
     address::{clash, parse_listener, parse_network},
-    fields,
-    model::{Config, DEFAULT_PSEUDONYM, ErrorPage, Lane, Listener, LogLevel, PoolConfig, Via},
-    node::{Value, key_path},
+    model::{Config, DEFAULT_PSEUDONYM, Lane, Listener, LogLevel, PoolConfig, Via},
     problem::Refusal,
-    written::{Scalar as As, Written},
+    written::Written,
 };
 
 /// The most workers: a thread a core on the largest machines of today; more only cost memory.
 const WORKERS: Whole = Whole(1, 1024);
 /// Enough for a host's name, short enough to go along with every message.
 const MAX_PSEUDONYM: usize = 64;
-/// The longest path that Linux takes.
-const MAX_FILE_PATH: usize = 4095;
 
 const LATER_IN_ADMIN: &str = "it will belong to `admin`, which is not available in this version; `simple-lb status --json` has the counters";
 
@@ -69,7 +66,7 @@ impl Settings for Config {
         .at(TOP),
         Setting::new(
             "trusted_proxies",
-            &Leaf(lens!(Config, trusted_proxies), &Networks),
+            &Leaf(lens!(Config, trusted_proxies), &NETWORKS),
             "Proxies in front of this one, as networks or addresses. Their X-Forwarded-* and Forwarded fields are believed and appended to; from all others they are replaced.",
         )
         .danger("Whoever is listed can claim any client address.")
@@ -77,7 +74,7 @@ impl Settings for Config {
         .at(TOP),
         Setting::new(
             "secret_names",
-            &Leaf(lens!(Config, secret_names), &Names),
+            &Leaf(lens!(Config, secret_names), &NAMES),
             "More parts of names of fields and parameters whose values no output shows, without regard to case, `-` and `_`.",
         )
         .example("secret_names: [X-Internal]")
@@ -230,76 +227,27 @@ impl Type<Vec<Listener>> for Ports {
 }
 
 /// Networks and addresses, one or a list.
-struct Networks;
-
-impl Type<Vec<IpNet>> for Networks {
-    fn expects(&self) -> &'static str {
-        "a network or a list of networks"
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::List {
-            item: Scalar(vec![network()]),
-            filled: false,
-        }
-    }
-
-    fn read(&self, (own, key): At<'_>, checker: &mut Checker<'_>) -> Option<Vec<IpNet>> {
-        let networks = own.list(key, false, checker.problems)?;
-        Some(checker.all(&networks, |network| parse_network(network.text())))
-    }
-
-    fn show(&self, value: &Vec<IpNet>) -> String {
-        shown_list(value)
-    }
-
-    fn is_same(&self, a: &Vec<IpNet>, b: &Vec<IpNet>) -> bool {
-        a == b
-    }
-}
+const NETWORKS: OneOrMore<IpNet> = OneOrMore {
+    expects: "a network or a list of networks",
+    kind: network,
+    parse: |network| parse_network(network.text()),
+};
 
 /// Parts of names, one or a list.
-struct Names;
-
-const NAME_PART: Kind = Kind::Text(
-    "at least two letters, digits and !#$%&'*+-.^_`|~",
-    "^[A-Za-z0-9!#$%&'*+.^_`|~-]{2,64}$",
-);
-
-impl Type<Vec<Arc<str>>> for Names {
-    fn expects(&self) -> &'static str {
-        "a part of a name or a list of them"
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::List {
-            item: Scalar(vec![NAME_PART]),
-            filled: false,
+const NAMES: OneOrMore<Arc<str>> = OneOrMore {
+    expects: "a part of a name or a list of them",
+    kind: || Kind::Text(NAME_PART, "^[A-Za-z0-9!#$%&'*+.^_`|~-]{2,64}$"),
+    parse: |name| {
+        let text = name.text();
+        let legal = (2..=MAX_PSEUDONYM).contains(&text.len()) && text.bytes().all(is_token_byte);
+        match legal && name.is_text() {
+            true => Ok(text.into()),
+            false => Err(Refusal::new(format!("must be {NAME_PART}"))),
         }
-    }
+    },
+};
 
-    fn read(&self, (own, key): At<'_>, checker: &mut Checker<'_>) -> Option<Vec<Arc<str>>> {
-        let names = own.list(key, false, checker.problems)?;
-        Some(checker.all(&names, |name| {
-            let text = name.text();
-            let legal = (2..=MAX_PSEUDONYM).contains(&text.len()) && text.bytes().all(is_token_byte);
-            match legal && name.is_text() {
-                true => Ok(text.into()),
-                false => Err(Refusal::new(
-                    "must be at least two letters, digits and !#$%&'*+-.^_`|~",
-                )),
-            }
-        }))
-    }
-
-    fn show(&self, value: &Vec<Arc<str>>) -> String {
-        shown_list(value)
-    }
-
-    fn is_same(&self, a: &Vec<Arc<str>>, b: &Vec<Arc<str>>) -> bool {
-        a == b
-    }
-}
+const NAME_PART: &str = "at least two letters, digits and !#$%&'*+-.^_`|~";
 
 pub(super) fn network() -> Kind {
     Kind::Text(
@@ -378,127 +326,4 @@ fn via(written: &Written) -> Result<Option<Via>, Refusal> {
     let rule =
         format!("must be on, off, or a name of at most {MAX_PSEUDONYM} letters, digits and !#$%&'*+-.^_`|~");
     Err(Refusal::new(rule).did_you_mean(meant))
-}
-
-/// Status codes with files.
-struct ErrorPages;
-
-impl Field<Config> for ErrorPages {
-    fn expects(&self) -> &'static str {
-        "a mapping of status codes to files"
-    }
-
-    fn shape(&self, _place: Place, _default: &Config) -> Shape {
-        Shape::Named {
-            name: Scalar(vec![Kind::Whole(400, 599)]),
-            value: Box::new(Shape::One(Scalar(vec![Kind::Text(
-                "the path of a file",
-                "^(?!.*://)(.*[^/])$",
-            )]))),
-            filled: false,
-        }
-    }
-
-    fn value(&self, _of: &Config) -> Option<String> {
-        Some("{}".to_owned())
-    }
-
-    /// As elsewhere, null is as good as not written.
-    fn read(&self, to: &mut Config, (own, key): At<'_>, checker: &mut Checker<'_>) {
-        let entries = own.entries(key, "error_pages: {502: 502.html}", checker.problems);
-        let written = entries.unwrap_or_default().iter();
-        for entry in written.filter(|entry| entry.value.value != Value::Null) {
-            let path = key_path(&own.path_of(key), &entry.key);
-            let file = fields::scalar(&entry.value, &path, "the path of a file", checker.problems);
-            let status = checker.check(&fields::key(entry, &path), error_status);
-            let file = checker.value(&file, file_path);
-            to.error_pages.extend(status.zip(file).map(|(status, path)| {
-                let content = Arc::default();
-                (status, ErrorPage { path, content })
-            }));
-        }
-    }
-
-    fn lines(&self, key: &str, of: &Config) -> Vec<(String, String)> {
-        if of.error_pages.is_empty() {
-            return vec![(key.to_owned(), "{}".to_owned())];
-        }
-        let pages = of.error_pages.iter();
-        pages
-            .map(|(status, page)| (format!("{key}.{status}"), page.path.to_string()))
-            .collect()
-    }
-
-    fn changes(&self, key: &str, from: &Config, to: &Config) -> Vec<Change<Config>> {
-        let mut statuses: Vec<u16> = from
-            .error_pages
-            .keys()
-            .chain(to.error_pages.keys())
-            .copied()
-            .collect();
-        statuses.sort_unstable();
-        statuses.dedup();
-        let shown = |page: Option<&ErrorPage>| page.map_or("none".to_owned(), page_text);
-        let change = |status: u16| {
-            let page = |config: &Config| config.error_pages.get(&status).cloned();
-            let (from, to) = (page(from), page(to));
-            (from != to).then(|| Change {
-                key: format!("{key}.{status}"),
-                from: shown(from.as_ref()),
-                to: shown(to.as_ref()),
-                restart: false,
-                make: Arc::new(move |config: &mut Config| match &to {
-                    Some(page) => {
-                        config.error_pages.insert(status, page.clone());
-                    }
-                    None => {
-                        config.error_pages.remove(&status);
-                    }
-                }),
-            })
-        };
-        statuses.into_iter().filter_map(change).collect()
-    }
-
-    fn put(&self, from: &Config, to: &mut Config) {
-        to.error_pages = BTreeMap::clone(&from.error_pages);
-    }
-}
-
-/// The path, and once the file was read its size, by which most changes of its content show.
-fn page_text(page: &ErrorPage) -> String {
-    if page.content.is_empty() {
-        return page.path.to_string();
-    }
-    format!("{} ({} bytes)", page.path, page.content.len())
-}
-
-fn error_status(written: &Written) -> Result<u16, Refusal> {
-    Whole(400, 599).parse(written).map_err(|_| {
-        let refusal = Refusal::new("must be named by a status code from 400 to 599");
-        let several = written.text().contains(['-', ',']) || written.text().ends_with("xx");
-        if several {
-            refusal.hint("write one line for each code")
-        } else {
-            refusal
-        }
-    })
-}
-
-fn file_path(written: &Written) -> Result<Arc<str>, Refusal> {
-    let path = written.text();
-    let rule = match &written.value {
-        As::Bool(_) | As::Int(_) | As::Float => "must be the path of a file",
-        As::Text(_) | As::Replaced(_) if path.is_empty() => "must be the path of a file",
-        _ if path.chars().any(char::is_control) => "must be a path without control characters",
-        _ if path.ends_with('/') => "must be the path of a file, not of a folder",
-        _ if path.contains("://") => "must be the path of a file on this machine, not a URL",
-        _ if path.len() > MAX_FILE_PATH => {
-            return Err(Refusal::new(format!(
-                "must be a path of at most {MAX_FILE_PATH} bytes"
-            )));
-        }
-        _ => return Ok(path.into()),
-    };
-    Err(Refusal::new(rule))
 }

@@ -50,6 +50,39 @@ impl<T: PartialEq, S: Single<T>> Type<T> for S {
     }
 }
 
+/// Values of one form, one or a list of them; none where the list is empty.
+pub(in crate::config) struct OneOrMore<T> {
+    pub(in crate::config) expects: &'static str,
+    pub(in crate::config) kind: fn() -> Kind,
+    pub(in crate::config) parse: fn(&Written) -> Result<T, Refusal>,
+}
+
+impl<T: ToString + PartialEq> Type<Vec<T>> for OneOrMore<T> {
+    fn expects(&self) -> &'static str {
+        self.expects
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List {
+            item: Scalar(vec![(self.kind)()]),
+            filled: false,
+        }
+    }
+
+    fn read(&self, (own, key): At<'_>, checker: &mut Checker<'_>) -> Option<Vec<T>> {
+        let written = own.list(key, false, checker.problems)?;
+        Some(checker.all(&written, self.parse))
+    }
+
+    fn show(&self, value: &Vec<T>) -> String {
+        shown_list(value)
+    }
+
+    fn is_same(&self, a: &Vec<T>, b: &Vec<T>) -> bool {
+        a == b
+    }
+}
+
 /// A form that is put together from functions.
 pub(in crate::config) struct Form<T> {
     pub(in crate::config) expects: &'static str,

@@ -15,6 +15,7 @@ mod backend;
 mod balancer;
 mod ejection;
 mod elsewhere;
+mod error_pages;
 mod health_check;
 mod limits;
 mod pool;

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    Checker, Place, Setting, Settings, Shape,
-    field::{At, Leaf, Type, lens},
-    forms::{Span, Words, shown_list},
-    shape::{Kind, Scalar},
+    Place, Setting, Settings,
+    field::{Leaf, lens},
+    forms::{OneOrMore, Span, Words},
+    shape::Kind,
 };
 use crate::config::{
     model::{NameSource, ResolverConfig},
@@ -41,7 +41,7 @@ impl Settings for ResolverConfig {
         .at(&[Place::Top]),
         Setting::new(
             "nameservers",
-            &Leaf(lens!(ResolverConfig, nameservers), &Servers),
+            &Leaf(lens!(ResolverConfig, nameservers), &SERVERS),
             "DNS servers to ask in place of those of /etc/resolv.conf, as addresses with or without a port (53).",
         )
         .default_is("those of /etc/resolv.conf")
@@ -59,36 +59,16 @@ impl Settings for ResolverConfig {
 }
 
 /// Addresses of DNS servers, one or a list.
-struct Servers;
-
-impl Type<Vec<SocketAddr>> for Servers {
-    fn expects(&self) -> &'static str {
-        "the address of a DNS server, or a list of them"
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::List {
-            item: Scalar(vec![Kind::Text(
-                "an IP address, with or without a port",
-                "^([0-9]{1,3}(\\.[0-9]{1,3}){3}(:[1-9][0-9]{0,4})?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*|\\[[0-9A-Fa-f:.]+\\](:[1-9][0-9]{0,4})?)$",
-            )]),
-            filled: false,
-        }
-    }
-
-    fn read(&self, (own, key): At<'_>, checker: &mut Checker<'_>) -> Option<Vec<SocketAddr>> {
-        let servers = own.list(key, false, checker.problems)?;
-        Some(checker.all(&servers, |server| server_address(server.text())))
-    }
-
-    fn show(&self, value: &Vec<SocketAddr>) -> String {
-        shown_list(value)
-    }
-
-    fn is_same(&self, a: &Vec<SocketAddr>, b: &Vec<SocketAddr>) -> bool {
-        a == b
-    }
-}
+const SERVERS: OneOrMore<SocketAddr> = OneOrMore {
+    expects: "the address of a DNS server, or a list of them",
+    kind: || {
+        Kind::Text(
+            "an IP address, with or without a port",
+            "^([0-9]{1,3}(\\.[0-9]{1,3}){3}(:[1-9][0-9]{0,4})?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*|\\[[0-9A-Fa-f:.]+\\](:[1-9][0-9]{0,4})?)$",
+        )
+    },
+    parse: |server| server_address(server.text()),
+};
 
 fn server_address(text: &str) -> Result<SocketAddr, Refusal> {
     let refused = || {
