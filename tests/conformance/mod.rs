@@ -35,6 +35,8 @@ mod response_framing;
 mod stale;
 /// Messages that take their time.
 mod streams;
+/// Trailers, and which of them end here.
+mod trailers;
 /// Tunnels carry any bytes.
 mod tunnel_property;
 /// Switching protocols.
