@@ -23,7 +23,7 @@ use crate::{
 /// What front and lane share of one request.
 pub struct Link {
     clock: Rc<Timers>,
-    upload: RefCell<Upload>,
+    upload: RefCell<Uploaded>,
     /// Heads of interim responses, as they came.
     interim: RefCell<Vec<u8>>,
     /// The backend is to ask for the body where the client waits to be asked.
@@ -39,7 +39,7 @@ pub struct Link {
 
 /// The request's body on its way to the lane.
 #[derive(Default)]
-struct Upload {
+struct Uploaded {
     piece: Option<Bytes>,
     /// Behind the piece.
     end: Option<Result<(), ProxyError>>,
@@ -204,7 +204,7 @@ impl Link {
         self.wake_lane(&mut upload);
     }
 
-    fn wake_lane(&self, upload: &mut Upload) {
+    fn wake_lane(&self, upload: &mut Uploaded) {
         upload.wanted = false;
         if let (Some(lane), Some(front)) = (upload.lane.take(), &*self.front.borrow()) {
             wake_other(Some(&lane), front);

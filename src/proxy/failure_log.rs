@@ -56,8 +56,8 @@ pub enum Asked<'a> {
 
 /// Where a request failed.
 #[derive(Debug, Clone, Copy)]
-pub enum At<'a> {
-    /// At this backend, that far.
+pub enum FailedAt<'a> {
+    /// FailedAt this backend, that far.
     Backend(&'a BackendUrl, Phase),
     /// Here.
     Balancer,
@@ -77,7 +77,7 @@ impl FailureLog {
     }
 
     /// Logs one failure.
-    pub fn write(&self, about: &About<'_>, at: At<'_>, error: &ProxyError, verdict: Verdict) {
+    pub fn write(&self, about: &About<'_>, at: FailedAt<'_>, error: &ProxyError, verdict: Verdict) {
         let level = error.level();
         if !log_enabled!(level) || !self.admit(error, Instant::now()) {
             return;
@@ -87,7 +87,7 @@ impl FailureLog {
             Verdict::GaveUp => "giving up",
         };
         match at {
-            At::Backend(url, phase) => {
+            FailedAt::Backend(url, phase) => {
                 let phase = phase.as_str();
                 log!(
                     level,
@@ -95,7 +95,7 @@ impl FailureLog {
                     about.shown()
                 );
             }
-            At::Balancer => log!(level, "{}: {error}: {then}", about.shown()),
+            FailedAt::Balancer => log!(level, "{}: {error}: {then}", about.shown()),
         }
     }
 

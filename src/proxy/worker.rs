@@ -16,7 +16,7 @@ use lb_core::{
 
 use super::{
     ErrorAnswer, FailureLog, Phase, ProxyError,
-    failure_log::{About, At as FailedAt},
+    failure_log::{About, FailedAt},
 };
 use crate::telemetry::{Notes, Records, Traffic};
 

@@ -24,7 +24,7 @@ use futures::future::LocalBoxFuture;
 use lb_core::attempts::Fault;
 use lb_wire::RequestHead;
 
-use self::{begin::Begun, response::Outcome, upload::Upload};
+use self::{begin::Begun, response::Outcome, upload::CallUpload};
 use super::{Client, Lane, Next, OpenTunnel, own_response::finish};
 use crate::{
     front::{KeptConfig, Link, Pulse, Response, Service},
@@ -44,7 +44,7 @@ pub struct Streamed<T>(pub T);
 impl<T: Service> Lane for Streamed<T> {
     async fn carry<S: Transport>(&self, client: &mut Client<S>, head: &RequestHead) -> Next {
         match begin::begin(&self.0, client, head) {
-            Begun::Exchange(mut exchange) => {
+            Begun::StreamedCall(mut exchange) => {
                 let end = poll_fn(|cx| exchange.poll(cx)).await;
                 exchange.finish(end).await
             }
@@ -54,14 +54,14 @@ impl<T: Service> Lane for Streamed<T> {
 }
 
 /// One request and its response.
-struct Exchange<'a, S, R> {
+struct StreamedCall<'a, S, R> {
     client: &'a mut Client<S>,
     head: RequestHead,
     body: ClientBody,
     config: Rc<KeptConfig>,
     link: Rc<Link>,
-    phase: Phase<R>,
-    upload: Upload,
+    phase: CallPhase<R>,
+    upload: CallUpload,
     /// How much of the client's body must have come for it to have its time anew.
     due: u64,
     /// The client has not taken what there is.
@@ -73,7 +73,7 @@ struct Exchange<'a, S, R> {
 }
 
 /// Whose turn it is.
-enum Phase<R> {
+enum CallPhase<R> {
     /// The service has the request.
     Called(LocalBoxFuture<'static, R>),
     /// It has begun to respond.
@@ -106,7 +106,7 @@ enum Step {
     End(End),
 }
 
-impl<S: Transport, R: Response> Exchange<'_, S, R> {
+impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
     /// Goes as far as it can.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let mut turn = TURN;
@@ -123,7 +123,7 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
                 Step::Moved(bytes) => bytes + fed.unwrap_or(0),
                 Step::Idle if fed.is_some() => fed.unwrap_or(0),
                 // It has just asked for more.
-                Step::Idle if self.upload == Upload::Unwanted && self.link.wants_body(cx) => 0,
+                Step::Idle if self.upload == CallUpload::Unwanted && self.link.wants_body(cx) => 0,
                 // It has just given interim responses.
                 Step::Idle if self.link.is_full() && !self.blocked => 0,
                 Step::Idle => break,

@@ -12,7 +12,7 @@ use awc::ClientResponse;
 use super::{
     answer,
     awc::{BackendStream, SwitchedAt},
-    forward::Exchange,
+    forward::HandlerRequest,
     headers,
     response_body::{Origin, ResponseBody},
 };
@@ -21,7 +21,7 @@ use crate::{
     proxy::{LineChanges, sticky_cookie},
 };
 
-impl Exchange {
+impl HandlerRequest {
     /// Hands the connections of a tunnel over to the front.
     pub(super) fn switch(self, origin: Origin, at: SwitchedAt) -> HttpResponse {
         let (Origin::Holds(lease), Ok(stream)) = (origin, at.stream.downcast::<BackendStream>()) else {

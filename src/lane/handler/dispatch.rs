@@ -17,7 +17,7 @@ use lb_wire::Framing;
 
 use super::{
     HandlerWorker, answer,
-    forward::{Answer, Exchange},
+    forward::{Answer, HandlerRequest},
     request::Handed,
     request_body::RequestBody,
 };
@@ -64,7 +64,7 @@ pub(super) async fn dispatch(
         Framing::Chunked => BodySize::Stream,
         Framing::None | Framing::UntilClose => BodySize::None,
     };
-    let exchange = Exchange {
+    let exchange = HandlerRequest {
         body: RequestBody::new(
             (payload, Rc::clone(&handed.link)),
             size,

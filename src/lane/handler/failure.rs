@@ -10,14 +10,14 @@ use super::awc::Fault;
 use crate::proxy::{Phase, ProxyError};
 
 /// A failed attempt, and how far it had come.
-pub(super) struct Failure {
+pub(super) struct HandlerFailure {
     pub(super) phase: Phase,
     pub(super) error: ProxyError,
     /// A kept one may have been closed by its backend before the request came.
     pub(super) connection: Connection,
 }
 
-impl Failure {
+impl HandlerFailure {
     pub(super) fn new(phase: Phase, error: ProxyError) -> Self {
         Self {
             phase,

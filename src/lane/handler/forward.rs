@@ -20,8 +20,8 @@ use awc::{
 };
 use lb_core::{
     attempts::{
-        AttemptEnd, Attempts, Awaited, Connection, Deadline, GaveUp, PickBy, Progress, Replay, Reuse, Step,
-        TimeLimit, WaitEnd,
+        AttemptEnd, Attempts, Awaited, Connection, Deadline, Failure, GaveUp, PickBy, Progress, Replay,
+        Reuse, Step, TimeLimit, WaitEnd,
     },
     config::SendHost,
     pool::{Backend, Lease, NoBackend, Pool, Terms},
@@ -31,7 +31,7 @@ use super::{
     HandlerWorker,
     awc::{SwitchedAt, Watch, Wish},
     dispatch::{failed, host},
-    failure::Failure,
+    failure::HandlerFailure,
     headers,
     request::Handed,
     request_body::{self, RequestBody},
@@ -48,7 +48,7 @@ use crate::{
 const ASKED: u32 = 4;
 
 /// A request on its way.
-pub(super) struct Exchange {
+pub(super) struct HandlerRequest {
     pub(super) request: HttpRequest,
     pub(super) body: RequestBody,
     pub(super) worker: Rc<HandlerWorker>,
@@ -76,7 +76,7 @@ enum Ended {
     Failed(Phase, ProxyError, Connection),
 }
 
-impl Exchange {
+impl HandlerRequest {
     /// Carries out the request's steps until a backend has responded.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Exchange {
                 &ProxyError::RetriedStatus(response.status().as_u16()),
             ),
             Ended::Failed(phase, error, connection) => {
-                let failure = lb_core::attempts::Failure {
+                let failure = Failure {
                     cause: error.cause(),
                     progress: match phase {
                         Phase::Connecting => Progress::NotSent,
@@ -247,7 +247,7 @@ impl Exchange {
     }
 
     /// Sends it to one backend, until the head of its response.
-    async fn attempt(&self, lease: &Lease, reuse: Reuse) -> Result<Answer, Failure> {
+    async fn attempt(&self, lease: &Lease, reuse: Reuse) -> Result<Answer, HandlerFailure> {
         let timeouts = &self.terms().timeouts;
         let uri = self.uri(lease)?;
         let client = self.worker.upstream.get(timeouts.connect);
@@ -304,7 +304,7 @@ impl Exchange {
     }
 
     /// Path and query exactly as they came, unless the route rewrites them.
-    fn uri(&self, lease: &Lease) -> Result<Uri, Failure> {
+    fn uri(&self, lease: &Lease) -> Result<Uri, HandlerFailure> {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(uri::Scheme::HTTP);
         parts.authority = self.worker.upstream.authority(lease.backend());
@@ -318,7 +318,7 @@ impl Exchange {
             None => self.request.uri().path_and_query().and_then(rooted),
         };
         Uri::from_parts(parts).map_err(|error| {
-            Failure::new(
+            HandlerFailure::new(
                 Phase::Connecting,
                 ProxyError::Connect(format!("bad target: {error}")),
             )
@@ -327,7 +327,11 @@ impl Exchange {
 
     /// Waits for the answer's head as long as the backend may be silent. The time in which the client is to send its
     /// body does not count, and a backend that takes a part of it, or sends a part of a head, is not silent.
-    async fn within_limits<T>(&self, sending: impl Future<Output = T>, watch: &Watch) -> Result<T, Failure> {
+    async fn within_limits<T>(
+        &self,
+        sending: impl Future<Output = T>,
+        watch: &Watch,
+    ) -> Result<T, HandlerFailure> {
         let mut sending = std::pin::pin!(sending);
         let idle = self.terms().timeouts.response_idle;
         let clock = self.handed.link.clock();
@@ -350,7 +354,7 @@ impl Exchange {
                 request_body::Progress::Moved(at) => at.max(watch.moved()),
             };
             if wake == at && (limit == TimeLimit::Request || moved <= silent_since) {
-                return Err(Failure::new(
+                return Err(HandlerFailure::new(
                     Phase::Waiting,
                     ProxyError::TimedOut { limit, after },
                 ));
@@ -359,10 +363,10 @@ impl Exchange {
         }
     }
 
-    fn describe(&self, error: SendRequestError) -> Failure {
+    fn describe(&self, error: SendRequestError) -> HandlerFailure {
         match self.body.take_failure() {
-            Some(client_failure) => Failure::new(Phase::Sending, client_failure),
-            None => Failure::sending(error, self.terms().timeouts.connect),
+            Some(client_failure) => HandlerFailure::new(Phase::Sending, client_failure),
+            None => HandlerFailure::sending(error, self.terms().timeouts.connect),
         }
     }
 }

@@ -156,7 +156,7 @@ pub(super) struct Exchange<'a, D> {
 
 /// What the upload waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Upload {
+enum UploadStep {
     Done,
     WaitsForClient,
     WaitsForBackend,
@@ -228,14 +228,14 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         {
             return Poll::Ready(end);
         }
-        if upload == Upload::Done && self.half_closed.is_none() {
+        if upload == UploadStep::Done && self.half_closed.is_none() {
             match self.client.poll_gone(cx) {
                 Poll::Ready(Ok(())) => self.half_closed = Some(self.now()),
                 Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
                 Poll::Pending => {}
             }
         }
-        if upload == Upload::WaitsForBackend && self.client.look() == Look::Gone {
+        if upload == UploadStep::WaitsForBackend && self.client.look() == Look::Gone {
             return Poll::Ready(End::ClientGone);
         }
         self.wait(cx, upload)
@@ -254,14 +254,14 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 
     /// Sees whose time is up, and asks to be woken when the next one's is.
-    fn wait(&mut self, cx: &mut Context<'_>, upload: Upload) -> Poll<End> {
+    fn wait(&mut self, cx: &mut Context<'_>, upload: UploadStep) -> Poll<End> {
         let ask = match self.ask_for_progress(cx) {
             Ok(ask) => ask,
             Err(end) => return Poll::Ready(end),
         };
         let timeouts = &self.message.destination.terms().timeouts;
         let begun = self.answer.is_some();
-        let upload_is_due = upload == Upload::WaitsForClient && !begun && !self.awaits_continue();
+        let upload_is_due = upload == UploadStep::WaitsForClient && !begun && !self.awaits_continue();
         let (awaited, since) = match self.client.waiting() > 0 || upload_is_due {
             true => (Awaited::Client, self.client_pulse.since),
             false => (Awaited::Backend, self.backend_pulse.since),
@@ -274,7 +274,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         }
         let mut wake = ask.map_or(end.at, |ask| end.at.min(ask));
         // Nobody reads from the client.
-        if upload == Upload::WaitsForBackend || self.client.is_far_ahead() {
+        if upload == UploadStep::WaitsForBackend || self.client.is_far_ahead() {
             wake = wake.min(self.client.looks_again());
         }
         // What is sent to a client that has left comes back as a reset, so only silence has to be asked about.
@@ -303,18 +303,18 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 
     /// Sends the head, and the client's body as it comes.
-    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<Upload, ProxyError> {
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<UploadStep, ProxyError> {
         let worker = Rc::clone(&self.worker);
         let mut turn = A_TURN;
         loop {
             if self.upload_failure.is_some() {
-                return Ok(Upload::WaitsForBackend);
+                return Ok(UploadStep::WaitsForBackend);
             }
             let message = &mut *self.message;
             match message.outgoing.poll_flush(cx, &mut self.backend.stream) {
                 Poll::Pending => {
                     self.blocked = true;
-                    return Ok(Upload::WaitsForBackend);
+                    return Ok(UploadStep::WaitsForBackend);
                 }
                 Poll::Ready(Err(error)) => {
                     // The backend may have answered before it closed.
@@ -329,7 +329,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             }
             let message = &mut *self.message;
             if message.body.is_done() {
-                return Ok(Upload::Done);
+                return Ok(UploadStep::Done);
             }
             if !self.client.unused().is_empty() {
                 let count = message.body.take(self.client.unused())?;
@@ -343,10 +343,10 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             if turn == 0 {
                 // Others first; this one goes on right behind them.
                 cx.waker().wake_by_ref();
-                return Ok(Upload::WaitsForClient);
+                return Ok(UploadStep::WaitsForClient);
             }
             let count = match self.client.poll_read(cx, READ_SIZE) {
-                Poll::Pending => return Ok(Upload::WaitsForClient),
+                Poll::Pending => return Ok(UploadStep::WaitsForClient),
                 Poll::Ready(Ok(count)) if count > 0 => count,
                 Poll::Ready(_) => return Err(ProxyError::ClientBody("the client left".to_owned())),
             };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use lb_wire::RequestHead;
 
-use super::{Exchange, Phase, Upload};
+use super::{CallPhase, CallUpload, StreamedCall};
 use crate::{
     front::{
         Call, Link, Pulse, Service,
@@ -17,7 +17,7 @@ use crate::{
 /// What becomes of a request.
 pub(super) enum Begun<'a, S, R> {
     /// The service has it.
-    Exchange(Box<Exchange<'a, S, R>>),
+    StreamedCall(Box<StreamedCall<'a, S, R>>),
     /// Its response is on its way.
     Refused { goes_on: bool },
 }
@@ -67,14 +67,14 @@ pub(super) fn begin<'a, S: Transport, T: Service>(
     client.consume(head.len + with_head);
     let now = client.timer.clock().now();
     client.give_up_as_late_as(worker.shared.stall());
-    Begun::Exchange(Box::new(Exchange {
+    Begun::StreamedCall(Box::new(StreamedCall {
         client,
         head: *head,
         body,
         config,
         link,
-        phase: Phase::Called(called),
-        upload: Upload::Unwanted,
+        phase: CallPhase::Called(called),
+        upload: CallUpload::Unwanted,
         due: 0,
         blocked: false,
         client_pulse: Pulse::new(now),

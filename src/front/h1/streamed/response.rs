@@ -13,7 +13,7 @@ use lb_wire::{
     write_response_head,
 };
 
-use super::{End, Exchange, GATHERED, Phase, Step};
+use super::{CallPhase, End, GATHERED, Step, StreamedCall};
 use crate::{
     front::{Length, Response, Switched, h1::OpenTunnel},
     proxy::{Transport, reason_phrase},
@@ -40,23 +40,23 @@ pub(super) struct Outcome {
     ended: bool,
 }
 
-impl<S: Transport, R: Response> Exchange<'_, S, R> {
+impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
     /// Lets the service go on: until it responds, and then for the next piece of its body.
     pub(super) fn poll_service(&mut self, cx: &mut Context<'_>) -> Step {
         match &mut self.phase {
-            Phase::Called(called) => match called.as_mut().poll(cx) {
+            CallPhase::Called(called) => match called.as_mut().poll(cx) {
                 Poll::Pending => Step::Idle,
                 Poll::Ready(response) => self.begin_response(response),
             },
-            Phase::Responding(_, outcome) if outcome.ended || self.blocked => Step::Idle,
-            Phase::Responding(..) => {
+            CallPhase::Responding(_, outcome) if outcome.ended || self.blocked => Step::Idle,
+            CallPhase::Responding(..) => {
                 if self.client.out.len() >= GATHERED && self.poll_flush(cx).is_err() {
                     return Step::End(End::Gone);
                 }
                 if self.blocked {
                     return Step::Idle;
                 }
-                let Phase::Responding(response, outcome) = &mut self.phase else {
+                let CallPhase::Responding(response, outcome) = &mut self.phase else {
                     return Step::Idle;
                 };
                 let now = self.client.timer.clock().now();
@@ -105,16 +105,16 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
 
     /// Whether all of the response is written.
     pub(super) fn is_over(&self) -> bool {
-        matches!(&self.phase, Phase::Responding(_, outcome) if outcome.ended)
+        matches!(&self.phase, CallPhase::Responding(_, outcome) if outcome.ended)
     }
 
     pub(super) fn is_responding(&self) -> bool {
-        matches!(self.phase, Phase::Responding(..))
+        matches!(self.phase, CallPhase::Responding(..))
     }
 
     /// The end of a response that is over.
     pub(super) fn end(&self) -> End {
-        let Phase::Responding(_, outcome) = &self.phase else {
+        let CallPhase::Responding(_, outcome) = &self.phase else {
             return End::Gone;
         };
         End::Done {
@@ -126,8 +126,8 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
     /// What the client does not read any more, or not whole.
     pub(super) fn break_off(&self) -> End {
         match &self.phase {
-            Phase::Responding(..) => End::Broken { reset: true },
-            Phase::Called(_) => End::Gone,
+            CallPhase::Responding(..) => End::Broken { reset: true },
+            CallPhase::Called(_) => End::Gone,
         }
     }
 
@@ -189,7 +189,7 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             sent: 0,
             ended: bodiless,
         };
-        self.phase = Phase::Responding(response, outcome);
+        self.phase = CallPhase::Responding(response, outcome);
         Step::Moved(0)
     }
 

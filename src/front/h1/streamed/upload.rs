@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::Exchange;
+use super::StreamedCall;
 use crate::{
     front::{READ_SIZE, Response},
     proxy::{ProxyError, Transport},
@@ -21,7 +21,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What the upload waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Upload {
+pub(super) enum CallUpload {
     /// Nothing: all of it has come, or it has failed.
     Done,
     /// The client.
@@ -30,11 +30,11 @@ pub(super) enum Upload {
     Unwanted,
 }
 
-impl<S: Transport, R: Response> Exchange<'_, S, R> {
+impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
     /// Gives the service a piece if it wants one and one is there; of how many bytes.
     pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Option<usize> {
         if self.body.is_done() {
-            self.upload = Upload::Done;
+            self.upload = CallUpload::Done;
             return None;
         }
         while self.link.wants_body(cx) {
@@ -57,9 +57,9 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             }
             let count = match self.client.poll_read(cx, READ_SIZE) {
                 Poll::Pending => {
-                    if self.upload != Upload::WaitsForClient {
+                    if self.upload != CallUpload::WaitsForClient {
                         // The service was slow, and now it is the client's turn.
-                        self.upload = Upload::WaitsForClient;
+                        self.upload = CallUpload::WaitsForClient;
                         self.client_pulse.since = self.now();
                     }
                     return None;
@@ -78,8 +78,8 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
                 return Some(fed);
             }
         }
-        if self.upload != Upload::Done {
-            self.upload = Upload::Unwanted;
+        if self.upload != CallUpload::Done {
+            self.upload = CallUpload::Unwanted;
         }
         None
     }
@@ -103,14 +103,14 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
         let length = data.len();
         self.link.feed(Bytes::from(data), last);
         if last {
-            self.upload = Upload::Done;
+            self.upload = CallUpload::Done;
         }
         Some(length)
     }
 
     fn fail(&mut self, error: ProxyError) -> Option<usize> {
         self.link.fail(error);
-        self.upload = Upload::Done;
+        self.upload = CallUpload::Done;
         Some(0)
     }
 }

@@ -10,7 +10,7 @@ use lb_core::{
     config::UpstreamTimeouts,
 };
 
-use super::{End, Exchange, Upload};
+use super::{CallUpload, End, StreamedCall};
 use crate::{
     front::{CallLimits, Link, Response, TICK, h1::Client},
     proxy::{HALF_CLOSED, Look, ProxyError, Transport},
@@ -42,7 +42,7 @@ impl Wake {
     }
 }
 
-impl<S: Transport, R: Response> Exchange<'_, S, R> {
+impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
     /// Sees whose time is up, and asks to be woken when the next one's is. The backend's silence is the lane's to notice.
     pub(super) fn wait(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let mut wake = Wake::default();
@@ -51,7 +51,7 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             if let Some(end) = self.wait_for_reader(cx, &mut wake) {
                 return Poll::Ready(end);
             }
-        } else if self.upload == Upload::WaitsForClient && !self.is_responding() {
+        } else if self.upload == CallUpload::WaitsForClient && !self.is_responding() {
             self.wait_for_upload(cx, &mut wake);
         }
         if self.is_gone(cx, flows, &mut wake) {
@@ -99,7 +99,7 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             Awaited::Client.ends(&timeouts, self.client_pulse.since + TICK, None);
         if at <= self.now() {
             self.link.fail(ProxyError::TimedOut { limit, after });
-            self.upload = Upload::Done;
+            self.upload = CallUpload::Done;
             cx.waker().wake_by_ref();
         }
         wake.at(at);
@@ -116,7 +116,7 @@ impl<S: Transport, R: Response> Exchange<'_, S, R> {
             }
         }
         // Nobody reads from it.
-        let blind = !self.body.is_done() && self.upload != Upload::WaitsForClient;
+        let blind = !self.body.is_done() && self.upload != CallUpload::WaitsForClient;
         if blind && self.client.look() == Look::Gone {
             return true;
         }

@@ -15,7 +15,7 @@ use lb_wire::{
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{A_TURN, AnswerEdits, End, Exchange, Message, Upload};
+use super::{A_TURN, AnswerEdits, End, Exchange, Message, UploadStep};
 use crate::{
     front::Downstream,
     lane::wire::worker::WireWorker,
@@ -332,7 +332,7 @@ impl<D: Downstream> Exchange<'_, D> {
     }
 
     /// Passes the body on to its end.
-    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>, upload: Upload) -> Poll<End> {
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>, upload: UploadStep) -> Poll<End> {
         let worker = Rc::clone(&self.worker);
         let mut turn = A_TURN;
         while turn > 0 {
@@ -342,7 +342,7 @@ impl<D: Downstream> Exchange<'_, D> {
             if let Some(answer) = &self.answer
                 && answer.ended
             {
-                let uploaded = upload == Upload::Done;
+                let uploaded = upload == UploadStep::Done;
                 return Poll::Ready(End::Answered {
                     client_goes_on: answer.client_goes_on && uploaded,
                     backend_goes_on: answer.backend_goes_on && uploaded && !self.dirty,
