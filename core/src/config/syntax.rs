@@ -34,14 +34,27 @@ pub(super) fn refuse_invisible(text: &str) -> Result<(), (Position, Refusal)> {
 /// Said of a `:` behind what cannot be a key, for example since it began a line before.
 const NO_MAPPING_HERE: &str = "mapping values are not allowed";
 
-/// The line in which a colon is missing, which parsers read together with the next one and blame on that.
+/// Said behind a text that could only be a key.
+const NO_COLON: &str = "could not find expected ':'";
+
+/// What parsers make of a text, a comment and a mapping.
+const ANOTHER_DOCUMENT: &str = "more than one document";
+
+/// The line in which a colon is missing. Parsers read it together with the next one and blame that, or, where a comment follows,
+/// blame none.
 pub(super) fn missing_colon(message: &str, text: &str, number: usize) -> Option<(Position, Refusal)> {
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let (at, line) = written_before(text, number)?;
-    let here = text.lines().nth(number.saturating_sub(1))?;
+    let (at, line) = if message.contains(NO_MAPPING_HERE) || message.contains(NO_COLON) {
+        let here = text.lines().nth(number.saturating_sub(1))?;
+        written_before(text, number).filter(|(_, line)| indent(line) == indent(here))?
+    } else if message.contains(ANOTHER_DOCUMENT) && !text.lines().any(is_marker) {
+        let first = (1..).zip(text.lines()).find(|(_, line)| is_written(line))?;
+        Some(first).filter(|(_, line)| indent(line) == 0)?
+    } else {
+        return None;
+    };
     let (key, value) = line.trim().split_once(' ')?;
     let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    if !message.contains(NO_MAPPING_HERE) || !is_key || line.contains(':') || indent(line) != indent(here) {
+    if !is_key || line.contains(':') {
         return None;
     }
     let position = Position {
@@ -53,9 +66,22 @@ pub(super) fn missing_colon(message: &str, text: &str, number: usize) -> Option<
     Some((position, refusal.hint(format!("did you mean `{key}: {value}`?"))))
 }
 
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Whether a line holds more than a comment.
+fn is_written(line: &str) -> bool {
+    !line.trim().is_empty() && !line.trim_start().starts_with('#')
+}
+
+/// Whether a line begins or ends a document.
+fn is_marker(line: &str) -> bool {
+    line.starts_with("---") || line.starts_with("...")
+}
+
 /// The last line before this one that holds more than a comment, with its number.
 fn written_before(text: &str, number: usize) -> Option<(usize, &str)> {
-    let is_written = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     let before = (1..).zip(text.lines()).take(number.saturating_sub(1));
     before.filter(|(_, line)| is_written(line)).last()
 }
@@ -99,7 +125,7 @@ pub(super) fn reworded(message: &str, text: &str, number: usize) -> Refusal {
         return refusal
             .hint("a backend with settings begins with `- url: `, and its settings stand below `url`");
     }
-    if message.contains(NO_MAPPING_HERE) {
+    if message.contains(NO_MAPPING_HERE) || message.contains(NO_COLON) {
         return refusal.hint("check the indentation, and put quotes around a value that contains `: `");
     }
     if message.contains("cannot start any token") {

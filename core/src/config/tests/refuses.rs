@@ -62,6 +62,14 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &["2:1: is not valid YAML: a colon is missing; did you mean `port: 8000`?"],
     ),
     (
+        "port 8000\n# all\nstrategy: random\nbackends:\n  - http://a\n",
+        &["1:1: is not valid YAML: a colon is missing; did you mean `port: 8000`?"],
+    ),
+    (
+        "backends:\n  - http://a\nport 8000\n# all\nstrategy: random\n",
+        &["3:1: is not valid YAML: a colon is missing; did you mean `port: 8000`?"],
+    ),
+    (
         "port: [${PORT}]\n",
         &[
             "1:9: is not valid YAML: did not find expected ',' or ']' while parsing a flow sequence at line 1 column 7; within [ ] and { }, put quotes around \"${NAME}\"",
