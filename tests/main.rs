@@ -50,6 +50,8 @@ mod layering;
 mod live;
 /// A log that nobody reads.
 mod log;
+/// Manual pages and completions.
+mod manual;
 /// The short form of `bench/soak`.
 mod memory;
 /// Names of backends, their addresses, and loops.

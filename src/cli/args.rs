@@ -6,7 +6,9 @@ use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, error::ErrorKin
 use lb_actors::messages::ReloadMode;
 
 use super::{
+    completions::{self, CompletionsArgs},
     live::{self, OutArgs, Target, WeightArgs},
+    man::ManArgs,
     schema::SchemaArgs,
     simulate::{self, SimulateArgs},
 };
@@ -116,6 +118,12 @@ pub(super) enum Command {
     /// Compare strategies in a model of the pool, without a network: what if a backend dies, or traffic doubles?
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(Box<SimulateArgs>),
+    /// Print the completions of a shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages: one a command, and simple-lb.yaml(5) for the configuration
+    #[command(after_help = "Example:\n  simple-lb man --into man && man man/simple-lb.1")]
+    Man(ManArgs),
 }
 
 /// `simple-lb reload`

@@ -3,9 +3,11 @@
 mod args;
 mod check;
 mod commands;
+mod completions;
 mod demo;
 mod effective;
 mod live;
+mod man;
 mod output;
 mod run;
 #[cfg(test)]
@@ -58,6 +60,8 @@ pub fn main() -> ExitCode {
         Command::Undrain(target) => change(LiveCommand::serve(target)),
         Command::Weight(args) => change(LiveCommand::weight(args)),
         Command::Demo(args) => demo::demo(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
         Command::Simulate(args) => simulate::simulate(&args, config, json),
     };
     // Not a return: a name server that hangs must not keep the process from ending.

@@ -157,7 +157,7 @@ fn the_readme_is_short_and_both_languages_are_in_step() {
 }
 
 /// Lines of commands that are shown without being typed by a test, with the reason.
-const NOT_TYPED: [(&str, &str); 20] = [
+const NOT_TYPED: [(&str, &str); 22] = [
     ("cargo ", "builds, which every test run does"),
     (
         "git checkout config.yaml",
@@ -176,6 +176,8 @@ const NOT_TYPED: [(&str, &str); 20] = [
     ("simple-lb undrain", "tests/live"),
     ("simple-lb maintenance", "tests/live"),
     ("simple-lb weight", "tests/live"),
+    ("simple-lb completions", "tests/manual.rs"),
+    ("simple-lb man", "tests/manual.rs"),
     ("curl ", "the tour"),
     (".ci/run", "the gate itself"),
     ("docs/refresh", "this test"),

@@ -36,7 +36,7 @@ pub use plan::{BackendChange, ReloadPlan};
 pub(crate) use problem::shown;
 pub use problem::{ConfigError, Position, Problem, Refusal, shown_path};
 pub use secrets::{Masked, Outside, SECRET_NAMES};
-pub use settings::{MAX_HEADER_SIZE, Overrides, reference, schema};
+pub use settings::{MAX_HEADER_SIZE, Overrides, Reference, ReferenceEntry, reference, schema};
 pub use size::{ByteSize, MAX_SIZE, parse_size};
 pub(crate) use suggest::closest;
 pub use units::{MAX_DURATION, format_duration, format_seconds, parse_duration};

@@ -40,7 +40,12 @@ pub(in crate::config) use self::{
     sticky::named_cookie,
     strategy::{HASH_KEY, Strategy},
 };
-pub use self::{limits::MAX_HEADER_SIZE, overrides::Overrides, reference::reference, schema::schema};
+pub use self::{
+    limits::MAX_HEADER_SIZE,
+    overrides::Overrides,
+    reference::{Reference, ReferenceEntry, reference},
+    schema::schema,
+};
 use super::{
     checker::Checker,
     fields::{Fields, Key, Keys},

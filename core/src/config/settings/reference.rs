@@ -1,4 +1,4 @@
-//! The reference, `docs/configuration.md`: an entry a setting, made from the rows.
+//! The reference: an entry a setting, made from the rows. `docs/configuration.md` is one form of it, a manual page another.
 
 use std::fmt::Write;
 
@@ -7,11 +7,14 @@ use super::{About, Entry, Mapping, Place, Shape, tree};
 /// The width of a line of prose.
 const WIDTH: usize = 100;
 
-const HEAD: &str = "\
+/// Where the page comes from.
+const TITLE: &str = "\
 # Configuration
 
 <!-- Made by `simple-lb schema --reference`; edit the rows in core/src/config/settings/. -->
+";
 
+const INTRODUCTION: &str = "\
 Every setting of the configuration file, in the file's order. Three are enough: `port`, `strategy` and `backends`.
 
 Durations have a unit: `250ms`, `5s`, `10m`, `1h`, `1d`, also `1h30m`. Sizes have one, too: `512B`, `64KiB`, `10MiB`, `1GiB` (of \
@@ -26,39 +29,87 @@ A reload applies a changed file without dropping a request. A setting that does 
 changes one is refused, and names it. [config.schema.json](config.schema.json) is the same for editors.
 ";
 
+/// The reference before it has the form of a page. Texts are Markdown of one line: code, and links within `docs/`.
+#[derive(Debug)]
+pub struct Reference {
+    /// What holds for all settings, by paragraph.
+    pub introduction: Vec<&'static str>,
+    /// The settings, in the file's order, each before those below it.
+    pub settings: Vec<ReferenceEntry>,
+}
+
+/// What the reference says of one setting.
+#[derive(Debug)]
+pub struct ReferenceEntry {
+    /// Its place in the file: `timeouts.connect`, `backends[].weight`.
+    pub path: String,
+    /// What it does.
+    pub text: &'static str,
+    /// Type, default and the like, by name.
+    pub facts: Vec<(&'static str, String)>,
+    /// How it may be written; may be empty.
+    pub example: &'static str,
+}
+
+impl Reference {
+    /// Of all settings.
+    pub fn of_all_settings() -> Self {
+        let mut settings = Vec::new();
+        for entry in &tree() {
+            collect(&mut settings, entry, "");
+        }
+        Self {
+            introduction: INTRODUCTION.trim_end().split("\n\n").collect(),
+            settings,
+        }
+    }
+}
+
 /// The text of `docs/configuration.md`.
 pub fn reference() -> String {
-    let mut text = String::new();
-    for paragraph in HEAD.split("\n\n") {
-        wrap(&mut text, paragraph.trim_end(), "");
+    let Reference {
+        introduction,
+        settings,
+    } = Reference::of_all_settings();
+    let mut text = TITLE.to_owned();
+    for paragraph in introduction {
         text.push('\n');
+        wrap(&mut text, paragraph, "");
     }
-    let entries = tree();
-    let names: Vec<_> = entries
+    let is_top = |entry: &&ReferenceEntry| !entry.path.contains('.');
+    let names: Vec<_> = settings
         .iter()
-        .map(|entry| format!("[`{0}`](#{0})", entry.about.key))
+        .filter(is_top)
+        .map(|entry| format!("[`{0}`](#{0})", entry.path))
         .collect();
+    text.push('\n');
     wrap(&mut text, &format!("{}.", names.join(", ")), "");
-    for entry in &entries {
-        write_entry(&mut text, entry, "");
+    for entry in &settings {
+        let level = if is_top(&entry) { "##" } else { "###" };
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "\n{level} {}\n\n", entry.path);
+        wrap(&mut text, entry.text, "");
+        text.push('\n');
+        for (name, value) in &entry.facts {
+            wrap(&mut text, &format!("- **{name}**: {value}"), "  ");
+        }
+        if !entry.example.is_empty() {
+            let _ = write!(text, "\n```yaml\n{}\n```\n", entry.example);
+        }
     }
     text
 }
 
-fn write_entry(text: &mut String, entry: &Entry, parent: &str) {
+/// Appends an entry and those below it.
+fn collect(all: &mut Vec<ReferenceEntry>, entry: &Entry, parent: &str) {
     let About { key, .. } = entry.about;
     let path = format!("{parent}{key}");
-    let level = if parent.is_empty() { "##" } else { "###" };
-    // Writing to a `String` cannot fail.
-    let _ = write!(text, "\n{level} {path}\n\n");
-    wrap(text, entry.about.text, "");
-    text.push('\n');
-    for (name, value) in facts(entry, &path) {
-        wrap(text, &format!("- **{name}**: {value}"), "  ");
-    }
-    if !entry.about.example.is_empty() {
-        let _ = write!(text, "\n```yaml\n{}\n```\n", entry.about.example);
-    }
+    all.push(ReferenceEntry {
+        facts: facts(entry, &path),
+        path: path.clone(),
+        text: entry.about.text,
+        example: entry.about.example,
+    });
     let (prefix, mapping) = match &entry.shape {
         Shape::Mapping(mapping) => (format!("{path}."), mapping),
         Shape::Items(item) => match &**item {
@@ -73,7 +124,7 @@ fn write_entry(text: &mut String, entry: &Entry, parent: &str) {
         || parent.ends_with("[].") && tree_has(key);
     if !is_elsewhere {
         let entries = mapping.entries.iter().filter(has_own);
-        entries.for_each(|entry| write_entry(text, entry, &prefix));
+        entries.for_each(|entry| collect(all, entry, &prefix));
     }
 }
 
