@@ -32,6 +32,8 @@ mod ejection;
 mod error_answers;
 /// The everyday work of curl, hey, wrk, Python's http.client and Chromium.
 mod everyday;
+/// A fresh installation, which has no backends yet.
+mod first_start;
 /// What reaches the backend and what comes back, line by line.
 mod forwarding;
 /// Answers that awc alone would mistake, through the handler lane.

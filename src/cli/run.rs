@@ -123,7 +123,12 @@ fn ready_lines(status: &StatusReport) -> Vec<String> {
             ));
         }
     }
-    if backends().all(|backend| backend.health != HealthStatus::Up) {
+    if status.pools.is_empty() {
+        lines.push(
+            "no backends: the routes respond by themselves; write `backends` and type `simple-lb --reload`"
+                .to_owned(),
+        );
+    } else if backends().all(|backend| backend.health != HealthStatus::Up) {
         lines.push(
             "no backend is up: start one (`cargo run --bin dummy_servers` starts three to try), or correct `backends` \
              and type `simple-lb --reload`"

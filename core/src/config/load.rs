@@ -139,13 +139,17 @@ impl Checker<'_> {
         config.read(&root, self);
         self.problems.secrets.names.clone_from(&config.secret_names);
         self.warnings.secrets.names.clone_from(&config.secret_names);
-        if !root.is_written("pools") {
-            root.require("backends", ADD_A_BACKEND, self.problems);
-        }
         let (pools, written) = self.pools(&root);
         self.pools_out_of_service(&written, &pools);
         config.routes = self.routes(&root, &written, &pools);
         config.pools = pools;
+        if !root.is_written("pools") && !root.is_written("backends") {
+            if config.is_without_backends() {
+                config.pools.clear();
+            } else {
+                root.require("backends", ADD_A_BACKEND, self.problems);
+            }
+        }
         Some(config)
     }
 }

@@ -38,7 +38,7 @@ pub const DEFAULT_POOL: &str = "default";
 pub struct Config {
     /// Where clients connect, in the order written; at least one.
     pub listeners: Vec<Listener>,
-    /// The pools by name, at least one.
+    /// The pools by name; none where no route forwards.
     pub pools: BTreeMap<Arc<str>, PoolConfig>,
     /// What becomes of a request, in the order written; the most specific that matches. At least one.
     pub routes: Vec<Arc<RouteConfig>>,
@@ -74,6 +74,11 @@ impl Config {
     /// Every setting with its value as it could be written, pools' settings with their name before them.
     pub fn settings(&self) -> Vec<(String, String)> {
         self.lines("")
+    }
+
+    /// Whether every request is answered here, by redirects and responses of routes.
+    pub fn is_without_backends(&self) -> bool {
+        !self.routes.is_empty() && self.routes.iter().all(|route| route.forward().is_none())
     }
 }
 

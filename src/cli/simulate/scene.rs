@@ -233,6 +233,7 @@ fn choose_pool(config: &Config, wanted: Option<&str>) -> Result<(Arc<str>, PoolC
         .ok_or_else(|| {
             let pools: Vec<&str> = config.pools.keys().map(AsRef::as_ref).collect();
             match wanted {
+                _ if pools.is_empty() => "the configuration has no backends; try --backends 3".to_owned(),
                 Some(_) => format!(
                     "--pool: there is no pool {name:?}; there are {}",
                     pools.join(", ")

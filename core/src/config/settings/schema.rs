@@ -21,7 +21,7 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The configuration of simple-lb",
         "patternProperties": { "^x-": {} },
-        "anyOf": [there("backends"), there("pools")],
+        "anyOf": [there("backends"), there("pools"), routes_that_stay_here()],
         "$defs": shared.definitions,
     });
     if let (Value::Object(schema), Value::Object(head)) = (&mut schema, head) {
@@ -41,6 +41,12 @@ fn variable() -> Value {
 /// A key that is written; null counts as not written.
 fn there(key: &str) -> Value {
     json!({ "required": [key], "properties": { key: { "not": { "type": "null" } } } })
+}
+
+/// Routes of which none forwards, beside which no backends are needed.
+fn routes_that_stay_here() -> Value {
+    let stays_here = json!({ "anyOf": [there("redirect"), there("respond")] });
+    json!({ "required": ["routes"], "properties": { "routes": { "type": "array", "items": stays_here } } })
 }
 
 /// Shorter parts are repeated where they are used.

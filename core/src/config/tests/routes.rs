@@ -27,6 +27,28 @@ fn shown(routes: &str) -> Vec<String> {
 }
 
 #[test]
+fn routes_that_all_stay_here_need_no_backends() {
+    for routes in [
+        "{respond: 503}",
+        "{path: /a, redirect: \"https://a\"}, {respond: 503}",
+    ] {
+        let config = config(&format!("port: 8000\nroutes: [{routes}]"));
+        assert!(config.pools.is_empty() && config.is_without_backends());
+    }
+    let missing =
+        "1:1: backends: is required; add at least one, for example `backends: [\"http://localhost:9001\"]`";
+    for routes in ["{respond: 503}, {path: /a, pool: default}", "{path: /a}"] {
+        let found = problems(&format!("port: 8000\nroutes: [{routes}]"));
+        assert!(found.contains(&missing.to_owned()), "{found:?}");
+    }
+    assert!(
+        !config("port: 8000\nbackends: [http://a]\nroutes: [{respond: 503}]")
+            .pools
+            .is_empty()
+    );
+}
+
+#[test]
 fn conditions_are_scalars_lists_or_mappings() {
     for (route, expected) in [
         ("pool: api", "every request; pool api"),
