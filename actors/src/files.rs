@@ -40,6 +40,9 @@ impl FileError {
         match self {
             Self::NotRegular("a folder") => Some("name a file in it"),
             Self::NotRegular(_) => Some("write what it gives into a file: each reload reads it again"),
+            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Some("let the user that runs simple-lb read it, and enter the folders above it")
+            }
             _ => None,
         }
     }
@@ -156,5 +159,11 @@ mod tests {
         fs::write(path("fine"), "1234567890").unwrap();
         symlink("fine", path("to fine")).unwrap();
         assert_eq!(read(&path("to fine"), 10).unwrap(), b"1234567890");
+        let refused = FileError::Io(io::ErrorKind::PermissionDenied.into());
+        assert!(
+            refused
+                .hint()
+                .is_some_and(|hint| hint.contains("folders above it"))
+        );
     }
 }

@@ -32,7 +32,8 @@ pub(super) fn run(path: &Path) -> u8 {
         Ok(loaded) => loaded,
         Err(problems) => {
             problems.iter().for_each(error_line);
-            if !path.exists() {
+            // Not where its folder cannot be looked into.
+            if matches!(path.try_exists(), Ok(false)) {
                 error_line("name the file with --config FILE, or try `simple-lb demo`, which needs none");
             }
             return exit::INVALID_CONFIG;
