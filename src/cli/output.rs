@@ -7,7 +7,10 @@ use std::{
     sync::OnceLock,
 };
 
+use log::Level;
+
 use super::exit;
+use crate::telemetry::{prefixed, stderr_is_the_journal};
 
 /// The first error of writing to stdout.
 static FAILED: OnceLock<ErrorKind> = OnceLock::new();
@@ -28,7 +31,10 @@ pub(super) fn line(text: impl Display) {
 
 /// A line on stderr. There is no other place to tell that it cannot be written.
 pub(super) fn error_line(text: impl Display) {
-    let _nobody_reads = writeln!(io::stderr(), "{text}");
+    let _nobody_reads = match stderr_is_the_journal() {
+        true => writeln!(io::stderr(), "{}", prefixed(Level::Error, &text.to_string())),
+        false => writeln!(io::stderr(), "{text}"),
+    };
 }
 
 /// Writes what is still buffered.

@@ -1,5 +1,6 @@
 //! The log: env_logger, which filters and formats, on a [`LineWriter`] to stderr, which nobody waits for. The level is
-//! the configuration's and changes with a reload; `RUST_LOG`, if it is set, wins and stays.
+//! the configuration's and changes with a reload; `RUST_LOG`, if it is set, wins and stays. Where stderr is the journal, lines have
+//! a priority instead of a time and a level.
 
 use std::{
     fs::File,
@@ -14,6 +15,7 @@ use lb_core::config::LogLevel;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::{
+    journal::{prefixed, stderr_is_the_journal},
     repeats::WithoutRepeats,
     writer::{Dropped, LineWriter},
 };
@@ -124,7 +126,15 @@ fn install(writer: LineWriter) {
             builder.write_style(WriteStyle::from(anstream::AutoStream::choice(&io::stderr())));
         }
         builder.target(Target::Pipe(Box::new(Records(writer.clone()))));
-        let logger = builder.format_timestamp_millis().build();
+        if stderr_is_the_journal() {
+            builder.format(|line, record| {
+                let text = format!("{}: {}", record.target(), record.args());
+                writeln!(line, "{}", prefixed(record.level(), &text))
+            });
+        } else {
+            builder.format_timestamp_millis();
+        }
+        let logger = builder.build();
         let most = logger.filter();
         let logger = Buffered { logger, writer };
         // Fails when a logger is there already, as in tests; that one serves too.

@@ -1,5 +1,6 @@
 //! What is counted and what is logged.
 
+mod journal;
 mod logging;
 mod panics;
 mod record;
@@ -9,6 +10,7 @@ mod repeats;
 mod traffic;
 mod writer;
 
+pub use journal::{prefixed, stderr_is_the_journal};
 pub use logging::{dropped_log_lines, set_log_level, start_logging};
 pub use panics::count_panics;
 pub use record::{
