@@ -30,6 +30,7 @@ use crate::{
         FrontWorker,
         h1::{self, Streamed},
     },
+    kernel,
     lane::{
         handler::{self, HandlerWorker},
         wire::WireLane,
@@ -67,6 +68,14 @@ pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
 }
 
 /// Why a balancer with a right configuration cannot start on this machine.
+/// The open files with which so many clients are served, as far as workers take them: the inverse of
+/// [`connections_per_worker`].
+pub fn open_files_for(clients: usize, workers: usize) -> u64 {
+    let workers = workers.max(1);
+    let each = clients.div_ceil(workers).min(CONNECTIONS_PER_WORKER);
+    RESERVED_FILES + 2 * (each * workers) as u64
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// A listener cannot be bound.
@@ -127,6 +136,9 @@ impl Balancer {
         let sockets = listener::bind(&config)?;
         Ok(Self {
             open_files_limit,
+        for hint in kernel::hints(&config, open_files_limit) {
+            warn!("{hint}");
+        }
             config,
             file,
             sockets,
@@ -320,4 +332,19 @@ pub fn raise_open_files_limit() -> u64 {
 /// An actix `System` for the calling thread.
 pub fn system() -> actix_rt::SystemRunner {
     System::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_files_as_clients_need_and_no_more() {
+        for (clients, workers) in [(1, 1), (4096, 1), (4096, 3), (100_000, 2)] {
+            let served = |files| connections_per_worker(workers, files) * workers;
+            let files = open_files_for(clients, workers);
+            assert!(served(files) >= clients.min(workers * CONNECTIONS_PER_WORKER));
+            assert!(clients == 1 || served(files - 2) < clients, "{clients} {workers}");
+        }
+    }
 }

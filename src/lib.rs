@@ -5,6 +5,7 @@ pub mod app;
 pub mod cli;
 pub mod control;
 pub mod front;
+pub mod kernel;
 pub mod lane;
 pub mod listener;
 pub mod proxy;

@@ -7,6 +7,7 @@
 pub mod attempts;
 pub mod config;
 pub mod health;
+pub mod kernel;
 pub mod listening;
 pub mod live;
 pub mod pool;

@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use lb_actors::config_watcher::{Loaded, load_file};
-use lb_core::config::{Problem, shown_path};
+use lb_core::{
+    config::{Problem, shown_path},
+    kernel::Hint,
+};
 use serde_json::json;
 
 use super::{
     effective, exit,
     output::{error_line, json as print_json, line},
 };
+use crate::{app, kernel};
 
 pub(super) fn check(path: &Path, json: bool) -> u8 {
     match load_file(path) {
@@ -20,6 +24,7 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
             ..
         }) => {
             let settings = effective::settings(&config);
+            let hints = kernel::hints(&config, app::raise_open_files_limit());
             let origin =
                 |key: &str| (!key.starts_with(effective::LIMIT)).then(|| origins.of(key).to_string());
             if json {
@@ -34,6 +39,7 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
                     "valid": true,
                     "problems": [],
                     "warnings": warnings,
+                    "hints": hints.iter().map(hinted).collect::<Vec<_>>(),
                     "settings": values(&|_, value| Some(value.to_owned())),
                     "origins": values(&|key, _| origin(key)),
                 }));
@@ -45,6 +51,9 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
                 }
                 for warning in warnings {
                     line(format_args!("warning: {warning}"));
+                }
+                for hint in hints {
+                    line(format_args!("hint: {hint}"));
                 }
                 line(format_args!("{}: valid", shown_path(path)));
             }
@@ -63,6 +72,11 @@ pub(super) fn check(path: &Path, json: bool) -> u8 {
             exit::INVALID_CONFIG
         }
     }
+}
+
+/// A limit of this machine for programs. It says nothing against the file.
+fn hinted(hint: &Hint) -> serde_json::Value {
+    json!({ "setting": hint.setting, "message": hint.message })
 }
 
 /// A problem for programs: an editor that marks the line, a pipeline that comments on it. `text` is what people get.
