@@ -12,7 +12,7 @@ use std::{
 
 use actix_rt::System;
 use lb_actors::{
-    config_watcher::{ConfigFile, WatcherHandle, cores},
+    config_watcher::{ConfigFile, ReloadEvent, WatcherHandle, cores},
     control_plane::{self, ControlPlane},
     probe::NetworkProber,
 };
@@ -37,6 +37,7 @@ use crate::{
     },
     listener::{self, Serve, Server},
     proxy::Worker,
+    systemd::{self, Notifier},
     telemetry::{Traffic, count_panics, record_sink, set_log_level},
 };
 
@@ -67,7 +68,6 @@ pub fn connections_per_worker(workers: usize, open_files: u64) -> usize {
         .clamp(1, CONNECTIONS_PER_WORKER)
 }
 
-/// Why a balancer with a right configuration cannot start on this machine.
 /// The open files with which so many clients are served, as far as workers take them: the inverse of
 /// [`connections_per_worker`].
 pub fn open_files_for(clients: usize, workers: usize) -> u64 {
@@ -76,6 +76,7 @@ pub fn open_files_for(clients: usize, workers: usize) -> u64 {
     RESERVED_FILES + 2 * (each * workers) as u64
 }
 
+/// Why a balancer with a right configuration cannot start on this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// A listener cannot be bound.
@@ -114,6 +115,7 @@ pub struct Running {
     control_plane: ControlPlane,
     control: Option<(ControlServer, Claim)>,
     stop: watch::Receiver<Option<String>>,
+    notifier: Notifier,
 }
 
 impl Balancer {
@@ -134,11 +136,11 @@ impl Balancer {
             });
         }
         let sockets = listener::bind(&config)?;
-        Ok(Self {
-            open_files_limit,
         for hint in kernel::hints(&config, open_files_limit) {
             warn!("{hint}");
         }
+        Ok(Self {
+            open_files_limit,
             config,
             file,
             sockets,
@@ -148,10 +150,11 @@ impl Balancer {
 
     /// Starts everything, on a thread that runs an actix `System`. Returns when requests are served: after the first
     /// probes, or after 5 s if a backend lets them wait; or at once when a stop is asked for, and then serves nothing.
+    /// `notifier` hears of all that until it has stopped.
     ///
     /// # Errors
     /// When the system refuses threads or signal handlers.
-    pub async fn start(self, handle_signals: bool) -> std::io::Result<Running> {
+    pub async fn start(self, handle_signals: bool, notifier: Notifier) -> std::io::Result<Running> {
         count_panics();
         let workers = self.config.workers.unwrap_or_else(cores);
         let open_files_limit = self.open_files_limit;
@@ -160,7 +163,12 @@ impl Balancer {
         let first_probes = (longest.unwrap_or_default() + PROBE_GRACE).min(FIRST_PROBES);
         let config = self.file.shown.display().to_string();
         let registry = control_plane::first_snapshot(self.config, workers);
-        let watcher = WatcherHandle::new(self.file, registry.clone(), |config| set_log_level(config.log));
+        let manager = notifier.clone();
+        let watcher = WatcherHandle::new(self.file, registry.clone(), move |event| match event {
+            ReloadEvent::Began => manager.reloading(),
+            ReloadEvent::Applied(config) => set_log_level(config.log),
+            ReloadEvent::Ended(report) => manager.reloaded(report),
+        });
         let stop = watcher.stop_requested();
         registry.listens_at(listener::listening(&self.sockets));
         let prober = Rc::new(NetworkProber::new(registry.clone()));
@@ -194,9 +202,10 @@ impl Balancer {
 
         let connections = connections_per_worker(workers, open_files_limit);
         let next_worker = AtomicUsize::new(0);
+        let workers_registry = registry.clone();
         let worker = move || {
             let index = next_worker.fetch_add(1, Relaxed);
-            Worker::new(index, registry.clone(), Arc::clone(&traffic))
+            Worker::new(index, workers_registry.clone(), Arc::clone(&traffic))
         };
         let server = match stops {
             true => None,
@@ -205,12 +214,19 @@ impl Balancer {
                 Some(Server::start(self.sockets, (workers, connections), service).await?)
             }
         };
+        if let Some(server) = &server {
+            let mut threads = server.threads();
+            // That of the actors.
+            threads.push(System::current().arbiter().clone());
+            systemd::say_ready(&notifier, threads, (registry, state.listeners.clone()));
+        }
         Ok(Running {
             state,
             server,
             control_plane,
             control,
             stop,
+            notifier,
         })
     }
 }
@@ -236,6 +252,7 @@ impl Running {
     pub async fn stop(mut self) -> StopReport {
         let traffic = &self.state.traffic;
         traffic.drain();
+        self.notifier.stopping(traffic.in_flight());
         let finished_before = traffic.finished();
         let began = tokio::time::Instant::now();
         let drained = match &mut self.server {
@@ -245,6 +262,7 @@ impl Running {
                     biased;
                     () = server.until_idle() => true,
                     () = self.state.registry.shutdown_timeout_over(began) => false,
+                    never = self.notifier.keep_stopping(|| traffic.in_flight()) => match never {},
                 }
             }
             None => true,
@@ -270,6 +288,7 @@ impl Running {
             drop(claim);
         }
         drop(signals);
+        self.notifier.flush();
         report
     }
 }

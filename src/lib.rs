@@ -9,5 +9,6 @@ pub mod kernel;
 pub mod lane;
 pub mod listener;
 pub mod proxy;
+pub mod systemd;
 pub mod telemetry;
 pub mod upstream;

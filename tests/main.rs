@@ -76,6 +76,9 @@ mod status;
 mod stop;
 /// A process that is stopped by a signal and goes on.
 mod stopped;
+/// What systemd, the journal and a container get of the program.
+#[cfg(target_os = "linux")]
+mod systemd;
 /// Whose time is up, and what the client is told.
 mod timeouts;
 /// Instances of other users, and what root believes of them.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub use self::{
     file::{ConfigFile, Loaded, load_file},
     handle::WatcherHandle,
+    reload::ReloadEvent,
 };
 
 use self::reload::Reloader;

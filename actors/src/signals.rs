@@ -3,8 +3,9 @@
 
 use std::{io, thread};
 
+use rustix::process::WaitOptions;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM},
     iterator::{Handle, Signals},
 };
 
@@ -16,6 +17,15 @@ use crate::{
 /// The exit code of a forced end.
 const FORCED: i32 = 1;
 
+/// The first process of a container, which inherits those whose parents have ended.
+const INIT: u32 = 1;
+
+/// Takes the exit codes of processes that have ended; nobody else asks for them, as the balancer starts no program. Left alone, they
+/// would fill the container's table of processes.
+fn reap() {
+    while let Ok(Some(_ended)) = rustix::process::wait(WaitOptions::NOHANG) {}
+}
+
 /// Listens until it is dropped, which should be when nothing is left to wait for: a signal that nobody hears is lost.
 pub struct SignalListener {
     handle: Handle,
@@ -26,6 +36,10 @@ impl SignalListener {
     /// When the system refuses handlers or a thread.
     pub(crate) fn start(watcher: WatcherHandle) -> io::Result<Self> {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        if std::process::id() == INIT {
+            signals.add_signal(SIGCHLD)?;
+            reap();
+        }
         let handle = signals.handle();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             // Also where the first request was none of a signal, as that of `--stop`.
@@ -33,6 +47,7 @@ impl SignalListener {
             let mut stopping = false;
             for signal in signals.forever() {
                 match signal {
+                    SIGCHLD => reap(),
                     SIGHUP => {
                         let mode = ReloadMode::Apply;
                         watcher.signal(Reload { mode }, "SIGHUP");

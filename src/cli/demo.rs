@@ -34,7 +34,10 @@ use super::{
     exit,
     output::{error_line, line},
 };
-use crate::app::{self, Balancer, BindError};
+use crate::{
+    app::{self, Balancer, BindError},
+    systemd::Notifier,
+};
 
 /// What the configuration is called in messages; there is no such file.
 const NAME: &str = "demo";
@@ -77,7 +80,7 @@ pub(super) fn demo(args: &DemoArgs) -> u8 {
 
 async fn run(balancer: Balancer, backends: Backends, limit: Option<Duration>) -> std::io::Result<String> {
     let mut signals = Signals::catch()?;
-    let running = balancer.start(false).await?;
+    let running = balancer.start(false, Notifier::default()).await?;
     let mut session = Session::start(running, backends)?;
     let shown = if is_terminal() {
         live::show(&mut session, &mut signals, limit).await

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     app::{self, Balancer},
     control::{Claim, ClaimError, absolute},
+    systemd::Notifier,
     telemetry::start_logging,
 };
 
@@ -44,6 +45,7 @@ pub(super) fn run(path: &Path) -> u8 {
         return exit::FAILED;
     }
     warnings.iter().for_each(|warning| warn!("{warning}"));
+    let notifier = Notifier::from_environment();
     let claim = match Claim::new(path) {
         Ok(claim) => Some(claim),
         Err(error @ ClaimError::AlreadyRunning(_)) => {
@@ -68,7 +70,7 @@ pub(super) fn run(path: &Path) -> u8 {
     };
     let system = app::system();
     let code = system.block_on(async {
-        let mut running = match balancer.start(true).await {
+        let mut running = match balancer.start(true, notifier).await {
             Ok(running) => running,
             Err(error) => {
                 error_line(format_args!("cannot start: {error}"));

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_rt::{Arbiter, net::TcpStream};
+use actix_rt::{Arbiter, ArbiterHandle, net::TcpStream};
 use log::{info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
@@ -190,6 +190,11 @@ impl Server {
                 .unwrap_or_else(|_| Err(io::Error::other("a worker ended while it started")))?;
         }
         Ok(())
+    }
+
+    /// Its workers' threads.
+    pub fn threads(&self) -> Vec<ArbiterHandle> {
+        self.arbiters.iter().map(Arbiter::handle).collect()
     }
 
     /// Stops accepting: takes what has connected so far, then closes the listeners.

@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, Addr, Context, Handler, Message, dev::ToEnvelope};
-use lb_core::{config::Config, status::ReloadReport};
+use lb_core::status::ReloadReport;
 use log::warn;
 use tokio::sync::watch;
 
-use super::{ConfigFile, ConfigWatcher, Shutdown, reload::Reloader};
+use super::{
+    ConfigFile, ConfigWatcher, Shutdown,
+    reload::{ReloadEvent, Reloader},
+};
 use crate::{RegistryHandle, guard::EndGuard, messages::*};
 
 /// Reaches the living ConfigWatcher from any thread.
@@ -25,16 +28,16 @@ struct Shared {
 }
 
 impl WatcherHandle {
-    /// `on_applied` gets every configuration after it was applied, for settings that are not the registry's.
+    /// `on_reload` gets what becomes of each reload, on the thread of the actors; it must not wait.
     pub fn new(
         file: ConfigFile,
         registry: RegistryHandle,
-        on_applied: impl Fn(&Config) + Send + Sync + 'static,
+        on_reload: impl Fn(ReloadEvent<'_>) + Send + Sync + 'static,
     ) -> Self {
         let reloader = Arc::new(Reloader {
             file,
             registry,
-            on_applied: Box::new(on_applied),
+            on_reload: Box::new(on_reload),
             turn: tokio::sync::Mutex::default(),
         });
         Self {

@@ -25,12 +25,51 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Added to the probe timeout while a reload waits for the first result of an added backend.
 const PROBE_GRACE: Duration = Duration::from_secs(1);
 
+/// What becomes of a reload, for those outside of the actors. A dry run is none.
+#[derive(Debug)]
+pub enum ReloadEvent<'r> {
+    /// It begins. None other runs.
+    Began,
+    /// This configuration is in force, for settings that are not the registry's.
+    Applied(&'r Config),
+    /// It ended; `None`: it was interrupted.
+    Ended(Option<&'r ReloadReport>),
+}
+
+pub(super) type OnReload = Box<dyn Fn(ReloadEvent<'_>) + Send + Sync>;
+
+/// A reload that has begun, and ends whatever happens to it.
+struct Begun<'r> {
+    on_reload: &'r OnReload,
+    report: Option<ReloadReport>,
+}
+
+impl<'r> Begun<'r> {
+    fn new(on_reload: &'r OnReload) -> Self {
+        on_reload(ReloadEvent::Began);
+        Self {
+            on_reload,
+            report: None,
+        }
+    }
+
+    fn end(mut self, report: ReloadReport) -> ReloadReport {
+        self.report = Some(report.clone());
+        report
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        (self.on_reload)(ReloadEvent::Ended(self.report.as_ref()));
+    }
+}
+
 /// Carries out reloads of one file.
 pub(super) struct Reloader {
     pub(super) file: ConfigFile,
     pub(super) registry: RegistryHandle,
-    /// Gets every configuration after it was applied, for settings that are not the registry's.
-    pub(super) on_applied: Box<dyn Fn(&Config) + Send + Sync>,
+    pub(super) on_reload: OnReload,
     /// Held by the reload that runs.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -39,10 +78,18 @@ impl Reloader {
     /// Reads the file again, and applies it or only tells what that would change. One call after the other.
     pub(super) async fn reload(&self, mode: ReloadMode) -> ReloadReport {
         let _turn = self.turn.lock().await;
-        let planned = self.plan(mode).await;
-        match (planned, mode) {
-            (Ok(planned), ReloadMode::Apply) => self.apply(planned).await,
-            (Ok(Planned { report, .. }) | Err(report), _) => report,
+        match mode {
+            ReloadMode::Apply => {
+                let begun = Begun::new(&self.on_reload);
+                let report = match self.plan(mode).await {
+                    Ok(planned) => self.apply(planned).await,
+                    Err(report) => report,
+                };
+                begun.end(report)
+            }
+            ReloadMode::DryRun => match self.plan(mode).await {
+                Ok(Planned { report, .. }) | Err(report) => report,
+            },
         }
     }
 
@@ -122,7 +169,7 @@ impl Reloader {
             }
         }
         let applied = Arc::clone(self.registry.snapshot().config());
-        (self.on_applied)(&applied);
+        (self.on_reload)(ReloadEvent::Applied(&applied));
         report.applied = true;
         report.notes.extend(self.first_results(&applied, &plan).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
