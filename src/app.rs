@@ -25,7 +25,7 @@ use log::{error, info, warn};
 use tokio::sync::watch;
 
 use crate::{
-    control::{Claim, ControlServer, ControlState},
+    control::{Claim, Control, ControlState},
     front::{
         FrontWorker,
         h1::{self, Streamed},
@@ -113,7 +113,7 @@ pub struct Running {
     /// None where a stop was asked for during the start.
     server: Option<Server>,
     control_plane: ControlPlane,
-    control: Option<(ControlServer, Claim)>,
+    control: Option<Control>,
     stop: watch::Receiver<Option<String>>,
     notifier: Notifier,
 }
@@ -146,6 +146,11 @@ impl Balancer {
             sockets,
             claim,
         })
+    }
+
+    /// What it is going to serve; its listeners are bound already.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
     }
 
     /// Starts everything, on a thread that runs an actix `System`. Returns when requests are served: after the first
@@ -283,9 +288,8 @@ impl Running {
         }
         let signals = self.control_plane.stop().await;
         self.state.stopped.send_replace(Some(report.clone()));
-        if let Some((control, claim)) = self.control {
+        if let Some(control) = self.control {
             control.stop().await;
-            drop(claim);
         }
         drop(signals);
         self.notifier.flush();
@@ -308,9 +312,9 @@ pub(crate) fn lane_service(lane: Lane, worker: Worker) -> std::io::Result<Serve>
     })
 }
 
-fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<(ControlServer, Claim)> {
-    match ControlServer::start(&claim.info().socket, Arc::clone(state)) {
-        Ok(server) => Some((server, claim)),
+fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<Control> {
+    match Control::start(claim, Arc::clone(state)) {
+        Ok(control) => Some(control),
         Err(error) => {
             warn!("no control socket: {error}; --reload, --stop and status will not work, signals will");
             None

@@ -66,6 +66,8 @@ mod reload;
 mod retries;
 /// Pools and routes: which request goes where, and what is changed on its way.
 mod routes;
+/// What stems from the environment is not shown.
+mod secrets;
 /// `simple-lb simulate`: strategies in a model of the pool.
 mod simulate;
 /// Which sockets a running balancer holds, and a start without enough of them.

@@ -15,7 +15,7 @@ use log::{error, info, warn};
 use tokio::sync::watch;
 
 pub use self::{
-    file::{ConfigFile, Loaded, load_file},
+    file::{ConfigFile, Keys, Loaded, load_file},
     handle::WatcherHandle,
     reload::ReloadEvent,
 };

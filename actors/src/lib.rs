@@ -13,6 +13,8 @@ mod gate;
 mod guard;
 mod handle;
 pub mod health_checker;
+mod kept;
+mod marks;
 pub mod messages;
 pub mod probe;
 mod random;

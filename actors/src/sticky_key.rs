@@ -1,49 +1,23 @@
 //! The key of sticky cookies, where the file gives none: made once and kept in `state_dir`, so that cookies mean the same
 //! after a restart. A folder that cannot be written costs just that: the key is then the process's own.
 
-use std::{
-    ffi::OsString,
-    fs::{self, File},
-    io::{self, Read, Write},
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::{io, path::Path, sync::OnceLock};
 
 use lb_core::{
     config::{Config, shown_path},
     sticky::StickyKey,
 };
-use rustix::fs::{AtFlags, OFlags, linkat, unlinkat};
 
 use crate::{
-    files::{private_file, private_folder},
+    kept::{KeepKey, StateDir, hexadecimal, kept, state_dir},
     random::random,
 };
 
-/// Overrides the usual folder; for containers and tests. Documented beside `state_dir`.
-const STATE_DIR_VARIABLE: &str = "SIMPLE_LB_STATE_DIR";
-
-/// What systemd's `StateDirectory=` has made for the service, several separated by colons.
-const SYSTEMD_VARIABLE: &str = "STATE_DIRECTORY";
-
-/// The file in `state_dir`: hexadecimal digits, readable for its owner only.
+/// The file in `state_dir`.
 const FILE: &str = "sticky.key";
 
 /// Enough that nobody guesses it.
 const RANDOM_BYTES: usize = 32;
-
-/// A file that is longer was made by somebody else.
-const LARGEST: u64 = 4096;
-
-/// What to do where there is no kept key yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeepKey {
-    /// Make one.
-    MakeIfMissing,
-    /// Leave the folder as it is: the configuration is only looked at.
-    OnlyRead,
-}
 
 /// Gives every pool that wants stickiness a key. `folder` is the configuration's, where a relative `state_dir` begins. Returns
 /// what a person should know.
@@ -55,8 +29,12 @@ pub(crate) fn fill_sticky_keys(config: &mut Config, folder: &Path, keep: KeepKey
     if !without(config) {
         return None;
     }
+    let shown = config.state_dir.as_ref().map(|own| folder.join(own.shown()));
     let (kept, place) = match state_dir(config.state_dir.as_deref().map(|own| folder.join(own))) {
-        StateDir::Folder(folder) => (kept_key(&folder, keep), format!(" in {}", shown_path(&folder))),
+        StateDir::Folder(folder) => {
+            let place = shown_path(shown.as_ref().unwrap_or(&folder));
+            (kept_key(&folder, keep), format!(" in {place}"))
+        }
         StateDir::Nowhere(reason) => (Err(io::Error::other(reason)), String::new()),
     };
     let (key, warning) = match kept {
@@ -78,85 +56,10 @@ pub(crate) fn fill_sticky_keys(config: &mut Config, folder: &Path, keep: KeepKey
     warning
 }
 
-/// Where the key is kept.
-enum StateDir {
-    Folder(PathBuf),
-    /// None that can be used, and why.
-    Nowhere(String),
-}
-
-/// The configured folder, or the usual one. Never one that others could make before us, as in the temporary folder.
-fn state_dir(configured: Option<PathBuf>) -> StateDir {
-    if let Some(folder) = configured {
-        return StateDir::Folder(folder);
-    }
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(folder) = variable(STATE_DIR_VARIABLE).map(PathBuf::from) {
-        return match folder.is_absolute() {
-            true => StateDir::Folder(folder),
-            false => StateDir::Nowhere(format!(
-                "{STATE_DIR_VARIABLE} must be an absolute path, got \"{}\"",
-                shown_path(&folder)
-            )),
-        };
-    }
-    let first = |folders: OsString| std::env::split_paths(&folders).next();
-    let by_systemd = variable(SYSTEMD_VARIABLE).and_then(first);
-    if let Some(folder) = by_systemd.filter(|folder| folder.is_absolute()) {
-        return StateDir::Folder(folder);
-    }
-    if rustix::process::geteuid().is_root() {
-        return StateDir::Folder("/var/lib/simple-lb".into());
-    }
-    let home = variable("XDG_STATE_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/state")));
-    match home.filter(|home| home.is_absolute()) {
-        Some(home) => StateDir::Folder(home.join("simple-lb")),
-        None => StateDir::Nowhere("there is no home folder".to_owned()),
-    }
-}
-
-/// The key in this folder; makes it if there is none and `keep` says so.
+/// The key in this folder.
 fn kept_key(folder: &Path, keep: KeepKey) -> io::Result<StickyKey> {
-    if keep == KeepKey::MakeIfMissing {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let folder = private_folder(folder)?;
-    match read(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && keep == KeepKey::MakeIfMissing => {}
-        known => return known,
-    }
-    // Linked when complete: another instance sees all of it or nothing, and the first one wins.
-    let unfinished = format!("{FILE}.{}", std::process::id());
-    let _leftover = unlinkat(&folder, &*unfinished, AtFlags::empty());
-    let mut file = private_file(
-        &folder,
-        &unfinished,
-        OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
-    )?;
-    let link = || linkat(&folder, &*unfinished, &folder, FILE, AtFlags::empty());
-    let written = file
-        .write_all(hexadecimal(&random::<RANDOM_BYTES>()?).as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| Ok(link()?));
-    let _removed = unlinkat(&folder, &*unfinished, AtFlags::empty());
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => read(&folder),
-    }
-}
-
-fn read(folder: &File) -> io::Result<StickyKey> {
-    let mut text = String::new();
-    let file = private_file(folder, FILE, OFlags::RDONLY)?;
-    let read = file.take(LARGEST).read_to_string(&mut text);
-    let secret = text.trim_end();
-    let digits = secret.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if read.is_err() || !digits || secret.len() != 2 * RANDOM_BYTES {
-        let reason = format!("{FILE} is not a key; remove it, and one will be made");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
-    Ok(StickyKey::from_secret(secret.as_bytes()))
+    let secret = kept::<RANDOM_BYTES>((folder, FILE), keep, None)?;
+    Ok(StickyKey::from_secret(hexadecimal(&secret).as_bytes()))
 }
 
 /// A key that lives as long as the process.
@@ -172,15 +75,14 @@ fn own_key() -> StickyKey {
     .clone()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    };
 
     use super::*;
 

@@ -25,11 +25,7 @@ pub(super) fn run(path: &Path) -> u8 {
         path: absolute(path),
         shown: path.to_path_buf(),
     };
-    let loaded = file.load().map(|mut loaded| {
-        loaded.complete(path);
-        loaded
-    });
-    let Loaded { config, warnings, .. } = match loaded {
+    let loaded = match file.load_to_serve() {
         Ok(loaded) => loaded,
         Err(problems) => {
             problems.iter().for_each(error_line);
@@ -40,6 +36,8 @@ pub(super) fn run(path: &Path) -> u8 {
             return exit::INVALID_CONFIG;
         }
     };
+    let keys = loaded.keys();
+    let Loaded { config, warnings, .. } = loaded;
     if let Err(error) = start_logging(config.log) {
         error_line(format_args!("cannot start the log: {error}"));
         return exit::FAILED;
@@ -56,18 +54,22 @@ pub(super) fn run(path: &Path) -> u8 {
             error_line(error);
             return exit::USAGE;
         }
-        Err(error @ ClaimError::NoFolder(_)) => {
+        Err(error @ (ClaimError::NoFolder(_) | ClaimError::NotText(_))) => {
             warn!("{error}");
             None
         }
     };
-    let balancer = match Balancer::bind(config, file, claim) {
+    let mut balancer = match Balancer::bind(config, file, claim) {
         Ok(balancer) => balancer,
         Err(error) => {
             error_line(error);
             return exit::FAILED;
         }
     };
+    // A start that was refused keeps no key.
+    if let Some(warning) = keys.make(balancer.config_mut()) {
+        warn!("{warning}");
+    }
     let system = app::system();
     let code = system.block_on(async {
         let mut running = match balancer.start(true, notifier).await {

@@ -3,26 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, OnceLock},
 };
 
 use lb_core::config::{self, Config, DEFAULT_PSEUDONYM, Origins, Outside, Problem, Via, shown_path};
 
-use crate::{
-    files,
-    random::random,
-    sticky_key::{KeepKey, fill_sticky_keys},
-};
+use crate::{files, kept::KeepKey, marks, sticky_key::fill_sticky_keys};
 
 /// Far above any file that a person or a generator would write.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// An error page is kept in memory.
 const LARGEST_ERROR_PAGE: u64 = 1024 * 1024;
-
-/// What marks of values that are not shown are made with: this process's own, so that those before and after a reload can
-/// be compared. None where the system has no random numbers: a mark without a key would let others try out values.
-static MARKS: LazyLock<Option<[u8; 16]>> = LazyLock::new(|| random().ok());
 
 /// A file that can serve.
 #[derive(Debug)]
@@ -37,22 +29,48 @@ pub struct Loaded {
     pub file: PathBuf,
     /// Where its relative paths begin.
     folder: PathBuf,
+    /// The file as it was typed.
+    shown: PathBuf,
+    marked: bool,
 }
 
 impl Loaded {
-    /// Adds what a configuration that is to serve has from elsewhere: the kept key of sticky cookies, and the name that this
-    /// process has in `Via`.
-    pub fn complete(&mut self, path: &Path) {
-        self.complete_with(path, KeepKey::MakeIfMissing);
+    /// The keys that it has from elsewhere.
+    pub fn keys(&self) -> Keys {
+        Keys {
+            folder: self.folder.clone(),
+            shown: self.shown.clone(),
+            marked: self.marked,
+        }
+    }
+}
+
+/// The keys that a configuration has from `state_dir`. They are made once nothing is in the way of what it says: a start or a
+/// reload that is refused leaves nothing behind.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    folder: PathBuf,
+    shown: PathBuf,
+    marked: bool,
+}
+
+impl Keys {
+    /// Gives the configuration those that are kept, and keeps those that are missing. Returns what a person should know.
+    pub fn make(&self, config: &mut Config) -> Option<Problem> {
+        if self.marked {
+            marks::keep(config, &self.folder);
+        }
+        self.fill(config, KeepKey::MakeIfMissing)
     }
 
-    pub(super) fn complete_with(&mut self, path: &Path, keep: KeepKey) {
-        if let Some(Via::Own(name)) = &mut self.config.via {
-            *name = own_pseudonym();
-        }
-        let warning = fill_sticky_keys(&mut self.config, &self.folder, keep);
-        let problem = warning.map(|warning| Problem::of_file(path, warning).field("sticky"));
-        self.warnings.extend(problem);
+    /// The same without keeping any.
+    pub(super) fn look_up(&self, config: &mut Config) -> Option<Problem> {
+        self.fill(config, KeepKey::OnlyRead)
+    }
+
+    fn fill(&self, config: &mut Config, keep: KeepKey) -> Option<Problem> {
+        let warning = fill_sticky_keys(config, &self.folder, keep)?;
+        Some(Problem::of_file(&self.shown, warning).field("sticky"))
     }
 }
 
@@ -91,11 +109,32 @@ pub fn load_file(path: &Path) -> Result<Loaded, Vec<Problem>> {
 }
 
 impl ConfigFile {
-    /// Reads and checks it.
+    /// Reads and checks it, for a look.
     ///
     /// # Errors
     /// All problems; never none.
     pub fn load(&self) -> Result<Loaded, Vec<Problem>> {
+        self.load_with(marks::key)
+    }
+
+    /// Reads and checks it, for what serves: with the name that this process has in `Via`, and without its [`Keys`].
+    ///
+    /// # Errors
+    /// All problems; never none.
+    pub fn load_to_serve(&self) -> Result<Loaded, Vec<Problem>> {
+        let mut loaded = self.load_with(|| marks::known().flatten())?;
+        if loaded.marked && marks::known().is_none() {
+            // Only the file tells where the key of its marks is.
+            marks::take_kept(&loaded.config, &loaded.folder);
+            loaded = self.load()?;
+        }
+        if let Some(Via::Own(name)) = &mut loaded.config.via {
+            *name = own_pseudonym();
+        }
+        Ok(loaded)
+    }
+
+    fn load_with(&self, key: impl FnOnce() -> Option<marks::Key>) -> Result<Loaded, Vec<Problem>> {
         // What is read is what is named later, though a link on the way is moved meanwhile. A path that leads nowhere is
         // tried as it stands, for the error's sake.
         let file = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
@@ -118,18 +157,20 @@ impl ConfigFile {
             &name,
             &Outside {
                 env: &|name| std::env::var(name),
-                key: *MARKS,
+                key: key(),
             },
         );
         let loaded = loaded.map_err(|error| error.problems)?;
         let mut config = loaded.config;
-        self.read_error_pages(&mut config)?;
+        self.read_error_pages(&mut config, &loaded.origins)?;
         Ok(Loaded {
             config,
             warnings: loaded.warnings,
             origins: loaded.origins,
             file,
             folder: self.folder().to_owned(),
+            shown: self.shown.clone(),
+            marked: loaded.marked,
         })
     }
 
@@ -138,7 +179,7 @@ impl ConfigFile {
     }
 
     /// Reads the files that replace error messages; one that cannot be read is a problem like any other.
-    fn read_error_pages(&self, config: &mut Config) -> Result<(), Vec<Problem>> {
+    fn read_error_pages(&self, config: &mut Config, origins: &Origins) -> Result<(), Vec<Problem>> {
         let folder = self.folder();
         let mut problems = Vec::new();
         for (status, page) in &mut config.error_pages {
@@ -146,9 +187,14 @@ impl ConfigFile {
             match files::read(&path, LARGEST_ERROR_PAGE) {
                 Ok(content) => page.content = content.into(),
                 Err(error) => {
-                    let rule = format!("{} {error}", shown_path(&path));
-                    let problem = Problem::of_file(&self.shown, rule);
-                    problems.push(problem.field(format!("error_pages.{status}")));
+                    let shown = folder.join(page.path.shown());
+                    let rule = format!("{} {error}", shown_path(&shown));
+                    let field = format!("error_pages.{status}");
+                    let position = origins.position(&field);
+                    problems.push(Problem {
+                        position,
+                        ..Problem::of_file(&self.shown, rule).field(field)
+                    });
                 }
             }
         }

@@ -7,13 +7,16 @@ use lb_core::{
     live::reload_notes,
     status::{HealthStatus, ReloadReport},
 };
-use tokio::time::timeout;
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 
 use super::{
     cores,
     file::{ConfigFile, Loaded},
 };
-use crate::{RegistryHandle, messages::*, sticky_key::KeepKey};
+use crate::{RegistryHandle, messages::*};
 
 /// A file on a network share that hangs must not hang the reload. Nothing else gets here: pipes and devices are refused
 /// when they are opened. No test has such a share.
@@ -112,19 +115,17 @@ impl Reloader {
     /// A report of why it cannot be applied.
     async fn plan(&self, mode: ReloadMode) -> Result<Planned, ReloadReport> {
         let mut report = self.report(mode);
-        let keep = match mode {
-            ReloadMode::Apply => KeepKey::MakeIfMissing,
-            ReloadMode::DryRun => KeepKey::OnlyRead,
+        let loaded = match self.read().await {
+            Ok(loaded) => loaded,
+            Err(problems) => return Err(ReloadReport { problems, ..report }),
         };
+        let keys = loaded.keys();
         let Loaded {
             mut config,
             warnings,
             file,
             ..
-        } = match self.read(keep).await {
-            Ok(loaded) => loaded,
-            Err(problems) => return Err(ReloadReport { problems, ..report }),
-        };
+        } = loaded;
         report.file = Some(file.display().to_string());
         report.notes = warnings.iter().map(ToString::to_string).collect();
         let snapshot = self.registry.snapshot();
@@ -132,9 +133,23 @@ impl Reloader {
         if running.unwrap_or_else(cores) == config.workers.unwrap_or_else(cores) {
             config.workers = running;
         }
+        let restart = ReloadPlan::between(snapshot.config(), &config).restart_required();
+        let keep = mode == ReloadMode::Apply && restart.is_empty();
+        let filled = spawn_blocking(move || {
+            let warning = if keep {
+                keys.make(&mut config)
+            } else {
+                keys.look_up(&mut config)
+            };
+            (config, warning)
+        });
+        let (config, warning) = match self.in_time(filled).await {
+            Ok(filled) => filled,
+            Err(problems) => return Err(ReloadReport { problems, ..report }),
+        };
+        report.notes.extend(warning.iter().map(ToString::to_string));
         let plan = ReloadPlan::between(snapshot.config(), &config);
         report.changes = plan.lines();
-        let restart = plan.restart_required();
         if !restart.is_empty() {
             let refusal =
                 |line: &String| format!("{}: {line}: needs a restart", shown_path(&self.file.shown));
@@ -178,16 +193,16 @@ impl Reloader {
         report
     }
 
-    async fn read(&self, keep: KeepKey) -> Result<Loaded, Vec<String>> {
+    async fn read(&self) -> Result<Loaded, Vec<String>> {
         let file = self.file.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            file.load().map(|mut loaded| {
-                loaded.complete_with(&file.shown, keep);
-                loaded
-            })
-        });
-        match timeout(READ_TIMEOUT, read).await {
-            Ok(Ok(result)) => result.map_err(|problems| problems.iter().map(ToString::to_string).collect()),
+        let read = self.in_time(spawn_blocking(move || file.load_to_serve())).await?;
+        read.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    /// What a blocking thread makes of files.
+    async fn in_time<T>(&self, work: JoinHandle<T>) -> Result<T, Vec<String>> {
+        match timeout(READ_TIMEOUT, work).await {
+            Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(vec![format!(
                 "{}: the check failed: {error}",
                 shown_path(&self.file.shown)

@@ -76,7 +76,7 @@ fn request(url: &BackendUrl, check: &HealthCheck) -> String {
     };
     let mut text = format!(
         "{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n",
-        check.method, check.path
+        check.method, &*check.path
     );
     let named = |name: &str| {
         check
@@ -92,7 +92,7 @@ fn request(url: &BackendUrl, check: &HealthCheck) -> String {
         text.push_str("Content-Length: 0\r\n");
     }
     for (name, value) in check.headers.iter() {
-        let _ = write!(text, "{name}: {value}\r\n");
+        let _ = write!(text, "{name}: {}\r\n", &**value);
     }
     text.push_str("\r\n");
     text

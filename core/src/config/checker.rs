@@ -1,6 +1,6 @@
 //! Judging values: what is wrong is collected, and reading goes on, so that all problems come to light.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use super::{
     fields::Fields,
@@ -15,6 +15,8 @@ pub(super) struct Checker<'p> {
     pub(super) warnings: &'p mut Problems,
     /// What marks of values that are not shown are made with.
     pub(super) key: Option<[u8; 16]>,
+    /// Whether such a mark was made.
+    pub(super) marked: Cell<bool>,
 }
 
 impl Checker<'_> {
@@ -51,8 +53,13 @@ impl Checker<'_> {
 
     /// What is shown instead of the value of a field or parameter of this name, if it is not to be shown.
     pub(super) fn mark(&self, name: &str, written: &Written) -> Option<Arc<str>> {
-        let is_hidden = self.problems.secrets.is_secret(name) || written.is_replaced();
-        is_hidden.then(|| mark(written.text(), self.key.as_ref()))
+        match self.problems.secrets.is_secret(name) {
+            true => {
+                self.marked.set(true);
+                Some(mark(written.text(), self.key.as_ref()))
+            }
+            false => written.mark(),
+        }
     }
 
     pub(super) fn refuse(&mut self, written: &Written, refusal: Refusal) {

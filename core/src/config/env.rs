@@ -9,15 +9,16 @@ use std::env::VarError;
 use super::{
     node::{Node, Value, item_path, key_path},
     problem::{Problems, Refusal},
+    secrets::{HIDDEN, Masked, Outside, marked},
 };
 
 /// Looks up environment variables.
 pub(super) type Lookup<'l> = &'l dyn Fn(&str) -> Result<String, VarError>;
 
 /// Replaces the variables in all values below `node`, whose path is `path`.
-pub(super) fn replace(node: &mut Node, path: &str, env: Lookup<'_>, problems: &mut Problems) {
+pub(super) fn replace(node: &mut Node, path: &str, outside: &Outside<'_>, problems: &mut Problems) {
     match &mut node.value {
-        Value::Text(text) if text.contains("${") => match replaced(text, env) {
+        Value::Text(text) if text.contains("${") => match replaced(text, outside) {
             Ok(value) => node.value = value,
             Err(refusals) => {
                 for refusal in refusals {
@@ -28,20 +29,20 @@ pub(super) fn replace(node: &mut Node, path: &str, env: Lookup<'_>, problems: &m
         },
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                replace(item, &item_path(path, index), env, problems);
+                replace(item, &item_path(path, index), outside, problems);
             }
         }
         Value::Mapping(entries) => {
             for entry in entries {
-                replace(&mut entry.value, &key_path(path, &entry.key), env, problems);
+                replace(&mut entry.value, &key_path(path, &entry.key), outside, problems);
             }
         }
         _ => {}
     }
 }
 
-fn replaced(text: &str, env: Lookup<'_>) -> Result<Value, Vec<Refusal>> {
-    let (mut result, mut refusals, mut any) = (String::new(), Vec::new(), false);
+fn replaced(text: &str, outside: &Outside<'_>) -> Result<Value, Vec<Refusal>> {
+    let (mut result, mut refusals, mut any) = (Both::default(), Vec::new(), false);
     let mut rest = text;
     while let Some(start) = rest.find('$') {
         result.push_str(&rest[..start]);
@@ -55,8 +56,8 @@ fn replaced(text: &str, env: Lookup<'_>) -> Result<Value, Vec<Refusal>> {
                     .push(Refusal::new("has a `${` without its `}`").hint("write `$${` for a literal `${`"));
                 return Err(refusals);
             };
-            match variable(expression, env) {
-                Ok(value) => result.push_str(&value),
+            match variable(expression, outside.env) {
+                Ok(value) => result.replace(&value),
                 Err(refusal) => refusals.push(refusal),
             }
             any = true;
@@ -69,8 +70,38 @@ fn replaced(text: &str, env: Lookup<'_>) -> Result<Value, Vec<Refusal>> {
     result.push_str(rest);
     match (refusals.is_empty(), any) {
         (false, _) => Err(refusals),
-        (true, true) => Ok(Value::Replaced(result)),
-        (true, false) => Ok(Value::Text(result)),
+        (true, true) => Ok(Value::Replaced(result.masked(outside))),
+        (true, false) => Ok(Value::Text(result.text)),
+    }
+}
+
+/// A text with its variables replaced, and the same for people.
+#[derive(Default)]
+struct Both {
+    text: String,
+    shown: String,
+}
+
+impl Both {
+    fn push_str(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.shown.push_str(text);
+    }
+
+    fn push(&mut self, character: char) {
+        self.text.push(character);
+        self.shown.push(character);
+    }
+
+    /// Adds what a variable stands for. Nobody sees it, its default included: which of the two it is would tell something.
+    fn replace(&mut self, value: &str) {
+        self.text.push_str(value);
+        self.shown.push_str(HIDDEN);
+    }
+
+    fn masked(self, outside: &Outside<'_>) -> Masked {
+        let mark = marked(&self.shown, &self.text, outside.key.as_ref());
+        Masked::new(&self.text, Some(mark))
     }
 }
 
@@ -124,7 +155,24 @@ mod tests {
     }
 
     fn text(of: &str) -> Value {
-        replaced(of, &env).unwrap_or(Value::Broken)
+        match replaced(of, &outside()) {
+            Ok(Value::Replaced(text)) => Value::Replaced((&*text).into()),
+            Ok(value) => value,
+            Err(_) => Value::Broken,
+        }
+    }
+
+    fn outside() -> Outside<'static> {
+        Outside { env: &env, key: None }
+    }
+
+    #[test]
+    fn shows_what_the_file_itself_says() {
+        let text = replaced("/a/${PORT}?b=${NONE:-secret}", &outside());
+        let Ok(Value::Replaced(text)) = text else {
+            panic!("{text:?}")
+        };
+        assert_eq!((&*text, text.shown()), ("/a/8000?b=secret", "/a/***?b=***"));
     }
 
     #[test]
@@ -159,7 +207,7 @@ mod tests {
     #[test]
     fn a_value_that_is_no_text_is_not_called_missing() {
         for written in ["${LATIN}", "${LATIN:-1}"] {
-            let refusals = replaced(written, &env).expect_err(written);
+            let refusals = replaced(written, &outside()).expect_err(written);
             let said = refusals[0].to_string();
             assert!(said.contains("LATIN, whose value is not UTF-8 text"), "{said}");
         }

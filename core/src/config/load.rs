@@ -5,6 +5,7 @@
 //! [`Config`] leaves this module only if there was none.
 
 use std::{
+    cell::Cell,
     env::VarError,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
@@ -15,7 +16,7 @@ use super::{
     fields::Fields,
     model::{Config, DEFAULT_POOL, Listener},
     node::{Node, Value},
-    origin::Origins,
+    origin::{Origins, is_replaced},
     problem::{ConfigError, Problem, Problems, Refusal},
     secrets::Outside,
     settings::{ADD_A_BACKEND, Place, Settings},
@@ -42,6 +43,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Where its values come from.
     pub origins: Origins,
+    /// Whether it has values that are shown as marks, to which a key belongs.
+    pub marked: bool,
 }
 
 /// The same, with warnings and origins.
@@ -51,21 +54,24 @@ pub struct Loaded {
 pub fn load_with_origins(text: &str, file: &str, outside: &Outside<'_>) -> Result<Loaded, ConfigError> {
     let (mut problems, mut warnings) = (Problems::new(file), Problems::new(file));
     let loaded = document::parse(text, &mut problems).and_then(|mut root| {
-        env::replace(&mut root, "", outside.env, &mut problems);
+        env::replace(&mut root, "", outside, &mut problems);
         let mut checker = Checker {
             problems: &mut problems,
             warnings: &mut warnings,
             key: outside.key,
+            marked: Cell::new(false),
         };
         let config = checker.config(&root)?;
-        Some((config, Origins::new(root)))
+        let marked = checker.marked.get() || is_replaced(&root);
+        Some((config, Origins::new(root), marked))
     });
-    let (config, origins) = problems.finish(loaded)?;
+    let (config, origins, marked) = problems.finish(loaded)?;
     warn_of_loops(&config, &origins, &mut warnings);
     Ok(Loaded {
         config,
         warnings: warnings.sorted(),
         origins,
+        marked,
     })
 }
 

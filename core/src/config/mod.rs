@@ -34,7 +34,7 @@ pub use model::*;
 pub use origin::{Origin, Origins};
 pub use plan::{BackendChange, ReloadPlan};
 pub(crate) use problem::shown;
-pub use problem::{ConfigError, Position, Problem, Refusal, shown_path};
+pub use problem::{ConfigError, Position, Problem, Refusal, shown_path, shown_text};
 pub use secrets::{Masked, Outside, SECRET_NAMES};
 pub use settings::{MAX_HEADER_SIZE, Overrides, Reference, ReferenceEntry, reference, schema};
 pub use size::{ByteSize, MAX_SIZE, parse_size};

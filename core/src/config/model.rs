@@ -24,7 +24,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::settings::Settings;
+use super::{secrets::Masked, settings::Settings};
 
 pub use self::{
     client::*, ejection::*, health_check::*, keeping::*, resolver::*, route::*, strategy::*, values::*,
@@ -51,7 +51,7 @@ pub struct Config {
     /// How long a stop waits for requests in flight before it cuts them.
     pub shutdown_timeout: Duration,
     /// Where what outlives the process is kept; `None`: the usual folder of the user or the system.
-    pub state_dir: Option<Arc<str>>,
+    pub state_dir: Option<Masked>,
     /// What is written to the log.
     pub log: LogLevel,
     /// The timeouts of the client's side, which no pool can change.

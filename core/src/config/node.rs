@@ -1,6 +1,9 @@
 //! The tree that a file becomes before anything is known about settings: values with their places.
 
-use super::problem::{Position, shown};
+use super::{
+    problem::{Position, shown},
+    secrets::Masked,
+};
 
 /// A value, where it stands, and how it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +41,7 @@ pub(super) enum Value {
     Float(f64),
     Text(String),
     /// Text that environment variables took part in: its setting decides what it is, a number for example.
-    Replaced(String),
+    Replaced(Masked),
     List(Vec<Node>),
     Mapping(Vec<Entry>),
     /// Its problem is already reported; nobody shall report another one.

@@ -53,7 +53,7 @@ impl Origins {
     }
 
     /// Where something is written.
-    pub(super) fn position(&self, key: &str) -> Option<Position> {
+    pub fn position(&self, key: &str) -> Option<Position> {
         self.find(key)?.position
     }
 
@@ -153,7 +153,8 @@ fn collect(entries: Vec<settings::Entry>, at: &str, all: &mut HashMap<String, &'
     }
 }
 
-fn is_replaced(node: &Node) -> bool {
+/// Whether the environment took part in a value or in one below it.
+pub(super) fn is_replaced(node: &Node) -> bool {
     match &node.value {
         Value::Replaced(_) => true,
         Value::List(items) => items.iter().any(is_replaced),

@@ -245,7 +245,12 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// A file's name, none of whose characters could disturb a terminal or a log.
 pub fn shown_path(path: &std::path::Path) -> String {
-    safe(&path.to_string_lossy(), usize::MAX)
+    shown_text(&path.to_string_lossy())
+}
+
+/// A text, none of whose characters could disturb a terminal or a log, nor show another text than it is.
+pub fn shown_text(text: &str) -> String {
+    safe(text, usize::MAX)
 }
 
 /// At most so many characters of a text, none of which could disturb a terminal or a log.
@@ -274,7 +279,8 @@ fn without_userinfo(text: &str) -> String {
     }
 }
 
-/// Characters with which a text could show a terminal another message than it holds.
+/// Characters with which a text could show a terminal another message than it holds: those that turn its direction, and those
+/// that are not seen.
 fn turns_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

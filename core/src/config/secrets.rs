@@ -1,12 +1,15 @@
 //! What is not shown of a file: values that are usually secret, and texts that the environment took part in.
 //!
-//! Such a value is shown as `*** (1a2b3c4d)`, without a key as `***`. The number is made of it and of a key that one process has for itself: two
-//! values of one output can be told apart, and nobody can try out which value has this number. It has 32 bits, so it would
-//! say little of a value even with the key.
+//! [`Checker::mark`](super::checker::Checker::mark) and [`Written::masked`](super::written::Written::masked) decide it, value by
+//! value: settings that are text hold [`Masked`]; hosts, ports, numbers, words and names stay plain, for people type them or
+//! everybody on the network sees them. Of a text with variables the file's own part is shown, `/up?key=*** (1a2b3c4d)`.
+//!
+//! The number is made of the value and a key: two values of one output can be told apart, and nobody can try out which value
+//! has this number. It has 32 bits, so it would say little of a value even with the key.
 
 use std::{env::VarError, fmt, ops::Deref, sync::Arc};
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// The parts of a name, without regard to case, `-` and `_`, that make its value a secret.
@@ -29,8 +32,7 @@ pub const SECRET_NAMES: [&str; 12] = [
 pub struct Outside<'l> {
     /// Looks up environment variables, as [`std::env::var`] does.
     pub env: &'l dyn Fn(&str) -> Result<String, VarError>,
-    /// What the marks of values that are not shown are made with: random, and made anew for each process. Without, marks do
-    /// not tell values apart.
+    /// What the marks of values that are not shown are made with: random. Without, marks do not tell values apart.
     pub key: Option<[u8; 16]>,
 }
 
@@ -57,16 +59,24 @@ impl Secrets {
     }
 }
 
+/// What stands for what nobody sees.
+pub(super) const HIDDEN: &str = "***";
+
 /// What stands for a value.
 pub(super) fn mark(value: &str, key: Option<&[u8; 16]>) -> Arc<str> {
+    marked(HIDDEN, value, key)
+}
+
+/// What may be shown of a value, and a number that tells whether it changed.
+pub(super) fn marked(shown: &str, value: &str, key: Option<&[u8; 16]>) -> Arc<str> {
     // A key of any length is taken.
     let Some(Ok(mut hash)) = key.map(|key| Hmac::<Sha256>::new_from_slice(key)) else {
-        return "***".into();
+        return shown.into();
     };
     hash.update(value.as_bytes());
     let digest = hash.finalize().into_bytes();
     let hexadecimal: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("*** ({hexadecimal})").into()
+    format!("{shown} ({hexadecimal})").into()
 }
 
 fn plain(name: &str) -> String {
@@ -74,7 +84,7 @@ fn plain(name: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// A text that may be one that is not shown: its `Display` and `Debug` are for people, its content for use.
+/// A text that may be one that is not shown. It has no `Display`, so that nobody sends what is for people; `Debug` is for them.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Masked {
     text: Arc<str>,
@@ -86,6 +96,16 @@ impl Masked {
     pub(super) fn new(text: &str, mark: Option<Arc<str>>) -> Self {
         let text = text.into();
         Self { text, mark }
+    }
+
+    /// What people see of it.
+    pub fn shown(&self) -> &str {
+        self.mark.as_ref().unwrap_or(&self.text)
+    }
+
+    /// The same text, as a part of it is shown.
+    pub(super) fn mark(&self) -> Option<Arc<str>> {
+        self.mark.clone()
     }
 }
 
@@ -100,12 +120,6 @@ impl Deref for Masked {
 
     fn deref(&self) -> &str {
         &self.text
-    }
-}
-
-impl fmt::Display for Masked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mark.as_ref().unwrap_or(&self.text))
     }
 }
 

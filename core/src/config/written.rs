@@ -1,8 +1,11 @@
 //! A single value as it was written: its place, its text, and what YAML or the environment made of it.
 
+use std::sync::Arc;
+
 use super::{
     node::{Node, Value},
-    problem::{Position, Problems, Refusal},
+    problem::{Position, Problems, Refusal, shown},
+    secrets::Masked,
 };
 
 /// A single value with its place.
@@ -23,7 +26,7 @@ pub(super) enum Scalar {
     Float,
     Text(String),
     /// Text with variables replaced, which may stand for any of the others.
-    Replaced(String),
+    Replaced(Masked),
 }
 
 impl Written {
@@ -53,14 +56,23 @@ impl Written {
     /// The value as text; what is no text, as it is written.
     pub(super) fn text(&self) -> &str {
         match &self.value {
-            Scalar::Text(text) | Scalar::Replaced(text) => text,
+            Scalar::Text(text) => text,
+            Scalar::Replaced(text) => text,
             _ => &self.written,
         }
     }
 
-    /// Whether the environment took part in it.
-    pub(super) fn is_replaced(&self) -> bool {
-        matches!(self.value, Scalar::Replaced(_))
+    /// What is shown instead of its text, if the environment took part in it.
+    pub(super) fn mark(&self) -> Option<Arc<str>> {
+        match &self.value {
+            Scalar::Replaced(text) => text.mark(),
+            _ => None,
+        }
+    }
+
+    /// What a setting makes of its text: a part of it, or all of it.
+    pub(super) fn masked(&self, text: &str) -> Masked {
+        Masked::new(text, self.mark())
     }
 
     pub(super) fn as_bool(&self) -> Option<bool> {
@@ -75,7 +87,8 @@ impl Written {
     pub(super) fn as_whole(&self) -> Option<i128> {
         match &self.value {
             Scalar::Int(value) => Some(*value),
-            Scalar::Text(text) | Scalar::Replaced(text) => {
+            Scalar::Text(_) | Scalar::Replaced(_) => {
+                let text = self.text();
                 let digits = text.bytes().all(|byte| byte.is_ascii_digit());
                 text.parse()
                     .ok()
@@ -92,7 +105,10 @@ impl Problems {
         let refusal = match &written.value {
             Scalar::Replaced(text) => {
                 let length = text.chars().count();
-                let replaced = format!("with its variables it is *** ({length} characters)");
+                let replaced = format!(
+                    "with its variables it is {}, {length} characters",
+                    shown(text.shown())
+                );
                 let refusal = refusal.without(text, &written.written);
                 let hint = refusal
                     .hint

@@ -139,8 +139,8 @@ impl fmt::Display for Conditions {
         }
         match path {
             PathPattern::Any => {}
-            PathPattern::Prefix(prefix) => parts.push(format!("path {prefix}")),
-            PathPattern::Exact(exact) => parts.push(format!("path = {exact}")),
+            PathPattern::Prefix(prefix) => parts.push(format!("path {}", prefix.shown())),
+            PathPattern::Exact(exact) => parts.push(format!("path = {}", exact.shown())),
             PathPattern::Regex(pattern) => parts.push(format!("path ~ {pattern}")),
         }
         if !methods.is_empty() {
@@ -172,7 +172,7 @@ fn described(kind: &str, FieldTest { name, test }: &FieldTest) -> String {
     match test {
         ValueTest::Present => format!("{kind} {name}"),
         ValueTest::Absent => format!("no {kind} {name}"),
-        ValueTest::Exact(value) => format!("{kind} {name} = {value}"),
+        ValueTest::Exact(value) => format!("{kind} {name} = {}", value.shown()),
         ValueTest::Regex(pattern) => format!("{kind} {name} ~ {pattern}"),
     }
 }

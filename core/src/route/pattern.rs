@@ -134,7 +134,7 @@ impl fmt::Display for Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pattern({:?})", self.as_str())
+        write!(f, "Pattern({:?})", self.to_string())
     }
 }
 

@@ -1,11 +1,12 @@
 //! Another path for the backend than the client asked for. The query stays as it came.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use super::{
     Pattern, Template, Values,
     ambiguity::{self, Allowed, Ambiguity},
 };
+use crate::config::Masked;
 
 /// How a path is rewritten.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,9 +15,9 @@ pub enum Rewrite {
     /// end; empty for none. A path that does not begin so stays.
     Prefix {
         /// What is replaced.
-        from: Arc<str>,
+        from: Masked,
         /// By what.
-        to: Arc<str>,
+        to: Masked,
     },
     /// The first part of the path that a pattern finds, replaced by a text with its groups. A path without such a part
     /// stays.
@@ -135,12 +136,9 @@ fn escape(url: &mut Vec<u8>, also: &[u8]) {
 
 impl fmt::Display for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |path: &str| {
-            if path.is_empty() {
-                "/".to_owned()
-            } else {
-                path.to_owned()
-            }
+        let shown = |path: &Masked| match path.shown() {
+            "" => "/".to_owned(),
+            path => path.to_owned(),
         };
         match self {
             Self::Prefix { from, to } => write!(f, "{} -> {}", shown(from), shown(to)),

@@ -94,9 +94,9 @@ pub(super) fn hosts(when: &Conditions) -> Vec<HostPattern> {
 fn key(path: &PathPattern) -> String {
     match path {
         PathPattern::Any => String::new(),
-        PathPattern::Exact(path) => format!("={path}"),
-        PathPattern::Prefix(prefix) => format!("/{prefix}"),
-        PathPattern::Regex(pattern) => format!("~{pattern}"),
+        PathPattern::Exact(path) => format!("={}", &**path),
+        PathPattern::Prefix(prefix) => format!("/{}", &**prefix),
+        PathPattern::Regex(pattern) => format!("~{}", pattern.as_str()),
     }
 }
 

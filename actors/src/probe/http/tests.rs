@@ -206,6 +206,21 @@ fn asks_as_it_is_told() {
 }
 
 #[test]
+fn sends_what_people_are_not_shown() {
+    let text = "port: 1\nbackends: [http://a]\n\
+         health_check: {path: \"/up?${KEY}\", headers: {Authorization: Bearer abc, X-A: \"${KEY}\"}}";
+    let config = config::load(text, "config.yaml", &|_| Some("secret".to_owned())).unwrap();
+    let sent = request(&url("http://a"), &config.pools["default"].health_check);
+    for line in [
+        "GET /up?secret ",
+        "\r\nAuthorization: Bearer abc\r\n",
+        "\r\nX-A: secret\r\n",
+    ] {
+        assert!(sent.contains(line), "{sent}");
+    }
+}
+
+#[test]
 fn an_answer_to_head_has_no_body_to_wait_for() {
     let check = HealthCheck {
         method: CheckMethod::Head,

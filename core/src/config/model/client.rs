@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::size::ByteSize;
+use crate::config::{Masked, size::ByteSize};
 
 /// How the name in `Via` begins that `via: on` stands for.
 pub const DEFAULT_PSEUDONYM: &str = "simple-lb";
@@ -71,7 +71,7 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorPage {
     /// As written: a relative path begins in the folder of the configuration file.
-    pub path: Arc<str>,
+    pub path: Masked,
     /// What the file held when the configuration was read. Empty until somebody who may do I/O has filled it in.
     pub content: Arc<[u8]>,
 }

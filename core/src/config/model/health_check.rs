@@ -15,7 +15,7 @@ pub struct HealthCheck {
     /// The method of an HTTP probe.
     pub method: CheckMethod,
     /// Path and query of the probe; begins with `/`.
-    pub path: Arc<str>,
+    pub path: Masked,
     /// The `Host` of the probe; `None`: the backend's.
     pub host: Option<Arc<str>>,
     /// More header lines, each a name and a value.
@@ -108,7 +108,7 @@ impl fmt::Display for CheckMethod {
 /// What a body must hold. Two are the same if they were written the same.
 #[derive(Debug, Clone)]
 pub struct BodyMatch {
-    text: Arc<str>,
+    text: Masked,
     is_regex: bool,
     regex: regex::bytes::Regex,
 }
@@ -142,6 +142,12 @@ impl BodyMatch {
             is_regex,
             regex,
         })
+    }
+
+    /// The same, which is shown as this text, if there is one.
+    pub(in crate::config) fn shown_as(self, mark: Option<Arc<str>>) -> Self {
+        let text = Masked::new(&self.text, mark);
+        Self { text, ..self }
     }
 
     /// Whether a body holds it.

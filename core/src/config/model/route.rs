@@ -114,9 +114,9 @@ pub enum PathPattern {
     #[default]
     Any,
     /// This one and all below it; without a slash at its end.
-    Prefix(Arc<str>),
+    Prefix(Masked),
     /// This one.
-    Exact(Arc<str>),
+    Exact(Masked),
     /// Those in which it is found.
     Regex(Pattern),
 }
@@ -238,7 +238,7 @@ pub struct Respond {
     /// Its body.
     pub body: Arc<[u8]>,
     /// The value of `Content-Type`; meaningless without a body.
-    pub content_type: Arc<str>,
+    pub content_type: Masked,
 }
 
 impl RouteAction {
@@ -263,7 +263,7 @@ impl RouteAction {
             }) => {
                 vec![(
                     "respond".to_owned(),
-                    format!("{status} {content_type}, {} bytes", body.len()),
+                    format!("{status} {}, {} bytes", content_type.shown(), body.len()),
                 )]
             }
         }

@@ -8,6 +8,7 @@ use crate::{
         address::authority_parts,
         model::*,
         problem::Refusal,
+        secrets::Masked,
         settings::{Single, Whole, switched},
         suggest::closest,
         written::Written,
@@ -172,10 +173,10 @@ impl Checker<'_> {
                 "" => Err(Refusal::new(
                     "must be more than `/`, which every path begins with",
                 )),
-                path => Ok(Some(path.into())),
+                path => Ok(Some(strip.masked(path))),
             }
         });
-        let to = Arc::from("");
+        let to = Masked::default();
         stripped.flatten().map(|from| Rewrite::Prefix { from, to })
     }
 
@@ -229,7 +230,7 @@ impl Checker<'_> {
             let legal =
                 text.contains('/') && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
             match legal && text.trim() == text {
-                true => Ok(Arc::<str>::from(text)),
+                true => Ok(content_type.masked(text)),
                 false => Err(Refusal::new(
                     "must be a media type such as text/html; charset=utf-8",
                 )),
@@ -321,7 +322,7 @@ fn unambiguous(path: &str, allowed: Allowed) -> Result<(), Refusal> {
 /// What a route's path matched, replaced by another.
 fn replaced_prefix(written: &Written, path: &PathPattern, allowed: Allowed) -> Result<Rewrite, Refusal> {
     let from = match path {
-        PathPattern::Any => "".into(),
+        PathPattern::Any => Masked::default(),
         PathPattern::Prefix(from) | PathPattern::Exact(from) => from.clone(),
         PathPattern::Regex(_) => {
             let refusal = Refusal::new("must have `to`, as the route's path is a regular expression");
@@ -330,7 +331,7 @@ fn replaced_prefix(written: &Written, path: &PathPattern, allowed: Allowed) -> R
     };
     let to = conditions::path(written, ALL)?;
     unambiguous(&to, allowed)?;
-    let to = to.strip_suffix('/').unwrap_or(&to).into();
+    let to = written.masked(to.strip_suffix('/').unwrap_or(&to));
     Ok(Rewrite::Prefix { from, to })
 }
 

@@ -71,7 +71,9 @@ impl Checker<'_> {
         require_one(&kinds, &PATH, self);
         let [prefix, exact, regex] = PATH.map(|(key, _)| kinds.scalar(key, self.problems));
         if let Some(exact) = &exact {
-            return self.check(exact, |exact| Ok(PathPattern::Exact(path(exact, allowed)?)));
+            return self.check(exact, |exact| {
+                Ok(PathPattern::Exact(exact.masked(&path(exact, allowed)?)))
+            });
         }
         if let Some(pattern) = &regex {
             return self.check(pattern, path_pattern);
@@ -129,7 +131,8 @@ impl Checker<'_> {
 }
 
 pub(super) fn pattern(written: &Written) -> Result<Pattern, Refusal> {
-    Pattern::new(written.text()).map_err(|bad| match bad {
+    let pattern = Pattern::new(written.text()).map(|pattern| pattern.shown_as(written.mark()));
+    pattern.map_err(|bad| match bad {
         BadPattern::Syntax(_) if written.text().contains("(?=") || written.text().contains("(?!") => {
             Refusal::new(bad.to_string()).hint("it cannot look ahead or back")
         }
@@ -224,7 +227,7 @@ fn prefix_pattern(written: &Written, allowed: Allowed) -> Result<PathPattern, Re
         let refusal = Refusal::new("must not hold empty segments (`//`)");
         return Err(refusal.hint("write `{exact: …}` or `{regex: …}` for such a path"));
     }
-    Ok(PathPattern::Prefix(prefix.into()))
+    Ok(PathPattern::Prefix(written.masked(prefix)))
 }
 
 fn path_pattern(written: &Written) -> Result<PathPattern, Refusal> {

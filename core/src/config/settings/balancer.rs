@@ -17,6 +17,7 @@ use crate::config::{
     address::{clash, parse_listener, parse_network},
     model::{Config, DEFAULT_PSEUDONYM, Lane, Listener, LogLevel, PoolConfig, Via},
     problem::Refusal,
+    secrets::Masked,
     written::Written,
 };
 
@@ -269,7 +270,7 @@ const WORKER_COUNT: Form<Option<usize>> = Form {
     show: |workers| workers.map_or("auto".to_owned(), |workers| workers.to_string()),
 };
 
-const FOLDER: Form<Option<Arc<str>>> = Form {
+const FOLDER: Form<Option<Masked>> = Form {
     expects: "a folder",
     kinds: || vec![Kind::Text("a folder", ".")],
     parse: |written| match written.text() {
@@ -280,10 +281,13 @@ const FOLDER: Form<Option<Arc<str>>> = Form {
         "off" | "on" | "none" => Err(Refusal::new("must be a folder").hint(
             "leave `state_dir` out for the usual one; a folder of that name is written ./off, ./on or ./none",
         )),
-        folder if written.is_text() && !folder.is_empty() => Ok(Some(folder.into())),
+        folder if written.is_text() && !folder.is_empty() => Ok(Some(written.masked(folder))),
         _ => Err(Refusal::new("must be a folder").hint("write for example /var/lib/simple-lb")),
     },
-    show: |folder| folder.as_deref().unwrap_or("the usual one").to_owned(),
+    show: |folder| {
+        let shown = folder.as_ref().map(Masked::shown);
+        shown.unwrap_or("the usual one").to_owned()
+    },
 };
 
 const LEVEL: Words<LogLevel> = Words(

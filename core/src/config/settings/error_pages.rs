@@ -13,6 +13,7 @@ use crate::config::{
     model::{Config, ErrorPage},
     node::{Value, key_path},
     problem::Refusal,
+    secrets::Masked,
     written::{Scalar as As, Written},
 };
 
@@ -64,7 +65,7 @@ impl Field<Config> for ErrorPages {
         }
         let pages = of.error_pages.iter();
         pages
-            .map(|(status, page)| (format!("{key}.{status}"), page.path.to_string()))
+            .map(|(status, page)| (format!("{key}.{status}"), page.path.shown().to_owned()))
             .collect()
     }
 
@@ -111,9 +112,9 @@ impl Field<Config> for ErrorPages {
 /// The path, and once the file was read its size, by which most changes of its content show.
 fn page_text(page: &ErrorPage) -> String {
     if page.content.is_empty() {
-        return page.path.to_string();
+        return page.path.shown().to_owned();
     }
-    format!("{} ({} bytes)", page.path, page.content.len())
+    format!("{} ({} bytes)", page.path.shown(), page.content.len())
 }
 
 fn error_status(written: &Written) -> Result<u16, Refusal> {
@@ -128,7 +129,7 @@ fn error_status(written: &Written) -> Result<u16, Refusal> {
     })
 }
 
-fn file_path(written: &Written) -> Result<Arc<str>, Refusal> {
+fn file_path(written: &Written) -> Result<Masked, Refusal> {
     let path = written.text();
     let rule = match &written.value {
         As::Bool(_) | As::Int(_) | As::Float => "must be the path of a file",
@@ -141,7 +142,7 @@ fn file_path(written: &Written) -> Result<Arc<str>, Refusal> {
                 "must be a path of at most {MAX_FILE_PATH} bytes"
             )));
         }
-        _ => return Ok(path.into()),
+        _ => return Ok(written.masked(path)),
     };
     Err(Refusal::new(rule))
 }

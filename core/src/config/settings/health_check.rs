@@ -227,7 +227,7 @@ const HOST: Form<Option<Arc<str>>> = Form {
 };
 
 /// Path and query as they go into a request line.
-const PATH: Form<Arc<str>> = Form {
+const PATH: Form<Masked> = Form {
     expects: "a path",
     kinds: || {
         vec![Kind::Text(
@@ -236,10 +236,10 @@ const PATH: Form<Arc<str>> = Form {
         )]
     },
     parse: path,
-    show: |path| path.to_string(),
+    show: |path| path.shown().to_owned(),
 };
 
-fn path(written: &Written) -> Result<Arc<str>, Refusal> {
+fn path(written: &Written) -> Result<Masked, Refusal> {
     let path = written.text();
     if !path.starts_with('/') {
         let refusal = Refusal::new("must be a path that begins with `/`");
@@ -263,7 +263,7 @@ fn path(written: &Written) -> Result<Arc<str>, Refusal> {
             "must be a path of at most {MAX_PATH} characters"
         )));
     }
-    Ok(path.into())
+    Ok(written.masked(path))
 }
 
 type HeaderLines = Arc<[(Arc<str>, Masked)]>;
@@ -400,6 +400,20 @@ impl Type<Option<BodyMatch>> for Body {
             ),
             None => (own.scalar(key, checker.problems), None),
         };
+        let node = own.node(key)?;
+        // A null is as good as not written, and unknown keys are reported.
+        if let Value::Mapping(entries) = &node.value
+            && entries.iter().all(|entry| entry.value.value == Value::Null)
+        {
+            let refusal = Refusal::new("must have `contains` or `regex`");
+            checker.problems.add(
+                node.position,
+                &own.path_of(key),
+                refusal.hint("write for example `body: {contains: ok}`, or leave `body` out"),
+                None,
+            );
+            return None;
+        }
         if let (Some(_), Some(regex)) = (&contains, &regex) {
             let refusal = Refusal::new("must not stand beside `contains`: write one of them");
             checker.refuse(regex, refusal);
@@ -407,11 +421,11 @@ impl Type<Option<BodyMatch>> for Body {
         }
         let contains = checker.value(&contains, |text| match text.text() {
             "" => Err(Refusal::new("must be a text that the body has to hold")),
-            text => BodyMatch::contains(text).map_err(invalid),
+            contains => shown(text, BodyMatch::contains(contains)),
         });
         let regex = checker.value(&regex, |regex| match regex.text() {
             "" => Err(Refusal::new("must be an expression that the body has to match")),
-            regex => BodyMatch::regex(regex).map_err(invalid),
+            expression => shown(regex, BodyMatch::regex(expression)),
         });
         contains.or(regex).map(Some)
     }
@@ -423,6 +437,11 @@ impl Type<Option<BodyMatch>> for Body {
     fn is_same(&self, a: &Option<BodyMatch>, b: &Option<BodyMatch>) -> bool {
         a == b
     }
+}
+
+fn shown(written: &Written, body: Result<BodyMatch, regex::Error>) -> Result<BodyMatch, Refusal> {
+    let body = body.map_err(invalid)?;
+    Ok(body.shown_as(written.mark()))
 }
 
 fn invalid(error: regex::Error) -> Refusal {

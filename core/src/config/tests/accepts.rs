@@ -360,7 +360,7 @@ fn error_pages_are_files_by_status_code() {
     let pages: Vec<_> = config(&text)
         .error_pages
         .into_iter()
-        .map(|(status, page)| format!("{status} {}", page.path))
+        .map(|(status, page)| format!("{status} {}", &*page.path))
         .collect();
     assert_eq!(
         pages,

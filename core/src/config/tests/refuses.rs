@@ -28,6 +28,22 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &["3:1: holds more than one YAML document; remove the line `---` and what follows it"],
     ),
     (
+        "port: 1\nbackends: [http://a]\n...\nlog: info\n",
+        &[
+            "4:1: holds more than one YAML document; remove the line `...`, which ends the document, or what follows it",
+        ],
+    ),
+    (
+        "x-a: &a {weight: 2}\nx-b: &b {priority: 1}\nport: 1\nbackends: [{url: http://a, <<: *a, <<: *b}]\n",
+        &["4:32: backends[0].<<: is written twice; write one, such as `<<: [*a, *b]`"],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\nhealth_check: {body: {}}\n",
+        &[
+            "3:22: health_check.body: must have `contains` or `regex`; write for example `body: {contains: ok}`, or leave `body` out",
+        ],
+    ),
+    (
         "port: 1\n\tlog: info\n",
         &[
             "2:1: is not valid YAML: found a tab character that violates indentation while scanning a plain scalar at line 1 column 7; indent with spaces, not with tabs",
@@ -423,8 +439,8 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: ${SNEAKY}\nbackends: [http://a]\nlog: ${EMPTY}\nstrategy: $${PORT}\n",
         &[
-            "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"${SNEAKY}\"; with its variables it is *** (21 characters)",
-            "3:6: log: must be one of off, error, warn, info, debug, trace, got \"${EMPTY}\"; with its variables it is *** (0 characters)",
+            "1:7: port: must be a port such as 8000, or an address with port such as 127.0.0.1:8000 or [::1]:8000, got \"${SNEAKY}\"; with its variables it is ***, 21 characters",
+            "3:6: log: must be one of off, error, warn, info, debug, trace, got \"${EMPTY}\"; with its variables it is ***, 0 characters",
             "4:11: strategy: must be one of round-robin, weighted, random, least-connections, power-of-two, least-time, intelligent, hash, first, got \"$${PORT}\"",
         ],
     ),

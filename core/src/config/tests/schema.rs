@@ -35,7 +35,8 @@ fn value(node: &Node) -> Json {
         },
         // JSON has no infinity, and no range of a setting either.
         Value::Float(value) => serde_json::Number::from_f64(*value).map_or(".inf".into(), Json::Number),
-        Value::Text(text) | Value::Replaced(text) => text.as_str().into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::Replaced(text) => (&**text).into(),
         Value::List(items) => items.iter().map(value).collect(),
         Value::Mapping(entries) => entries
             .iter()

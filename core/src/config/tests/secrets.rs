@@ -6,9 +6,12 @@ use crate::config::ReloadPlan;
 /// Each place where a secret may stand, with `SECRET` in the secret's place.
 const FILE: &str = "port: 1
 secret_names: x-house
-backends: [http://a]
+backends: [\"http://${HOST}:${PORT:-81}\"]
 sticky: {key: SECRETsticky0123456789}
 health_check:
+  path: /probe-${TOKEN}?key=${TOKEN}
+  body: \"good ${TOKEN}\"
+  host: \"${HOST}\"
   headers: {Authorization: Bearer SECRETcheck, X-House: SECREThouse, X-Env: \"${TOKEN}\"}
 routes:
   - host: a.test
@@ -19,11 +22,16 @@ routes:
     response_headers: {set: {Set-Cookie: SECRETresponse}}
   - {host: b.test, redirect: \"https://b.example/${TOKEN}\"}
   - {host: c.test, path: {regex: ^/c}, pool: default, rewrite: {to: \"/${TOKEN}\"}}
+  - {host: d.test, path: \"/hook/${TOKEN}/\", pool: default, rewrite: \"/${TOKEN}/\"}
+  - {host: e.test, path: {exact: \"/hook/${TOKEN}\"}, pool: default, strip_prefix: \"/${TOKEN}\"}
+  - {host: e.test, path: {regex: \"^/${TOKEN}$\"}, pool: default, rewrite: {regex: \"^/${TOKEN}$\", to: /x}}
+  - {host: f.test, query: {a: {regex: \"${TOKEN}\"}}, respond: {body: \"${TOKEN}\", content_type: \"text/${TOKEN}\"}}
 ";
 
 fn outputs(secret: &str, token: &str, key: Option<[u8; 16]>) -> (Config, String) {
     let env = |name: &str| match name {
         "TOKEN" => Ok(token.to_owned()),
+        "HOST" => Ok("up.example".to_owned()),
         _ => Err(std::env::VarError::NotPresent),
     };
     let outside = Outside { env: &env, key };
@@ -57,6 +65,15 @@ fn no_output_shows_a_secret_and_every_plan_shows_that_it_changed() {
             .find(|line| line.starts_with("~ health_check.headers"));
         let (was, is) = check.and_then(|line| line.split_once(" -> ")).unwrap();
         assert!(was.matches("***").count() == 3 && !was.contains(is), "{shown}");
+    }
+    // What a person types, and what everybody on the network sees, stays.
+    assert!(
+        shown.contains("http://up.example:81") && shown.contains("host up.example"),
+        "{shown}"
+    );
+    // So does what the file itself says around a variable.
+    for part in ["path /probe-***?key=*** (", "path /hook/***/ (", "text/*** ("] {
+        assert!(shown.contains(part), "{part} is missing in {shown}");
     }
     assert!(ReloadPlan::between(&before, &outputs("hunter", "from-outside", Some([1; 16])).0).is_empty());
 }

@@ -74,7 +74,7 @@ prop_compose! {
     ) -> HealthCheck {
         let status = StatusRanges::new(std::vec![(200, last)]).unwrap();
         HealthCheck {
-            kind, port, method, path: path.into(), interval, fast_interval, timeout, rise, fall, status, jitter,
+            kind, port, method, path: (&*path).into(), interval, fast_interval, timeout, rise, fall, status, jitter,
             host: host.map(Into::into),
             headers: header.iter().map(|value| ("x".into(), value.as_str().into())).collect(),
             body: body.map(|text| BodyMatch::contains(&text).unwrap()),
@@ -173,7 +173,7 @@ prop_compose! {
 
 fn error_pages() -> impl Strategy<Value = BTreeMap<u16, ErrorPage>> {
     let page = "[ab]\\.html".prop_map(|path| ErrorPage {
-        path: path.into(),
+        path: (&*path).into(),
         content: Arc::default(),
     });
     btree_map(502..505_u16, page, 0..3)
@@ -213,7 +213,7 @@ prop_compose! {
         log in prop_oneof![Just(LogLevel::Off), Just(LogLevel::Info)],
         lane in prop_oneof![Just(Lane::Handler), Just(Lane::Wire)],
         via in option::of(prop_oneof![Just(Via::Own("simple-lb".into())), "[ab]".prop_map(|name| Via::Named(name.into()))]),
-        (allow_trace, state_dir) in (any::<bool>(), option::of("[ab]".prop_map(Into::into))),
+        (allow_trace, state_dir) in (any::<bool>(), option::of("[ab]".prop_map(|folder| (&*folder).into()))),
         limits in limits(),
         resolver in resolver(),
         error_pages in error_pages(),
