@@ -354,3 +354,70 @@ fn control_characters_in_names_never_reach_the_terminal() {
     }
     assert!(!process.stdout().contains('\u{1b}') && !process.stderr().contains('\u{1b}'));
 }
+
+#[test]
+fn names_in_tables_and_plans_turn_no_terminal_round() {
+    let [server] = backends();
+    let text = |value: &str| {
+        format!(
+            "port: 0\nbackends: [\"{}\"]\nroutes: [{{header: {{X-A: {{regex: \"{value}\"}}}}, pool: default}}]\n",
+            server.url()
+        )
+    };
+    let balancer = Balancer::start(&text("a\\u202eb\\u0007c"));
+    balancer.write_config(&text("d\\u2066e\\u200b"));
+    for command in ["check", "status", "reload --dry-run", "reload", "status"] {
+        let said = balancer.place.run(command);
+        assert_eq!(said.code, 0, "{said:?}");
+        let text = format!("{}{}", said.stdout, said.stderr);
+        let raw = text.contains(['\u{202e}', '\u{2066}', '\u{200b}', '\u{7}']);
+        assert!(!raw, "{command}: {text:?}");
+        let shown = text.contains("a\\u{202e}b\\u{7}c") || text.contains("d\\u{2066}e\\u{200b}");
+        assert!(shown || command == "check", "{command}: {text:?}");
+    }
+}
+
+#[test]
+fn who_asks_for_json_gets_failures_as_json() {
+    let [server] = backends();
+    let balancer = Balancer::start(&format!("port: 0\nbackends: [\"{}\"]\n", server.url()));
+    let elsewhere = Place::new();
+    for (place, arguments, code) in [
+        (&elsewhere, "status --json", 3),
+        (&elsewhere, "reload --json", 3),
+        (&elsewhere, "stop --json --config none.yaml", 3),
+        (&elsewhere, "drain http://a --json", 3),
+        (&elsewhere, "simulate --json --config none.yaml", 64),
+        (&elsewhere, "simulate --json --plot .", 2),
+        (&elsewhere, "run --json --config none.yaml", 64),
+    ] {
+        let failed = place.run(arguments);
+        assert_eq!(failed.code, code, "{failed:?}");
+        assert_eq!(failed.json()["exit_code"], code, "{arguments}");
+        let said = failed.json()["errors"][0].as_str().unwrap().to_owned();
+        assert!(!said.is_empty() && failed.stderr.starts_with(&said), "{failed:?}");
+    }
+    // Reports that say themselves what failed are all that is printed.
+    let refused = balancer.place.run("drain http://unknown --json");
+    assert!(
+        refused.code == 1 && refused.json()["problems"].is_array(),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_name_that_is_no_utf8_is_called_so() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let [server] = backends();
+    let place = Place::new();
+    let name = OsStr::from_bytes(b"a\xff.yaml");
+    let text = format!("port: 0\nbackends: [\"{}\"]\n", server.url());
+    std::fs::write(place.folder().join(name), text).unwrap();
+    let mut command = place.command(env!("CARGO_BIN_EXE_simple-lb"));
+    let mut process = crate::harness::Process::start(command.arg("--config").arg(name));
+    process.wait_for_line("listening on http://");
+    crate::harness::wait_until("the warning", || {
+        let said = process.stderr();
+        said.contains("a\u{fffd}.yaml has a name that is not UTF-8 text")
+    });
+}

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::harness::{Balancer, Finished, Place, Process, backends, lane::with_lane};
+use crate::harness::{Balancer, Finished, Place, Process, backends, eventually, lane::with_lane};
 
 fn config(url: &str) -> String {
     format!("port: 0\nbackends: [\"{url}\"]\n")
@@ -15,13 +15,7 @@ fn config(url: &str) -> String {
 #[test]
 fn without_an_instance_commands_say_how_to_start_one() {
     let place = Place::new();
-    for arguments in [
-        "--reload",
-        "--stop",
-        "status",
-        "status --json",
-        "--reload --config other.yaml",
-    ] {
+    for arguments in ["--reload", "--stop", "status", "--reload --config other.yaml"] {
         let command = place.run(arguments);
         assert_eq!((command.code, command.stdout.as_str()), (3, ""), "{arguments}");
         assert!(
@@ -363,4 +357,67 @@ fn the_folders_that_systemd_makes_are_taken() {
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_lock_file_that_a_cleaner_deletes_is_made_again() {
+    let [a] = backends();
+    let mut balancer = Balancer::start(&config(&a.url()));
+    let place = balancer.place.clone();
+    let empty = || {
+        for entry in fs::read_dir(place.runtime()).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+    };
+    let found = || {
+        eventually("the instance is found again", || {
+            (place.run("status").code == 0).then_some(())
+        });
+    };
+    empty();
+    found();
+    let second = place.run("--config config.yaml");
+    assert!(
+        second.code != 0 && second.stderr.contains("already runs"),
+        "{second:?}"
+    );
+    // The folder with them, and the socket alone.
+    empty();
+    fs::remove_dir(place.runtime()).unwrap();
+    found();
+    let sockets = fs::read_dir(place.runtime())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let socket = sockets
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "sock"));
+    fs::remove_file(socket.unwrap()).unwrap();
+    found();
+    assert_eq!(place.run("--stop").code, 0);
+    assert_eq!(balancer.process.wait(), 0);
+    assert_eq!(fs::read_dir(place.runtime()).unwrap().count(), 0);
+}
+
+#[test]
+fn behind_a_link_that_moved_the_same_name_does_not_run_twice() {
+    let [a] = backends();
+    let place = Place::new();
+    for folder in ["1", "2"] {
+        fs::create_dir(place.folder().join(folder)).unwrap();
+        place.write(&format!("{folder}/config.yaml"), &config(&a.url()));
+    }
+    let current = place.folder().join("current");
+    symlink("1", &current).unwrap();
+    let mut balancer = Balancer::of(&place, place.start(&["--config", "current/config.yaml"]));
+    fs::remove_file(&current).unwrap();
+    symlink("2", &current).unwrap();
+    let second = place.run("--config current/config.yaml");
+    let refusal = format!("pid {} already runs ", balancer.process.id());
+    assert!(second.code != 0 && second.stderr.contains(&refusal), "{second:?}");
+    // By its own name it is another one.
+    let mut other = Balancer::of(&place, place.start(&["--config", "2/config.yaml"]));
+    assert_eq!(place.run("stop --config 2/config.yaml").code, 0);
+    assert_eq!(other.process.wait(), 0);
+    assert_eq!(place.run("stop --config current/config.yaml").code, 0);
+    assert_eq!(balancer.process.wait(), 0);
 }

@@ -15,7 +15,7 @@ state_dir: \"${{SECRET}}-state\"
 error_pages: {{502: \"${{SECRET}}.html\"}}
 sticky: {{key: \"${{SECRET}}-0123456789abcdef\"}}
 timeouts: {{connect: \"${{TIME}}\"}}
-retries: off
+retries: 0
 health_check:
   path: \"/health?key=${{SECRET}}\"
   headers: {{X-Key: \"${{SECRET}}\", Authorization: \"Bearer ${{SECRET}}\"}}
@@ -25,7 +25,7 @@ pools:
   bad:
     backends: [\"http://${{HOST}}:{bad}\"]
     health_check: {{body: \"fine ${{SECRET}}\"}}
-    all_down: try-anyway
+    all_down: try
   worse:
     backends: [\"http://127.0.0.1:{bad}\"]
     health_check: {{body: {{regex: \"fine ${{SECRET}}\"}}}}

@@ -205,6 +205,15 @@ fn a_plot_replaces_no_file_but_a_picture() {
     let read = |file: &str| std::fs::read_to_string(place.folder().join(file)).unwrap();
     assert_eq!(read("config.yaml"), POOL);
     assert!(plot(".").stderr.starts_with("error: --plot: . is a folder"));
+    // One that nobody reads would hang it.
+    let fifo = place.folder().join("fifo.svg");
+    rustix::fs::mkfifoat(rustix::fs::CWD, fifo, rustix::fs::Mode::RWXU).unwrap();
+    let refused = plot("fifo.svg");
+    let said = "error: --plot: fifo.svg is no regular file";
+    assert!(
+        refused.code == 2 && refused.stderr.starts_with(said),
+        "{refused:?}"
+    );
     assert_eq!(plot("new.svg").code, 0);
     place.write("old.svg", "<svg><!-- an older one --></svg>");
     assert_eq!(plot("old.svg").code, 0);

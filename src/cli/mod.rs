@@ -64,6 +64,9 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::man(&args),
         Command::Simulate(args) => simulate::simulate(&args, config, json),
     };
+    if json {
+        output::errors_as_json(code);
+    }
     // Not a return: a name server that hangs must not keep the process from ending.
     std::process::exit(output::exit_code(code).into())
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use lb_core::config::{format_seconds, shown_path};
+use lb_core::config::{format_seconds, shown_path, shown_text};
 use lb_core::status::{BackendStatus, ErrorCount, HealthStatus, PoolStatus, RouteStatus, StatusReport};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
@@ -240,7 +240,7 @@ fn widths(rows: &[Vec<String>], least: &[(&str, usize)]) -> Vec<usize> {
             .find(|(name, _)| rows[0][column] == *name)
             .map_or(0, |&(_, width)| width);
         rows.iter()
-            .map(|row| row[column].chars().count())
+            .map(|row| shown_text(&row[column]).chars().count())
             .fold(least, usize::max)
     };
     (0..columns).map(width).collect()
@@ -259,6 +259,7 @@ fn align(rows: &[Vec<String>], widths: &[usize]) -> Vec<String> {
         .collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&layout).map(|(cell, &(width, right))| {
+            let cell = shown_text(cell);
             if right {
                 format!("{cell:>width$}")
             } else {

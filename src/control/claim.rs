@@ -75,6 +75,9 @@ pub enum ClaimError {
     /// The environment names a folder that other commands would not find.
     #[error(transparent)]
     Relative(#[from] RelativeFolder),
+    /// Commands could not read in the lock file which configuration it runs.
+    #[error("{} has a name that is not UTF-8 text: --reload, --stop and status will not find this instance; rename it", shown_path(.0))]
+    NotText(PathBuf),
     /// No folder for control files; the service can do without, `--reload` and `--stop` cannot.
     #[error("no folder for the control socket: {0}; --reload, --stop and status will not find this instance")]
     NoFolder(String),
@@ -99,10 +102,16 @@ impl Claim {
     /// Claims the identity of a configuration file.
     ///
     /// # Errors
-    /// [`ClaimError`]; only [`ClaimError::NoFolder`] is no reason not to start.
+    /// [`ClaimError`]; only [`ClaimError::NoFolder`] and [`ClaimError::NotText`] are no reason not to start.
     pub fn new(config: &Path) -> Result<Self, ClaimError> {
         let identity = identity(config).map_err(|error| ClaimError::NoFolder(error.to_string()))?;
         let named = absolute(config);
+        if let Some(path) = [&identity, &named]
+            .into_iter()
+            .find(|path| path.to_str().is_none())
+        {
+            return Err(ClaimError::NotText(path.clone()));
+        }
         let mut reasons = Vec::new();
         for path in to_claim()? {
             let folder = match Folder::prepare(path) {
@@ -132,6 +141,12 @@ impl Claim {
         };
         let lock_name = format!("{name}.lock");
         let _turn = turn(folder)?;
+        // A link on the way to the file has moved: it is another file, and the name would mean two instances.
+        let others = lock_names(folder).filter(|other| *other != lock_name);
+        let mut living = others.filter_map(|other| living(folder, &other));
+        if let Some(namesake) = living.find(|other| other.named == named) {
+            return Ok(Attempt::Runs(namesake));
+        }
         let mut lock = loop {
             let mut lock = folder.file(&lock_name, OFlags::RDWR | OFlags::CREATE)?;
             match holder(&lock)? {
@@ -153,6 +168,24 @@ impl Claim {
             lock_path: folder.path.join(lock_name),
             info,
         }))
+    }
+
+    /// Makes the lock file again if it was deleted, as by a cleaner of temporary files. Whether it did.
+    ///
+    /// # Errors
+    /// When the folder does not allow it, or another instance has taken the identity meanwhile.
+    pub fn renew(&mut self) -> io::Result<bool> {
+        if is_still(&self.lock, &self.lock_path) {
+            return Ok(false);
+        }
+        let folder = self.lock_path.parent().unwrap_or(Path::new("."));
+        let folder = Folder::prepare(folder.to_path_buf())
+            .map_err(|distrust| io::Error::other(distrust.to_string()))?;
+        match Self::in_folder(&folder, &self.info.config, &self.info.named)? {
+            Attempt::Claimed(claim) => *self = claim,
+            Attempt::Runs(other) => return Err(io::Error::other(format!("pid {} runs it, too", other.pid))),
+        }
+        Ok(true)
     }
 
     /// Who we are.
@@ -232,6 +265,12 @@ fn read_info(lock: &mut File) -> Option<InstanceInfo> {
     serde_json::from_slice(&text).ok()
 }
 
+/// The names of this folder's lock files.
+pub(super) fn lock_names(folder: &Folder) -> impl Iterator<Item = String> {
+    let names = folder.names().filter_map(|name| name.to_str().map(str::to_owned));
+    names.filter(|name| name.ends_with(".lock"))
+}
+
 /// The instance behind a lock file of this folder, if it lives.
 pub(super) fn living(folder: &Folder, lock_name: &str) -> Option<InstanceInfo> {
     let mut lock = folder.file(lock_name, OFlags::RDONLY).ok()?;
@@ -251,8 +290,10 @@ pub(super) fn living(folder: &Folder, lock_name: &str) -> Option<InstanceInfo> {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        // Another instance's, or nobody's, if ours was deleted.
+        let ours = is_still(&self.lock, &self.lock_path);
         // Removed while the lock is held: a start that opens it now sees that it is no longer the file at that path.
-        for path in [&self.info.socket, &self.lock_path] {
+        for path in [&self.info.socket, &self.lock_path].into_iter().filter(|_| ours) {
             if let Err(error) = fs::remove_file(path)
                 && error.kind() != io::ErrorKind::NotFound
             {

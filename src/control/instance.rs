@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    claim::{InstanceInfo, living},
+    claim::{InstanceInfo, living, lock_names},
     folders::{Distrust, Folder, RelativeFolder, own_uid, to_search},
     identity::{absolute, identity},
 };
@@ -61,9 +61,7 @@ fn survey() -> Result<(Vec<InstanceInfo>, Vec<Distrust>), RelativeFolder> {
     for place in to_search()? {
         match Folder::open(place) {
             Ok(folder) => {
-                let names = folder.names().filter_map(|name| name.to_str().map(str::to_owned));
-                let locks = names.filter(|name| name.ends_with(".lock"));
-                found.extend(locks.filter_map(|name| living(&folder, &name)));
+                found.extend(lock_names(&folder).filter_map(|name| living(&folder, &name)));
             }
             Err(distrust) if distrust.is_absent() => {}
             Err(distrust) => obstacles.push(distrust),

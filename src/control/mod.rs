@@ -5,6 +5,7 @@ mod client;
 mod folders;
 mod identity;
 mod instance;
+mod keeper;
 mod server;
 
 pub use claim::{Claim, ClaimError, InstanceInfo};
@@ -12,4 +13,5 @@ pub use client::{ControlClient, ControlError};
 pub use folders::RelativeFolder;
 pub use identity::{absolute, identity};
 pub use instance::{Found, Purpose, Unclear, find, is_running};
+pub use keeper::Control;
 pub use server::{ControlServer, ControlState};

@@ -147,6 +147,7 @@ impl Shared {
 
     fn run(&self, mut sink: impl Write, report: impl Fn(Dropped)) {
         let (mut lines, mut untold, mut flows) = (Vec::new(), 0, true);
+        let mut torn = false;
         while let Some(dropped) = self.take(&mut lines) {
             untold += dropped;
             // Into the buffer that has just been emptied: behind the lines that are written now.
@@ -155,7 +156,7 @@ impl Shared {
                 let now = mem::take(&mut untold);
                 report(Dropped { now, total });
             }
-            let lost = write_all(&mut sink, &lines);
+            let lost = write_all(&mut sink, &lines, &mut torn);
             flows = lost == 0;
             untold += lost;
             self.dropped.fetch_add(lost, Relaxed);
@@ -182,16 +183,28 @@ impl Shared {
     }
 }
 
-/// Writes all of it, however long that takes; returns how many lines were lost to an error.
-fn write_all(sink: &mut impl Write, mut lines: &[u8]) -> u64 {
+/// Writes all of it, however long that takes; returns how many lines were lost to an error. `torn` is whether the sink ends
+/// within a line that an error cut off, as a full disk does: what comes next then begins on a line of its own.
+fn write_all(sink: &mut impl Write, mut lines: &[u8], torn: &mut bool) -> u64 {
+    let mut within = *torn;
     while !lines.is_empty() {
-        match sink.write(lines) {
-            Ok(0) => return count_lines(lines),
-            Ok(written) => lines = &lines[written..],
+        let outcome = match *torn {
+            true => sink.write(b"\n"),
+            false => sink.write(lines),
+        };
+        match outcome {
+            Ok(written) if *torn && written > 0 => (*torn, within) = (false, false),
+            Ok(written) if written > 0 => {
+                within = lines[written - 1] != b'\n';
+                lines = &lines[written..];
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
             // There is nobody to tell: it is told with the next lines that are written.
-            Err(_) => return count_lines(lines),
+            Ok(_) | Err(_) => {
+                *torn = within;
+                return count_lines(lines);
+            }
         }
     }
     // Sinks that have a buffer of their own lose their lines here, if they do.

@@ -298,6 +298,12 @@ impl Entries {
             }
         };
         if text == "<<" {
+            if !self.merges.is_empty() && !mapping.aliased {
+                let refusal = Refusal::new("is written twice").hint("write one, such as `<<: [*a, *b]`");
+                mapping
+                    .tree
+                    .refuse(position, &key_path(mapping.path, &text), refusal, None);
+            }
             self.merges.push(value);
             return;
         }

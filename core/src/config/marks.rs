@@ -68,10 +68,12 @@ pub(super) fn read(text: &str, max_depth: usize) -> Marks {
             documents += 1;
         }
         let refused = if documents > 1 {
-            Some(
-                Refusal::new("holds more than one YAML document")
-                    .hint("remove the line `---` and what follows it"),
-            )
+            let line = reader.line(span.start.line()).unwrap_or_default();
+            let hint = match line.starts_with("---") {
+                true => "remove the line `---` and what follows it",
+                false => "remove the line `...`, which ends the document, or what follows it",
+            };
+            Some(Refusal::new("holds more than one YAML document").hint(hint))
         } else if reader.open.len() > max_depth {
             Some(Refusal::new(format!("is nested deeper than {max_depth} levels")))
         } else {

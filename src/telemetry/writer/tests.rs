@@ -189,3 +189,40 @@ fn wait_for(condition: impl Fn() -> bool) {
         thread::yield_now();
     }
 }
+
+/// Takes so many bytes, then none, until it is given room.
+struct Disk {
+    room: usize,
+    content: Vec<u8>,
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(self.room);
+        if taken == 0 {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        self.room -= taken;
+        self.content.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_a_full_disk_tore_stays_alone() {
+    let mut torn = false;
+    let mut disk = Disk {
+        room: 6,
+        content: Vec::new(),
+    };
+    assert_eq!(write_all(&mut disk, b"one\ntwo\n", &mut torn), 1);
+    assert_eq!(write_all(&mut disk, b"three\n", &mut torn), 1);
+    disk.room = 100;
+    assert_eq!(write_all(&mut disk, b"four\n", &mut torn), 0);
+    assert_eq!(write_all(&mut disk, b"five\n", &mut torn), 0);
+    assert_eq!(String::from_utf8_lossy(&disk.content), "one\ntw\nfour\nfive\n");
+}

@@ -11,8 +11,8 @@ use lb_core::config::shown_path;
 /// An SVG begins within that, whatever comments and declarations its program writes before it.
 const BEGIN: u64 = 4096;
 
-/// Whether a picture may be written there: where nothing is, or a picture, and the name says that it is one. What is no file,
-/// such as /dev/stdout, takes what it gets.
+/// Whether a picture may be written there: where nothing is, or a picture, and the name says that it is one. A pipe would hang
+/// whoever opens it without a reader.
 ///
 /// # Errors
 /// What stands in the way, and what to do.
@@ -31,7 +31,9 @@ pub(in crate::cli::simulate) fn may_write(path: &Path) -> Result<(), String> {
         return Err(format!("--plot: {shown} is a folder; name a file in it"));
     }
     if !there.is_file() {
-        return Ok(());
+        return Err(format!(
+            "--plot: {shown} is no regular file; name one, or one that is not there yet"
+        ));
     }
     if there.len() == 0 {
         return named;
