@@ -58,6 +58,8 @@ mod manual;
 mod memory;
 /// Names of backends, their addresses, and loops.
 mod names;
+/// What packages, units and containers say of the program.
+mod packaged;
 /// What a request says of itself when it ends.
 mod records;
 /// Changing the configuration under load.
