@@ -157,7 +157,7 @@ fn the_readme_is_short_and_both_languages_are_in_step() {
 }
 
 /// Lines of commands that are shown without being typed by a test, with the reason.
-const NOT_TYPED: [(&str, &str); 22] = [
+const NOT_TYPED: [(&str, &str); 28] = [
     ("cargo ", "builds, which every test run does"),
     (
         "git checkout config.yaml",
@@ -183,6 +183,12 @@ const NOT_TYPED: [(&str, &str); 22] = [
     ("docs/refresh", "this test"),
     ("bench/", "takes minutes and other programs"),
     ("fuzz/run", "takes minutes and other programs"),
+    ("PARTS=package release/build", "tests/long package"),
+    ("release/build", "tests/long package"),
+    ("sudo ", "tests/long package, in a chroot"),
+    ("podman ", "tests/long container"),
+    ("journalctl ", "systemd's"),
+    ("tar ", "tests/long package"),
 ];
 
 #[test]
