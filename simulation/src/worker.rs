@@ -15,8 +15,8 @@ use super::{
 };
 use lb_core::{
     attempts::{
-        self, At, AttemptEnd, Attempts, Awaited, Cause, Connection, Deadline, Failure, GaveUp, PickBy,
-        Progress, Replay, Step, Upload,
+        self, At, AttemptEnd, Attempts, Cause, Connection, Deadline, Failure, GaveUp, PickBy, Progress,
+        Replay, Step, Upload, Wait,
     },
     pool::{AnswerHead, AnswerKind, Lease, NoBackend, Ticket},
     strategy::mix,
@@ -216,11 +216,15 @@ impl Engine<'_> {
         self.requests[index].lease = Some(lease);
         let clock = self.control.clock(now);
         let deadline = self.deadline(self.requests[index].arrived);
-        let end = Awaited::Backend.ends(&self.scenario.pool.timeouts, clock, deadline);
+        let wait = Wait::Head {
+            since: clock,
+            begun: clock,
+        };
+        let end = wait.ends(&self.scenario.pool.timeouts, deadline);
         let ends_at = now.saturating_add(nanos(end.at.saturating_duration_since(clock)));
         let (at, arrival) = match at <= ends_at {
             true => (at, arrival),
-            false => (ends_at, Arrival::Failure(end.limit.cause())),
+            false => (ends_at, Arrival::Failure(end.by.limit.cause())),
         };
         self.agenda.note(at, Due::AttemptEnds(index, arrival));
         None

@@ -1,11 +1,11 @@
 //! Every error that clients are sent, in one table: from error to status code, to reason, to the level of its line in the log, and
 //! to its cause, by which [`lb_core::attempts`] decides what comes next and whose fault it was.
 
-use std::{borrow::Cow, io, time::Duration};
+use std::{borrow::Cow, io};
 
 use lb_core::{
-    attempts::{Cause, Fault, TimeLimit},
-    config::{ByteSize, format_duration},
+    attempts::{Cause, Fault, Timeout},
+    config::ByteSize,
     health::is_out_of_files,
     pool::NoBackend,
     route::{Unrouted, ambiguity::Ambiguity},
@@ -71,13 +71,8 @@ pub enum ProxyError {
     #[error("answered {0}, which is to be retried")]
     RetriedStatus(u16),
     /// A time was up.
-    #[error("{} is over ({})", .limit.key(), format_duration(*.after))]
-    TimedOut {
-        /// Which one.
-        limit: TimeLimit,
-        /// How long it was.
-        after: Duration,
-    },
+    #[error(transparent)]
+    TimedOut(#[from] Timeout),
     /// The client's body is malformed, or ended before it was complete.
     #[error("the client's body is broken: {0}")]
     ClientBody(String),
@@ -162,14 +157,7 @@ impl ProxyError {
             Self::BadAnswer(_) => attempt(502, "the backend's answer could not be understood", Response),
             Self::CutShort { .. } => attempt(502, "the backend's answer was cut short", Broken),
             Self::RetriedStatus(_) => attempt(502, "the backend answered with an error", Response),
-            Self::TimedOut { limit, .. } => match limit {
-                TimeLimit::Connect => attempt(504, "no backend accepted a connection in time", limit.cause()),
-                TimeLimit::ResponseIdle => attempt(504, "the backend did not answer in time", limit.cause()),
-                TimeLimit::BodyStall => {
-                    attempt(408, "the request's body did not arrive in time", limit.cause())
-                }
-                TimeLimit::Request => attempt(504, "the request took longer than it may", limit.cause()),
-            },
+            Self::TimedOut(Timeout { limit, .. }) => attempt(limit.status(), limit.reason(), limit.cause()),
             Self::ClientBody(_) => attempt(400, "the request's body is malformed or incomplete", Client),
             Self::BodyTooLarge(_) => attempt(413, "the request's body is larger than allowed", Client),
             Self::TooManyConnections => failed(503, "too many connections"),
@@ -207,10 +195,10 @@ impl ProxyError {
         }
     }
 
-    /// Why a connection to a backend was not made; `limit` is what ends a wait for one.
-    pub fn connecting(error: &io::Error, (limit, after): (TimeLimit, Duration)) -> Self {
+    /// Why a connection to a backend was not made; `timeout` is what ends a wait for one.
+    pub fn connecting(error: &io::Error, timeout: Timeout) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut => Self::TimedOut { limit, after },
+            io::ErrorKind::TimedOut => timeout.into(),
             _ if is_out_of_files(error) => Self::OutOfFiles(error.to_string()),
             _ if error.get_ref().is_some_and(|inner| inner.is::<OwnListener>()) => {
                 Self::OwnListener(OwnListener)
@@ -275,14 +263,19 @@ fn status_of(error: RequestError) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use lb_core::attempts::TimeLimit;
+
     use super::*;
+
+    fn timeout(limit: TimeLimit) -> ProxyError {
+        let after = Duration::from_secs(60);
+        Timeout { limit, after }.into()
+    }
 
     #[test]
     fn every_error_has_the_status_that_clients_expect() {
-        let timeout = |limit| ProxyError::TimedOut {
-            limit,
-            after: Duration::from_secs(1),
-        };
         let table = [
             (ProxyError::Connect("refused".into()), 502, Fault::Backend),
             (ProxyError::OwnListener(OwnListener), 508, Fault::Balancer),
@@ -336,10 +329,7 @@ mod tests {
 
     #[test]
     fn a_timeout_names_its_key() {
-        let error = ProxyError::TimedOut {
-            limit: TimeLimit::ResponseIdle,
-            after: Duration::from_secs(60),
-        };
+        let error = timeout(TimeLimit::ResponseIdle);
         assert_eq!(error.to_string(), "timeouts.response_idle is over (1m)");
     }
 }

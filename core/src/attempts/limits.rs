@@ -1,10 +1,11 @@
-//! Which timeout ends a wait. Decided here for both lanes and for the simulation: whoever is waited for has a timeout of its
-//! own, and `timeouts.request` bounds them all. Where both end at the same time it is the own one, which says more.
+//! Which timeout ends a wait, and what that means. Decided here alone, for both lanes, the front and the simulation: they say what
+//! a request waits for ([`Wait`]). Each wait has a timeout of its own, and `timeouts.request` bounds them all. Where both end at
+//! the same time it is the own one, which says more.
 
 use std::time::{Duration, Instant};
 
 use super::Cause;
-use crate::config::UpstreamTimeouts;
+use crate::config::{UpstreamTimeouts, format_duration};
 
 /// Which timeout it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,37 +20,111 @@ pub enum TimeLimit {
     Request,
 }
 
+/// What a timeout means that has ended a wait.
+struct Row {
+    key: &'static str,
+    status: u16,
+    reason: &'static str,
+    cause: Cause,
+}
+
 impl TimeLimit {
+    fn row(self) -> Row {
+        let row = |key, status, reason, cause| Row {
+            key,
+            status,
+            reason,
+            cause,
+        };
+        match self {
+            Self::Connect => row(
+                "timeouts.connect",
+                504,
+                "no backend accepted a connection in time",
+                Cause::Connect,
+            ),
+            Self::ResponseIdle => row(
+                "timeouts.response_idle",
+                504,
+                "the backend did not answer in time",
+                Cause::Silence,
+            ),
+            Self::BodyStall => row(
+                "timeouts.body_stall",
+                408,
+                "the request's body did not arrive in time",
+                Cause::Client,
+            ),
+            Self::Request => row(
+                "timeouts.request",
+                504,
+                "the request took longer than it may",
+                Cause::Deadline,
+            ),
+        }
+    }
+
     /// The key in the configuration.
     pub fn key(self) -> &'static str {
-        match self {
-            Self::Connect => "timeouts.connect",
-            Self::ResponseIdle => "timeouts.response_idle",
-            Self::BodyStall => "timeouts.body_stall",
-            Self::Request => "timeouts.request",
-        }
+        self.row().key
+    }
+
+    /// The status code for the client.
+    pub fn status(self) -> u16 {
+        self.row().status
+    }
+
+    /// The reason for the client.
+    pub fn reason(self) -> &'static str {
+        self.row().reason
     }
 
     /// Why an attempt has failed whose wait it has ended.
     pub fn cause(self) -> Cause {
-        match self {
-            Self::Connect => Cause::Connect,
-            Self::ResponseIdle => Cause::Silence,
-            Self::BodyStall => Cause::Client,
-            Self::Request => Cause::Deadline,
-        }
+        self.row().cause
     }
 }
 
-/// What a request waits for.
+/// A timeout as it is configured. Displays as what is logged when it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{} is over ({})", .limit.key(), format_duration(*.after))]
+pub struct Timeout {
+    /// Which one.
+    pub limit: TimeLimit,
+    /// How long it is.
+    pub after: Duration,
+}
+
+/// What a request waits for, as its lane or its front sees it. `since`: nothing has moved since then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Awaited {
+pub enum Wait {
     /// A connection to a backend.
-    Connection,
-    /// The backend: that it takes the request, or goes on with its response.
-    Backend,
-    /// The client: that it goes on with its body, or takes the response.
-    Client,
+    Connection {
+        /// When connecting began.
+        since: Instant,
+    },
+    /// That the backend takes the request, or goes on with the head of its response.
+    Head {
+        /// Of the backend.
+        since: Instant,
+        /// When the request began to be sent, for a limit that no progress extends.
+        begun: Instant,
+    },
+    /// That the backend goes on with the body of its response.
+    Body {
+        /// Of the backend.
+        since: Instant,
+    },
+    /// That the client goes on with its body.
+    Upload {
+        /// Of the client.
+        since: Instant,
+    },
+    /// That the client takes the response.
+    Reader {
+        /// Of the client.
+        since: Instant,
+    },
 }
 
 /// When a whole request must be done.
@@ -67,9 +142,7 @@ pub struct WaitEnd {
     /// When.
     pub at: Instant,
     /// By which timeout.
-    pub limit: TimeLimit,
-    /// How long that is.
-    pub after: Duration,
+    pub by: Timeout,
 }
 
 impl Deadline {
@@ -83,23 +156,42 @@ impl Deadline {
     }
 }
 
-impl Awaited {
-    /// What ends the wait, where nothing has moved since then.
+impl Timeout {
+    /// Of a connection to a backend.
+    pub fn connect(timeouts: &UpstreamTimeouts) -> Self {
+        Self {
+            limit: TimeLimit::Connect,
+            after: timeouts.connect,
+        }
+    }
+}
+
+impl Wait {
+    /// What ends it.
     #[inline]
-    pub fn ends(self, timeouts: &UpstreamTimeouts, since: Instant, deadline: Option<Deadline>) -> WaitEnd {
-        let (limit, after) = match self {
-            Self::Connection => (TimeLimit::Connect, timeouts.connect),
-            Self::Backend => (TimeLimit::ResponseIdle, timeouts.response_idle),
-            Self::Client => (TimeLimit::BodyStall, timeouts.body_stall),
+    pub fn ends(self, timeouts: &UpstreamTimeouts, deadline: Option<Deadline>) -> WaitEnd {
+        let (since, limit, after) = match self {
+            Self::Connection { since } => (since, TimeLimit::Connect, timeouts.connect),
+            Self::Head { since, .. } | Self::Body { since } => {
+                (since, TimeLimit::ResponseIdle, timeouts.response_idle)
+            }
+            Self::Upload { since } | Self::Reader { since } => {
+                (since, TimeLimit::BodyStall, timeouts.body_stall)
+            }
         };
         let at = since + after;
         match deadline {
             Some(deadline) if deadline.at < at => WaitEnd {
                 at: deadline.at,
-                limit: TimeLimit::Request,
-                after: deadline.after,
+                by: Timeout {
+                    limit: TimeLimit::Request,
+                    after: deadline.after,
+                },
             },
-            _ => WaitEnd { at, limit, after },
+            _ => WaitEnd {
+                at,
+                by: Timeout { limit, after },
+            },
         }
     }
 }
@@ -112,8 +204,22 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// `key after` for a wait that began five seconds after its request.
-    fn ends(awaited: Awaited, request: Option<Duration>) -> String {
+    /// Every wait that began then.
+    fn waits(since: Instant) -> [Wait; 5] {
+        [
+            Wait::Connection { since },
+            Wait::Head {
+                since,
+                begun: since - SECOND,
+            },
+            Wait::Body { since },
+            Wait::Upload { since },
+            Wait::Reader { since },
+        ]
+    }
+
+    /// What ends each wait that began five seconds after its request: `key is over (after) at …`
+    fn ends(request: Option<Duration>) -> [String; 5] {
         let timeouts = UpstreamTimeouts {
             connect: SECOND,
             response_idle: SECOND * 2,
@@ -122,35 +228,32 @@ mod tests {
             ..UpstreamTimeouts::default()
         };
         let begun = Instant::now();
-        let end = awaited.ends(&timeouts, begun + SECOND * 5, Deadline::of(&timeouts, || begun));
-        let at = (end.at - begun).as_secs();
-        format!("{} {} at {at}", end.limit.key(), end.after.as_secs())
+        waits(begun + SECOND * 5).map(|wait| {
+            let end = wait.ends(&timeouts, Deadline::of(&timeouts, || begun));
+            format!("{} at {}", end.by, (end.at - begun).as_secs())
+        })
     }
 
     #[test]
     fn each_wait_has_a_timeout_of_its_own() {
-        for (awaited, expected) in [
-            (Awaited::Connection, "timeouts.connect 1 at 6"),
-            (Awaited::Backend, "timeouts.response_idle 2 at 7"),
-            (Awaited::Client, "timeouts.body_stall 3 at 8"),
-        ] {
-            assert_eq!(ends(awaited, None), expected);
-            assert_eq!(ends(awaited, Some(SECOND * 60)), expected);
-        }
+        let expected = [
+            "timeouts.connect is over (1s) at 6",
+            "timeouts.response_idle is over (2s) at 7",
+            "timeouts.response_idle is over (2s) at 7",
+            "timeouts.body_stall is over (3s) at 8",
+            "timeouts.body_stall is over (3s) at 8",
+        ];
+        assert_eq!(ends(None), expected);
+        assert_eq!(ends(Some(SECOND * 60)), expected);
     }
 
     #[test]
     fn the_cap_on_the_whole_request_bounds_them_all() {
-        for awaited in [Awaited::Connection, Awaited::Backend, Awaited::Client] {
-            assert_eq!(ends(awaited, Some(SECOND * 5)), "timeouts.request 5 at 5");
-        }
+        assert_eq!(ends(Some(SECOND * 5)), ["timeouts.request is over (5s) at 5"; 5]);
+        assert_eq!(ends(Some(SECOND * 6))[1], "timeouts.request is over (6s) at 6");
         assert_eq!(
-            ends(Awaited::Backend, Some(SECOND * 6)),
-            "timeouts.request 6 at 6"
-        );
-        assert_eq!(
-            ends(Awaited::Backend, Some(SECOND * 7)),
-            "timeouts.response_idle 2 at 7",
+            ends(Some(SECOND * 7))[1],
+            "timeouts.response_idle is over (2s) at 7",
             "the own one where both end at once"
         );
     }

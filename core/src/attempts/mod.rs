@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Instant};
 
 pub use budget::RetryBudget;
 pub use ending::{AttemptEnd, Cause, Connection, Failure, Fault, Progress, Upload};
-pub use limits::{Awaited, Deadline, TimeLimit, WaitEnd};
+pub use limits::{Deadline, TimeLimit, Timeout, Wait, WaitEnd};
 pub use replay::Replay;
 
 use crate::{

@@ -74,7 +74,6 @@ impl HandlerRequest {
             answer: from,
             length,
             received: 0,
-            timeouts: self.passage.destination.terms().timeouts,
             deadline: self.deadline,
             timer: None,
             origin: Some(origin),

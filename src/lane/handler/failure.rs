@@ -1,10 +1,10 @@
 //! Why an attempt failed: what awc and the guard under it say, in the words of the error table.
 
-use std::{io, time::Duration};
+use std::io;
 
 use actix_http::error::ParseError;
 use awc::error::{ConnectError, SendRequestError};
-use lb_core::attempts::{Connection, TimeLimit};
+use lb_core::attempts::{Connection, Timeout};
 
 use super::awc::Fault;
 use crate::proxy::{Phase, ProxyError};
@@ -36,13 +36,15 @@ impl HandlerFailure {
         }
     }
 
-    /// What awc says. `after`: how long a connection may take.
-    pub(super) fn sending(error: SendRequestError, after: Duration) -> Self {
+    /// What awc says. `timeout`: of the connection.
+    pub(super) fn sending(error: SendRequestError, timeout: Timeout) -> Self {
         match error {
             SendRequestError::Connect(ConnectError::Disconnected) => {
                 Self::new(Phase::Waiting, ProxyError::Closed)
             }
-            SendRequestError::Connect(error) => Self::new(Phase::Connecting, describe_connect(&error, after)),
+            SendRequestError::Connect(error) => {
+                Self::new(Phase::Connecting, describe_connect(&error, timeout))
+            }
             SendRequestError::Send(error) => Self::of(Phase::Sending, &error),
             SendRequestError::Response(ParseError::Io(error)) => Self::of(Phase::Waiting, &error),
             SendRequestError::Response(error) => {
@@ -53,13 +55,10 @@ impl HandlerFailure {
     }
 }
 
-fn describe_connect(error: &ConnectError, after: Duration) -> ProxyError {
+fn describe_connect(error: &ConnectError, timeout: Timeout) -> ProxyError {
     match error {
-        ConnectError::Timeout => ProxyError::TimedOut {
-            limit: TimeLimit::Connect,
-            after,
-        },
-        ConnectError::Io(error) => ProxyError::connecting(error, (TimeLimit::Connect, after)),
+        ConnectError::Timeout => timeout.into(),
+        ConnectError::Io(error) => ProxyError::connecting(error, timeout),
         ConnectError::Unresolved => ProxyError::Connect("the backend was just removed".to_owned()),
         other => ProxyError::Connect(other.to_string()),
     }

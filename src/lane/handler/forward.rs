@@ -20,8 +20,8 @@ use awc::{
 };
 use lb_core::{
     attempts::{
-        AttemptEnd, Attempts, Awaited, Connection, Deadline, Failure, GaveUp, PickBy, Progress, Replay,
-        Reuse, Step, TimeLimit, WaitEnd,
+        AttemptEnd, Attempts, Connection, Deadline, Failure, GaveUp, PickBy, Progress, Replay, Reuse, Step,
+        Timeout, Wait,
     },
     config::SendHost,
     pool::{Backend, Lease, NoBackend, Pool, Terms},
@@ -333,16 +333,23 @@ impl HandlerRequest {
         watch: &Watch,
     ) -> Result<T, HandlerFailure> {
         let mut sending = std::pin::pin!(sending);
-        let idle = self.terms().timeouts.response_idle;
+        let timeouts = &self.terms().timeouts;
         let clock = self.handed.link.clock();
-        let mut silent_since = clock.now();
+        let begun = clock.now();
+        let ends = |silent_since: Instant| {
+            let wait = Wait::Head {
+                since: silent_since + TICK,
+                begun: begun + TICK,
+            };
+            wait.ends(timeouts, self.deadline)
+        };
+        let mut silent_since = begun;
+        let mut end = ends(silent_since);
         loop {
-            let WaitEnd { at, limit, after } =
-                Awaited::Backend.ends(&self.terms().timeouts, silent_since + TICK, self.deadline);
             // One that takes an upload slowly is asked now and then, which is done by whoever is woken.
             let wake = match self.body.is_empty() {
-                true => at,
-                false => at.min(clock.now() + idle / ASKED),
+                true => end.at,
+                false => end.at.min(clock.now() + timeouts.response_idle / ASKED),
             };
             tokio::select! {
                 biased;
@@ -353,20 +360,18 @@ impl HandlerRequest {
                 request_body::Progress::WaitsForClient => clock.now(),
                 request_body::Progress::Moved(at) => at.max(watch.moved()),
             };
-            if wake == at && (limit == TimeLimit::Request || moved <= silent_since) {
-                return Err(HandlerFailure::new(
-                    Phase::Waiting,
-                    ProxyError::TimedOut { limit, after },
-                ));
-            }
             silent_since = silent_since.max(moved);
+            end = ends(silent_since);
+            if end.at <= clock.now() {
+                return Err(HandlerFailure::new(Phase::Waiting, end.by.into()));
+            }
         }
     }
 
     fn describe(&self, error: SendRequestError) -> HandlerFailure {
         match self.body.take_failure() {
             Some(client_failure) => HandlerFailure::new(Phase::Sending, client_failure),
-            None => HandlerFailure::sending(error, self.terms().timeouts.connect),
+            None => HandlerFailure::sending(error, Timeout::connect(&self.terms().timeouts)),
         }
     }
 }

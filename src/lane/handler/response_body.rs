@@ -14,8 +14,7 @@ use awc::{ClientResponse, error::PayloadError};
 use bytes::Bytes;
 use futures::{Stream, future::LocalBoxFuture};
 use lb_core::{
-    attempts::{AttemptEnd, Awaited, Connection, Deadline, Failure, Progress, WaitEnd},
-    config::UpstreamTimeouts,
+    attempts::{AttemptEnd, Connection, Deadline, Failure, Progress, Wait, WaitEnd},
     pool::{Backend, Destination, Lease},
 };
 
@@ -62,7 +61,6 @@ pub(super) struct ResponseBody {
     /// Its length, if the backend said it.
     pub(super) length: Option<u64>,
     pub(super) received: u64,
-    pub(super) timeouts: UpstreamTimeouts,
     pub(super) deadline: Option<Deadline>,
     /// What ends the wait for more, and its timer.
     pub(super) timer: Option<(WaitEnd, LocalBoxFuture<'static, ()>)>,
@@ -107,14 +105,13 @@ impl ResponseBody {
     fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
         let clock = self.handed.link.clock();
         let (end, timer) = self.timer.get_or_insert_with(|| {
-            let end = Awaited::Backend.ends(&self.timeouts, clock.now() + TICK, self.deadline);
+            let wait = Wait::Body {
+                since: clock.now() + TICK,
+            };
+            let end = wait.ends(&self.destination.terms().timeouts, self.deadline);
             (end, Box::pin(Rc::clone(clock).sleep_until(end.at)))
         });
-        let WaitEnd { limit, after, .. } = *end;
-        timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| ProxyError::TimedOut { limit, after })
+        timer.as_mut().poll(cx).map(|()| end.by.into())
     }
 }
 

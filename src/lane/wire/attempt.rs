@@ -7,7 +7,7 @@ use std::{
 };
 
 use lb_core::{
-    attempts::{Awaited, Cause, Connection, Failure, Progress, Reuse},
+    attempts::{Cause, Connection, Failure, Progress, Reuse, Wait},
     pool::{Backend, Lease},
 };
 
@@ -140,7 +140,7 @@ impl Request {
             return Ok(idle);
         }
         let since = self.worker.timers.at(Instant::now());
-        let end = Awaited::Connection.ends(timeouts, since, self.message.deadline);
+        let end = Wait::Connection { since }.ends(timeouts, self.message.deadline);
         let wait = end.at.saturating_duration_since(since);
         let begun = client.started().map(|_| WireWorker::precise_now());
         let mut connecting = Box::pin(connect(
@@ -166,7 +166,7 @@ impl Request {
         match connected {
             Some(Ok(connected)) => Ok(UpstreamConnection::new(connected, now)),
             Some(Err(error)) => {
-                let error = ProxyError::connecting(&error, (end.limit, end.after));
+                let error = ProxyError::connecting(&error, end.by);
                 Err(Attempt::Failed(self.failed(
                     Phase::Connecting,
                     error,

@@ -19,7 +19,7 @@ use std::{
 };
 
 use lb_core::{
-    attempts::{self, Attempts, Awaited, Deadline, Replay, WaitEnd},
+    attempts::{self, Attempts, Deadline, Replay, Wait},
     config::SendHost,
     pool::{Backend, Destination, Lease},
     sticky::StickyId,
@@ -148,6 +148,8 @@ pub(super) struct Exchange<'a, D> {
     due: u64,
     /// The backend has not taken what came of the upload.
     blocked: bool,
+    /// When the request began to be sent.
+    begun: Instant,
     client_pulse: Pulse,
     backend_pulse: Pulse,
     half_closed: Option<Instant>,
@@ -198,6 +200,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             interim: 0,
             due: 0,
             blocked: false,
+            begun: now,
             client_pulse: Pulse::new(now),
             backend_pulse: Pulse::new(now),
             half_closed: None,
@@ -260,17 +263,23 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             Err(end) => return Poll::Ready(end),
         };
         let timeouts = &self.message.destination.terms().timeouts;
-        let begun = self.answer.is_some();
-        let upload_is_due = upload == UploadStep::WaitsForClient && !begun && !self.awaits_continue();
-        let (awaited, since) = match self.client.waiting() > 0 || upload_is_due {
-            true => (Awaited::Client, self.client_pulse.since),
-            false => (Awaited::Backend, self.backend_pulse.since),
+        let responding = self.answer.is_some();
+        let upload_is_due = upload == UploadStep::WaitsForClient && !responding && !self.awaits_continue();
+        let client = self.client_pulse.since + TICK;
+        let backend = self.backend_pulse.since + TICK;
+        let wait = match responding {
+            _ if self.client.waiting() > 0 => Wait::Reader { since: client },
+            _ if upload_is_due => Wait::Upload { since: client },
+            true => Wait::Body { since: backend },
+            false => Wait::Head {
+                since: backend,
+                begun: self.begun + TICK,
+            },
         };
-        let end = awaited.ends(timeouts, since + TICK, self.message.deadline);
+        let end = wait.ends(timeouts, self.message.deadline);
         let now = self.now();
         if end.at <= now {
-            let WaitEnd { limit, after, .. } = end;
-            return Poll::Ready(self.fail(Phase::Waiting, ProxyError::TimedOut { limit, after }));
+            return Poll::Ready(self.fail(Phase::Waiting, end.by.into()));
         }
         let mut wake = ask.map_or(end.at, |ask| end.at.min(ask));
         // Nobody reads from the client.
@@ -280,7 +289,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         // What is sent to a client that has left comes back as a reset, so only silence has to be asked about.
         let flows = self.client.waiting() > 0;
         if let Some(half_closed) = self.half_closed.filter(|_| !flows) {
-            let silent = if begun {
+            let silent = if responding {
                 half_closed.max(self.backend_pulse.since)
             } else {
                 half_closed

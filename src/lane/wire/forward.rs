@@ -3,7 +3,7 @@
 use std::{future::poll_fn, ops::ControlFlow, rc::Rc, sync::Arc};
 
 use lb_core::{
-    attempts::{AttemptEnd, Attempts, GaveUp, Step, TimeLimit},
+    attempts::{AttemptEnd, Attempts, Fault, GaveUp, Step},
     pool::{Backend, Lease, NoBackend, Terms},
 };
 use lb_wire::{Method, RequestError};
@@ -242,13 +242,7 @@ impl Request {
     ) -> Next {
         client.note(|notes| notes.end(RequestEnd::BrokenOff));
         // Who has not read for that long gets no more time to read what is left.
-        let stalled = matches!(
-            error,
-            ProxyError::TimedOut {
-                limit: TimeLimit::BodyStall,
-                ..
-            }
-        );
+        let stalled = matches!(error, ProxyError::TimedOut(_)) && error.fault() == Fault::Client;
         if looks_whole || stalled {
             return Next::Reset;
         }

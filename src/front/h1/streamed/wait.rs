@@ -5,15 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_core::{
-    attempts::{Awaited, WaitEnd},
-    config::UpstreamTimeouts,
-};
+use lb_core::{attempts::Wait, config::UpstreamTimeouts};
 
 use super::{CallUpload, End, StreamedCall};
 use crate::{
     front::{CallLimits, Link, Response, TICK, h1::Client},
-    proxy::{HALF_CLOSED, Look, ProxyError, Transport},
+    proxy::{HALF_CLOSED, Look, Transport},
 };
 
 /// The times that hold; before its route is known, how long a client may be silent that has none.
@@ -79,8 +76,10 @@ impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
             cx.waker().wake_by_ref();
         }
         wake.at(self.client_pulse.due(stall));
-        let end = Awaited::Client.ends(&timeouts, self.client_pulse.since + TICK, deadline);
-        let until = end.at;
+        let wait = Wait::Reader {
+            since: self.client_pulse.since + TICK,
+        };
+        let until = wait.ends(&timeouts, deadline).at;
         if until <= now {
             return Some(self.break_off());
         }
@@ -95,14 +94,16 @@ impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
         }
         let timeouts = limits(&self.link, self.client).timeouts;
         // The end of the whole request is the lane's to notice.
-        let WaitEnd { at, limit, after } =
-            Awaited::Client.ends(&timeouts, self.client_pulse.since + TICK, None);
-        if at <= self.now() {
-            self.link.fail(ProxyError::TimedOut { limit, after });
+        let wait = Wait::Upload {
+            since: self.client_pulse.since + TICK,
+        };
+        let end = wait.ends(&timeouts, None);
+        if end.at <= self.now() {
+            self.link.fail(end.by.into());
             self.upload = CallUpload::Done;
             cx.waker().wake_by_ref();
         }
-        wake.at(at);
+        wake.at(end.at);
     }
 
     /// Whether the client has left. One that closed its side may only have said that it sends no more.
