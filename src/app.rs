@@ -1,7 +1,7 @@
 //! The only wiring: from a checked configuration to a running balancer, and back down again.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc,
@@ -35,7 +35,7 @@ use crate::{
         handler::{self, HandlerWorker},
         wire::WireLane,
     },
-    listener::{self, Serve, Server},
+    listener::{self, BoundListener, Capacity, Serve, Server},
     proxy::Worker,
     systemd::{self, Notifier},
     telemetry::{Traffic, count_panics, record_sink, set_log_level},
@@ -102,7 +102,7 @@ pub struct Balancer {
     open_files_limit: u64,
     config: Config,
     file: ConfigFile,
-    sockets: Vec<TcpListener>,
+    listeners: Vec<BoundListener>,
     claim: Option<Claim>,
 }
 
@@ -135,7 +135,7 @@ impl Balancer {
                 workers,
             });
         }
-        let sockets = listener::bind(&config)?;
+        let listeners = listener::bind(&config)?;
         for hint in kernel::hints(&config, open_files_limit) {
             warn!("{hint}");
         }
@@ -143,7 +143,7 @@ impl Balancer {
             open_files_limit,
             config,
             file,
-            sockets,
+            listeners,
             claim,
         })
     }
@@ -175,7 +175,7 @@ impl Balancer {
             ReloadEvent::Ended(report) => manager.reloaded(report),
         });
         let stop = watcher.stop_requested();
-        registry.listens_at(listener::listening(&self.sockets));
+        registry.listens_at(listener::listening(&self.listeners));
         let prober = Rc::new(NetworkProber::new(registry.clone()));
         let control_plane = ControlPlane::start(registry.clone(), watcher.clone(), prober);
         let control_plane = if handle_signals {
@@ -184,7 +184,7 @@ impl Balancer {
             control_plane
         };
         let traffic = Traffic::with_sink(workers, record_sink());
-        let addresses = self.sockets.iter().filter_map(|socket| socket.local_addr().ok());
+        let addresses = self.listeners.iter().filter_map(BoundListener::address);
         let state = Arc::new(ControlState {
             registry: registry.clone(),
             watcher,
@@ -205,7 +205,10 @@ impl Balancer {
             _asked = asked.wait_for(Option::is_some) => true,
         };
 
-        let connections = connections_per_worker(workers, open_files_limit);
+        let capacity = Capacity {
+            workers,
+            connections: connections_per_worker(workers, open_files_limit),
+        };
         let next_worker = AtomicUsize::new(0);
         let workers_registry = registry.clone();
         let worker = move || {
@@ -216,7 +219,7 @@ impl Balancer {
             true => None,
             false => {
                 let service = move |_| lane_service(lane, worker());
-                Some(Server::start(self.sockets, (workers, connections), service).await?)
+                Some(Server::start(self.listeners, capacity, service).await?)
             }
         };
         if let Some(server) = &server {

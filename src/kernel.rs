@@ -14,9 +14,10 @@ use crate::{app, listener};
 /// The limits that this configuration will meet here. `open_files` is the limit of the process.
 pub fn hints(config: &Config, open_files: u64) -> Vec<Hint> {
     let workers = config.workers.unwrap_or_else(cores);
-    let clients = kernel::expected_clients(config, listener::BACKLOG);
+    let backlog = listener::backlog(config);
+    let clients = kernel::expected_clients(config, backlog);
     let demand = Demand {
-        backlog: listener::BACKLOG,
+        backlog,
         open_files: app::open_files_for(clients as usize, workers),
     };
     kernel::hints(config, &facts(Path::new("/proc/sys"), open_files), demand)

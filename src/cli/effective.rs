@@ -30,12 +30,9 @@ fn limits(lane: Lane, workers: usize, open_files: u64) -> Vec<(String, String)> 
         Lane::Wire => ("64", "64KiB, 200 lines"),
     };
     let connections = app::connections_per_worker(workers, open_files) * workers;
-    let limits = [
-        ("client connections", connections.to_string()),
-        (
-            "connections waiting to be accepted",
-            listener::BACKLOG.to_string(),
-        ),
+    let mut limits = vec![("client connections", connections.to_string())];
+    limits.extend(listener::fixed_limits());
+    limits.extend([
         ("open files", open_files.to_string()),
         ("idle connections to a backend, a worker", idle.to_owned()),
         ("size of an answer's head", answer_head.to_owned()),
@@ -53,8 +50,9 @@ fn limits(lane: Lane, workers: usize, open_files: u64) -> Vec<(String, String)> 
             "connections to a backend",
             "its max_connections, else none".to_owned(),
         ),
-    ];
+    ]);
     limits
+        .into_iter()
         .map(|(limit, value)| (format!("{LIMIT}{limit}"), value))
-        .into()
+        .collect()
 }

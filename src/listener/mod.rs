@@ -16,11 +16,36 @@ use lb_core::{
 };
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-pub use self::server::{Accepted, Serve, Server};
+pub use self::server::{Accepted, Capacity, Serve, Server};
 
 /// Connections that wait to be accepted; the kernel's `net.core.somaxconn` bounds it further. Enough for a burst of
 /// 5,000 clients, where the usual 128 would drop most of them.
-pub const BACKLOG: u32 = 4096;
+const BACKLOG: u32 = 4096;
+
+/// A socket that listens, with what is configured of it.
+#[derive(Debug)]
+pub struct BoundListener {
+    socket: TcpListener,
+    /// Connections that wait to be accepted, at most.
+    backlog: u32,
+}
+
+/// Of a socket that was bound elsewhere.
+impl From<TcpListener> for BoundListener {
+    fn from(socket: TcpListener) -> Self {
+        Self {
+            socket,
+            backlog: BACKLOG,
+        }
+    }
+}
+
+impl BoundListener {
+    /// Where it listens; none where the system does not say it.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()
+    }
+}
 
 /// A listener that could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -57,22 +82,36 @@ impl BindError {
 ///
 /// # Errors
 /// [`BindError`] for the first that cannot be bound; none is left bound then.
-pub fn bind(config: &Config) -> Result<Vec<TcpListener>, BindError> {
-    let listeners = config.listeners.iter();
+pub fn bind(config: &Config) -> Result<Vec<BoundListener>, BindError> {
+    let (listeners, backlog) = (config.listeners.iter(), backlog(config));
     listeners
-        .map(|listener| bind_one(*listener).map_err(|error| BindError::new(*listener, &error)))
+        .map(|listener| bind_one(*listener, backlog).map_err(|error| BindError::new(*listener, &error)))
         .collect()
 }
 
-/// Where these sockets take connections.
-pub fn listening(sockets: &[TcpListener]) -> Listening {
-    let mut all = Vec::with_capacity(sockets.len());
-    for socket in sockets {
-        let Ok(address) = socket.local_addr() else {
+/// Connections that this configuration's listeners let wait to be accepted.
+pub fn backlog(_config: &Config) -> u32 {
+    BACKLOG
+}
+
+/// Limits of listeners that no setting changes, with their values.
+pub fn fixed_limits() -> Vec<(&'static str, String)> {
+    vec![("connections waiting to be accepted", BACKLOG.to_string())]
+}
+
+/// Where these take connections.
+pub fn listening(listeners: &[BoundListener]) -> Listening {
+    let mut all = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        let Some(address) = listener.address() else {
             continue;
         };
         all.push(address);
-        let takes_ipv4 = || SockRef::from(socket).only_v6().is_ok_and(|only_v6| !only_v6);
+        let takes_ipv4 = || {
+            SockRef::from(&listener.socket)
+                .only_v6()
+                .is_ok_and(|only_v6| !only_v6)
+        };
         if address.is_ipv6() && address.ip().is_unspecified() && takes_ipv4() {
             all.push(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
         }
@@ -80,11 +119,15 @@ pub fn listening(sockets: &[TcpListener]) -> Listening {
     Listening::new(all)
 }
 
-fn bind_one(listener: Listener) -> io::Result<TcpListener> {
-    let at = |host: IpAddr| listen(SocketAddr::new(host, listener.port), false);
+fn bind_one(listener: Listener, backlog: u32) -> io::Result<BoundListener> {
+    let listen = |host: IpAddr, dual_stack| {
+        let socket = listen(SocketAddr::new(host, listener.port), dual_stack, backlog)?;
+        Ok(BoundListener { socket, backlog })
+    };
+    let at = |host| listen(host, false);
     match listener.host {
         Some(host) => at(host),
-        None => match listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listener.port), true) {
+        None => match listen(Ipv6Addr::UNSPECIFIED.into(), true) {
             // A machine without IPv6.
             Err(error) if is_without_ipv6(&error) => at(Ipv4Addr::UNSPECIFIED.into()),
             bound => bound,
@@ -99,7 +142,7 @@ fn is_without_ipv6(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, dual_stack: bool, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!dual_stack)?;
@@ -110,7 +153,7 @@ fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     // Accepted connections inherit it: without it a small write waits for the acknowledgement of the last one.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG as i32)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
 }
 
@@ -128,7 +171,7 @@ mod tests {
     #[test]
     fn a_taken_port_is_said_with_what_to_type_next() {
         let first = bind(&on(0)).unwrap_or_default();
-        let port = first[0].local_addr().map_or(0, |address| address.port());
+        let port = first[0].address().map_or(0, |address| address.port());
         let error = bind(&on(port)).map(|_| ()).map_err(|error| error.to_string());
         let text = error.err().unwrap_or_default();
         assert!(
@@ -143,7 +186,7 @@ mod tests {
     #[test]
     fn a_listener_without_host_takes_ipv4_too() {
         let bound = bind(&on(0)).unwrap_or_default();
-        let port = bound[0].local_addr().map_or(0, |address| address.port());
+        let port = bound[0].address().map_or(0, |address| address.port());
         assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     }
 }

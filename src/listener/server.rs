@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -23,7 +23,7 @@ use tokio::{
 use crate::proxy::{Connection, Scheme};
 
 use super::{
-    BACKLOG,
+    BoundListener,
     seats::{Seat, Seats},
     shortage::Shortage,
 };
@@ -67,15 +67,16 @@ impl Started {
         self,
         serve: Serve,
         receiver: mpsc::UnboundedReceiver<Handed>,
-        sockets: Vec<(TcpListener, oneshot::Sender<()>)>,
+        bound: Vec<(BoundListener, oneshot::Sender<()>)>,
     ) -> io::Result<()> {
         let serve: Rc<dyn Fn(Accepted)> = Rc::from(serve);
-        let mut listeners = Vec::with_capacity(sockets.len());
-        for (socket, ended) in sockets {
-            listeners.push((listen(socket)?, ended));
+        let mut listeners = Vec::with_capacity(bound.len());
+        for (BoundListener { socket, backlog }, ended) in bound {
+            listeners.push((listen(socket)?, backlog, ended));
         }
-        for (listener, ended) in listeners {
+        for (listener, backlog, ended) in listeners {
             let acceptor = Acceptor {
+                backlog,
                 worker: self.index,
                 seats: Arc::clone(&self.seats),
                 others: self.others.clone(),
@@ -98,13 +99,22 @@ impl Started {
 /// A listener of which the runtime says when a connection waits.
 type Listening = AsyncFd<mio::net::TcpListener>;
 
-fn listen(socket: TcpListener) -> io::Result<Listening> {
+fn listen(socket: std::net::TcpListener) -> io::Result<Listening> {
     let listener = mio::net::TcpListener::from_std(socket);
     #[expect(
         deprecated,
         reason = "unsound only for types whose descriptor changes; what replaces it is unsafe"
     )]
     AsyncFd::with_interest(listener, Interest::READABLE)
+}
+
+/// How many connections are served at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Threads that serve them.
+    pub workers: usize,
+    /// Connections that each of them takes.
+    pub connections: usize,
 }
 
 /// Running workers.
@@ -116,28 +126,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `workers` threads that take `connections` each. On each, `start` is called with the worker's number and
-    /// gives what serves its connections. Returns when all of them accept.
+    /// Starts the workers. On each, `start` is called with the worker's number and gives what serves its connections. Returns
+    /// when all of them accept.
     ///
     /// # Errors
     /// When a thread or what serves its connections cannot be started, or a socket not be taken over. Nothing is left
     /// running then.
-    pub async fn start<F>(
-        sockets: Vec<TcpListener>,
-        (workers, connections): (usize, usize),
-        start: F,
-    ) -> io::Result<Self>
+    pub async fn start<F>(listeners: Vec<BoundListener>, capacity: Capacity, start: F) -> io::Result<Self>
     where
         F: Fn(usize) -> io::Result<Serve> + Send + Sync + 'static,
     {
-        let workers = workers.max(1);
+        let workers = capacity.workers.max(1);
         let mut server = Self {
             arbiters: Vec::with_capacity(workers),
-            seats: Seats::new(workers, connections),
+            seats: Seats::new(workers, capacity.connections),
             accepting: watch::Sender::new(true),
-            acceptors: Vec::with_capacity(sockets.len()),
+            acceptors: Vec::with_capacity(listeners.len()),
         };
-        match server.start_workers(sockets, workers, Arc::new(start)).await {
+        match server.start_workers(listeners, workers, Arc::new(start)).await {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.stop().await;
@@ -148,7 +154,7 @@ impl Server {
 
     async fn start_workers<F>(
         &mut self,
-        sockets: Vec<TcpListener>,
+        listeners: Vec<BoundListener>,
         workers: usize,
         start: Arc<F>,
     ) -> io::Result<()>
@@ -157,16 +163,16 @@ impl Server {
     {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::unbounded_channel::<Handed>()).unzip();
-        let mut listening: Vec<Vec<(TcpListener, oneshot::Sender<()>)>> = Vec::new();
-        listening.resize_with(workers, Vec::new);
-        for (index, socket) in sockets.into_iter().enumerate() {
-            socket.set_nonblocking(true)?;
+        let mut shares: Vec<Vec<(BoundListener, oneshot::Sender<()>)>> = Vec::new();
+        shares.resize_with(workers, Vec::new);
+        for (index, listener) in listeners.into_iter().enumerate() {
+            listener.socket.set_nonblocking(true)?;
             let (ended, end) = oneshot::channel();
-            listening[index % workers].push((socket, ended));
+            shares[index % workers].push((listener, ended));
             self.acceptors.push(end);
         }
         let mut started = Vec::with_capacity(workers);
-        for (index, (receiver, sockets)) in receivers.into_iter().zip(listening).enumerate() {
+        for (index, (receiver, share)) in receivers.into_iter().zip(shares).enumerate() {
             let arbiter = Arbiter::try_new()?;
             let worker = Started {
                 index,
@@ -177,7 +183,7 @@ impl Server {
             let start = Arc::clone(&start);
             let (tell, told) = oneshot::channel();
             arbiter.spawn_fn(move || {
-                let result = start(index).and_then(|serve| worker.run(serve, receiver, sockets));
+                let result = start(index).and_then(|serve| worker.run(serve, receiver, share));
                 // Nobody waits for it where another worker has failed.
                 let _ = tell.send(result);
             });
@@ -267,6 +273,8 @@ fn has_more(listener: &mio::net::TcpListener) -> bool {
 
 /// Accepts on one listener.
 struct Acceptor {
+    /// Connections that the kernel holds for it, at most.
+    backlog: u32,
     worker: usize,
     seats: Arc<Seats>,
     others: Vec<mpsc::UnboundedSender<Handed>>,
@@ -284,7 +292,7 @@ impl Acceptor {
             futures::future::select(closing, accept).await;
         }
         // Whoever has connected by now is served; a listener that closes resets what waits in its queue.
-        let mut left = BACKLOG;
+        let mut left = self.backlog;
         while left > 0 && !self.seats.are_full() {
             left -= 1;
             match listener.get_ref().accept() {

@@ -12,7 +12,12 @@ use lb_core::config::{self, Lane};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::*;
-use crate::{app::lane_service, listener::Server, proxy::Worker, telemetry::Traffic};
+use crate::{
+    app::lane_service,
+    listener::{Capacity, Server},
+    proxy::Worker,
+    telemetry::Traffic,
+};
 
 /// The backend that the trap waits for.
 static ARMED: Mutex<Option<String>> = Mutex::new(None);
@@ -110,7 +115,11 @@ async fn a_panic_ends_its_connection_gives_back_what_it_held_and_leaves_the_work
         let scene = Scene::new();
         let (socket, worker) = (scene.socket.try_clone().unwrap(), scene.worker());
         let start = move |index| lane_service(lane, worker(index));
-        let server = Server::start(vec![socket], (1, 10), start).await.unwrap();
+        let capacity = Capacity {
+            workers: 1,
+            connections: 10,
+        };
+        let server = Server::start(vec![socket.into()], capacity, start).await.unwrap();
         scene.play(&lane.to_string()).await;
         server.stop().await;
     }

@@ -26,7 +26,7 @@ use super::Streamed;
 use crate::{
     app::lone_worker,
     front::{BrokenOff, Call, FrontWorker, Length, Link, Response, Service, h1},
-    listener::Server,
+    listener::{Capacity, Server},
 };
 
 const CONFIG: &str = "port: 0\nbackends: [\"http://127.0.0.1:9\"]\nhealth_check: false\n";
@@ -146,7 +146,11 @@ async fn play(deed: Deed) -> (Server, TcpStream, Arc<Seen>, oneshot::Sender<()>)
     let (let_go, go) = oneshot::channel();
     let go = std::sync::Mutex::new(Some(go));
     let shared = Arc::clone(&seen);
-    let server = Server::start(vec![socket], (1, 10), move |_| {
+    let capacity = Capacity {
+        workers: 1,
+        connections: 10,
+    };
+    let server = Server::start(vec![socket.into()], capacity, move |_| {
         let service = Scripted {
             deed,
             seen: Arc::clone(&shared),
