@@ -121,6 +121,8 @@ struct Row {
     why: Why,
     /// Of the line that says it. The lines of a worker are limited, see [`super::FailureLog`].
     level: Level,
+    /// In how many seconds it is worth to ask again, where the client is told so (RFC 9110 section 15.6.4).
+    retry_after: Option<u32>,
 }
 
 /// What failed.
@@ -139,6 +141,11 @@ impl ProxyError {
             reason: reason.into(),
             why,
             level,
+            retry_after: None,
+        };
+        let later = |row| Row {
+            retry_after: Some(1),
+            ..row
         };
         let attempt = |status, reason, cause| match cause {
             Client => row(status, reason, Why::Attempt(cause), Level::Debug),
@@ -148,7 +155,11 @@ impl ProxyError {
         let failed = |status, reason| row(status, reason, Why::Request(Fault::Balancer), Level::Warn);
         match self {
             Self::Connect(_) => attempt(502, "no backend could be reached", Connect),
-            Self::OutOfFiles(_) => attempt(503, "the load balancer is out of connections", OutOfFiles),
+            Self::OutOfFiles(_) => later(attempt(
+                503,
+                "the load balancer is out of connections",
+                OutOfFiles,
+            )),
             Self::OwnListener(_) => {
                 attempt(508, "the backend is the load balancer itself", Cause::OwnListener)
             }
@@ -160,7 +171,7 @@ impl ProxyError {
             Self::TimedOut(Timeout { limit, .. }) => attempt(limit.status(), limit.reason(), limit.cause()),
             Self::ClientBody(_) => attempt(400, "the request's body is malformed or incomplete", Client),
             Self::BodyTooLarge(_) => attempt(413, "the request's body is larger than allowed", Client),
-            Self::TooManyConnections => failed(503, "too many connections"),
+            Self::TooManyConnections => later(failed(503, "too many connections")),
             Self::BadHead(error) => Row {
                 reason: error.to_string().into(),
                 ..refused(status_of(*error), "")
@@ -186,10 +197,12 @@ impl ProxyError {
             Self::NoHost => refused(400, "the request names no host"),
             Self::BadTarget => refused(400, "the request's target cannot be forwarded"),
             Self::NoBackend(none) => match none {
-                NoBackend::NoneEligible => failed(503, "no backend is ready for requests"),
-                NoBackend::Saturated => failed(503, "all backends are busy"),
-                NoBackend::QueueFull => failed(503, "all backends are busy, and the queue is full"),
-                NoBackend::QueueTimedOut => failed(503, "all backends are busy, and the wait was too long"),
+                NoBackend::NoneEligible => later(failed(503, "no backend is ready for requests")),
+                NoBackend::Saturated => later(failed(503, "all backends are busy")),
+                NoBackend::QueueFull => later(failed(503, "all backends are busy, and the queue is full")),
+                NoBackend::QueueTimedOut => {
+                    later(failed(503, "all backends are busy, and the wait was too long"))
+                }
                 NoBackend::AllTried => failed(502, "no backend answered"),
             },
         }
@@ -215,6 +228,11 @@ impl ProxyError {
     /// The reason for the client; it names no backend.
     pub fn reason(&self) -> Cow<'static, str> {
         self.row().reason
+    }
+
+    /// In how many seconds it is worth to ask again, where the client is told so.
+    pub fn retry_after(&self) -> Option<u32> {
+        self.row().retry_after
     }
 
     /// Whether the client's connection ends behind it, though all of the request may have been read: what the client takes the
@@ -278,6 +296,7 @@ mod tests {
     fn every_error_has_the_status_that_clients_expect() {
         let table = [
             (ProxyError::Connect("refused".into()), 502, Fault::Backend),
+            (ProxyError::OutOfFiles("EMFILE".into()), 503, Fault::Balancer),
             (ProxyError::OwnListener(OwnListener), 508, Fault::Balancer),
             (ProxyError::Closed, 502, Fault::Backend),
             (ProxyError::NoBackend(NoBackend::AllTried), 502, Fault::Balancer),
@@ -324,6 +343,7 @@ mod tests {
         ];
         for (error, status, fault) in table {
             assert_eq!((error.status(), error.fault()), (status, fault), "{error}");
+            assert_eq!(error.retry_after().is_some(), status == 503, "{error}");
         }
     }
 

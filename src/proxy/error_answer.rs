@@ -16,6 +16,39 @@ const ALLOW_TRACE: &str = "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, 
 /// What OPTIONS is told that may go no further.
 pub const NO_FURTHER: &str = "the request goes no further (Max-Forwards)";
 
+/// The request that an answer of the balancer's own is for.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplyTo<'a> {
+    /// Its id.
+    pub id: &'a RequestId,
+    /// Its sender wants errors as JSON.
+    pub json: bool,
+}
+
+/// What a client is told.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorText<'a> {
+    /// The status code.
+    pub status: u16,
+    /// One sentence.
+    pub reason: &'a str,
+    /// The request's.
+    pub id: &'a RequestId,
+    /// In how many seconds it is worth to ask again.
+    pub retry_after: Option<u32>,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerForm<'a> {
+    /// The request's.
+    pub id: &'a RequestId,
+    /// Without its body, as the answer to HEAD.
+    pub is_head: bool,
+    /// As the last one of its connection.
+    pub close: bool,
+}
+
 /// An answer that the balancer gives itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorAnswer {
@@ -27,12 +60,17 @@ pub struct ErrorAnswer {
     pub body: Arc<[u8]>,
     /// TRACE is among what is passed on.
     pub allows_trace: bool,
+    /// The value of `Retry-After`, in seconds.
+    pub retry_after: Option<u32>,
 }
 
 impl ErrorAnswer {
     /// The configured page for this status, else a response that says `reason`, as JSON if the client would rather
     /// have that. Such a client gets a page only if it is JSON, too.
-    pub fn new(config: &Config, (status, reason): (u16, &str), id: &RequestId, json: bool) -> Self {
+    pub fn new(config: &Config, text: ErrorText<'_>, json: bool) -> Self {
+        let ErrorText {
+            status, reason, id, ..
+        } = text;
         let page = config
             .error_pages
             .get(&status)
@@ -41,22 +79,24 @@ impl ErrorAnswer {
             return Self {
                 status,
                 content_type: kind.content_type(),
-                body: kind.filled_in(&page.content, (status, reason, id)),
+                body: kind.filled_in(&page.content, text),
                 allows_trace: config.allow_trace,
+                retry_after: text.retry_after,
             };
         }
-        let (content_type, text) = if json {
+        let (content_type, body) = if json {
             let body = serde_json::json!({ "status": status, "error": reason, "request_id": id.as_str() });
             ("application/json", format!("{body}\n"))
         } else {
-            let text = format!("{status} {}: {reason}\nrequest id: {id}\n", reason_phrase(status));
-            ("text/plain; charset=utf-8", text)
+            let body = format!("{status} {}: {reason}\nrequest id: {id}\n", reason_phrase(status));
+            ("text/plain; charset=utf-8", body)
         };
         Self {
             status,
             content_type,
-            body: text.into_bytes().into(),
+            body: body.into_bytes().into(),
             allows_trace: config.allow_trace,
+            retry_after: text.retry_after,
         }
     }
 
@@ -67,18 +107,15 @@ impl ErrorAnswer {
             content_type: "message/http",
             body: came.into(),
             allows_trace: true,
+            retry_after: None,
         }
     }
 
-    /// In how many seconds it is worth to ask again, for answers that say so (RFC 9110 section 15.6.4).
-    pub fn retry_after(&self) -> Option<u32> {
-        (self.status == 503).then_some(1)
-    }
-
-    /// Writes it as a message, at this `date`. `head`: without its body, as the answer to HEAD; `close`: as the last one.
-    pub fn write(&self, (id, date): (&RequestId, &[u8]), (head, close): (bool, bool), out: &mut Vec<u8>) {
+    /// Writes it as a message, at this `date`.
+    pub fn write(&self, form: AnswerForm<'_>, date: &[u8], out: &mut Vec<u8>) {
+        let id = form.id;
         let retry_after = self
-            .retry_after()
+            .retry_after
             .map_or(String::new(), |seconds| format!("Retry-After: {seconds}\r\n"));
         // Writing to memory cannot fail.
         let _ = write!(
@@ -94,9 +131,9 @@ impl ErrorAnswer {
                 200 | 405 => ALLOW,
                 _ => &retry_after,
             },
-            if close { "Connection: close\r\n" } else { "" },
+            if form.close { "Connection: close\r\n" } else { "" },
         );
-        if !head {
+        if !form.is_head {
             out.extend_from_slice(&self.body);
         }
     }
@@ -159,24 +196,30 @@ mod tests {
         let text = "port: 1\nbackends: [http://a]\nerror_pages: {503: down.html}";
         let mut config = config::load(text, "config.yaml", &|_| None).unwrap();
         let id = RequestId::new(Some(b"r1"), 0);
-        let failure = (502, "no backend answered");
-        let text = ErrorAnswer::new(&config, failure, &id, false);
+        let failure = |status, reason| ErrorText {
+            status,
+            reason,
+            id: &id,
+            retry_after: None,
+        };
+        let none = failure(502, "no backend answered");
+        let text = ErrorAnswer::new(&config, none, false);
         assert_eq!(
             &*text.body,
             b"502 Bad Gateway: no backend answered\nrequest id: r1\n"
         );
-        let json = ErrorAnswer::new(&config, failure, &id, true);
+        let json = ErrorAnswer::new(&config, none, true);
         assert_eq!(
             &*json.body,
             b"{\"error\":\"no backend answered\",\"request_id\":\"r1\",\"status\":502}\n"
         );
         config.error_pages.get_mut(&503).unwrap().content = Arc::from(&b"<h1>"[..]);
-        let page = ErrorAnswer::new(&config, (503, "none"), &id, false);
+        let page = ErrorAnswer::new(&config, failure(503, "none"), false);
         assert_eq!(
             (page.content_type, &*page.body),
             ("text/html; charset=utf-8", &b"<h1>"[..])
         );
-        let page = ErrorAnswer::new(&config, (503, "none"), &id, true);
+        let page = ErrorAnswer::new(&config, failure(503, "none"), true);
         assert_eq!(
             page.content_type, "application/json",
             "a page for people is none for programs"

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::RequestId;
+use super::ErrorText;
 
 /// What an error page is, by the ending of its file's name, whose case does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,19 +71,15 @@ impl PageKind {
 
     /// A page with `{status}`, `{reason}` and `{request_id}` filled in. A page of another kind than text stays as it is, and so
     /// does one without these.
-    pub(super) fn filled_in(
-        self,
-        page: &Arc<[u8]>,
-        (status, reason, id): (u16, &str, &RequestId),
-    ) -> Arc<[u8]> {
+    pub(super) fn filled_in(self, page: &Arc<[u8]>, with: ErrorText<'_>) -> Arc<[u8]> {
         let text = match std::str::from_utf8(page) {
             Ok(text) if self != Self::Other && text.contains('{') => text,
             _ => return Arc::clone(page),
         };
         let values = [
-            ("{status}", status.to_string()),
-            ("{reason}", self.escaped(reason)),
-            ("{request_id}", self.escaped(id.as_str())),
+            ("{status}", with.status.to_string()),
+            ("{reason}", self.escaped(with.reason)),
+            ("{request_id}", self.escaped(with.id.as_str())),
         ];
         let mut out = String::with_capacity(text.len() + 64);
         let mut rest = text;
@@ -108,13 +104,20 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::proxy::RequestId;
 
     #[test]
     fn pages_are_filled_in_and_stay_what_they_are() {
         let id = RequestId::new(Some(b"<b>&1"), 0);
         let fill = |path: &str, page: &str| {
             let page = Arc::from(page.as_bytes());
-            let body = PageKind::of(path).filled_in(&page, (503, "all backends are busy", &id));
+            let text = ErrorText {
+                status: 503,
+                reason: "all backends are busy",
+                id: &id,
+                retry_after: Some(1),
+            };
+            let body = PageKind::of(path).filled_in(&page, text);
             String::from_utf8(body.to_vec()).unwrap()
         };
         assert_eq!(

@@ -20,7 +20,7 @@ pub use client_body::ClientBody;
 pub use connection::{Connection, Scheme};
 pub use context::{Client, RequestId};
 pub use error::{Phase, ProxyError};
-pub use error_answer::{ErrorAnswer, NO_FURTHER, reason_phrase, wants_json};
+pub use error_answer::{AnswerForm, ErrorAnswer, ErrorText, NO_FURTHER, ReplyTo, reason_phrase, wants_json};
 pub use failure_log::{About, Asked, FailureLog};
 pub use head::{Own, head_limits, identify, may_pass};
 pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};

@@ -15,7 +15,7 @@ use lb_core::{
 };
 
 use super::{
-    ErrorAnswer, FailureLog, Phase, ProxyError,
+    ErrorAnswer, ErrorText, FailureLog, Phase, ProxyError,
     failure_log::{About, FailedAt},
 };
 use crate::telemetry::{Notes, Records, Traffic};
@@ -154,11 +154,16 @@ impl Worker {
             self.failures
                 .write(&request.about, FailedAt::Balancer, error, Verdict::GaveUp);
         }
-        let (status, reason) = (error.status(), error.reason());
+        let reason = error.reason();
+        let text = ErrorText {
+            status: error.status(),
+            reason: &reason,
+            id: request.about.id,
+            retry_after: error.retry_after(),
+        };
         let snapshot = self.registry.snapshot();
-        let (id, json) = (request.about.id, request.json);
-        let answer = ErrorAnswer::new(snapshot.config(), (status, &reason), id, json);
-        self.records.count_error(status, reason);
+        let answer = ErrorAnswer::new(snapshot.config(), text, request.json);
+        self.records.count_error(text.status, reason);
         answer
     }
 

@@ -18,7 +18,7 @@ use crate::{
     front::{FrontWorker, READ_SIZE, Timer},
     proxy::{
         About, Asked, Connection, FIRST_REQUEST_GRACE, FailedRequest, LINGER, Look, MOST_AHEAD, ProxyError,
-        RequestId, Transport, head_limits,
+        ReplyTo, Transport, head_limits,
     },
     telemetry::{Notes, RequestRecord, Target},
 };
@@ -147,18 +147,18 @@ impl<S: Transport> Client<S> {
     /// A request of this connection as failures see it; `head` is what it asked for.
     pub(crate) fn failed<'a>(
         &self,
-        (id, json): (&'a RequestId, bool),
+        to: ReplyTo<'a>,
         head: &'a [u8],
         destination: Option<&'a Destination>,
     ) -> FailedRequest<'a> {
         FailedRequest {
             about: About {
-                id,
+                id: to.id,
                 client: self.connection.peer.ip().to_canonical(),
                 asked: Asked::Head(head),
                 destination,
             },
-            json,
+            json: to.json,
             notes: self.notes(),
         }
     }

@@ -2,46 +2,34 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use lb_core::config::Config;
 use lb_wire::{AddedLines, Glimpse, Method, RequestHead, Version};
 
 use super::{Client, Next};
 use crate::{
     proxy::{
-        ErrorAnswer, Line, NO_FURTHER, Own, ProxyError, RequestId, RouteAnswer, Transport, reason_phrase,
-        wants_json,
+        AnswerForm, ErrorAnswer, ErrorText, Line, NO_FURTHER, Own, ProxyError, ReplyTo, RequestId,
+        RouteAnswer, Transport, reason_phrase, wants_json,
     },
     telemetry::{RequestEnd, Responder},
 };
 
 /// Writes an answer of the balancer's own into the client's backlog.
-pub(crate) fn write<S: Transport>(
-    client: &mut Client<S>,
-    answer: &ErrorAnswer,
-    id: &RequestId,
-    head: bool,
-    close: bool,
-) {
+pub(crate) fn write<S: Transport>(client: &mut Client<S>, answer: &ErrorAnswer, form: AnswerForm<'_>) {
     client.worker.shared.records.count_response(answer.status);
     client.note(|notes| {
-        notes.note(|facts| facts.id = facts.id.take().or_else(|| Some(id.clone())));
+        notes.note(|facts| facts.id = facts.id.take().or_else(|| Some(form.id.clone())));
         notes.response(Responder::Balancer, answer.status, Instant::now);
     });
     let date = client.worker.date();
-    answer.write((id, &date), (head, close), client.out.buffer());
+    answer.write(form, &date, client.out.buffer());
 }
 
 /// Writes an answer that a route gives itself.
-fn write_route<S: Transport>(
-    client: &mut Client<S>,
-    (answer, id): (&RouteAnswer, &RequestId),
-    head: bool,
-    close: bool,
-) {
+fn write_route<S: Transport>(client: &mut Client<S>, answer: &RouteAnswer, form: AnswerForm<'_>) {
     client.worker.shared.records.count_response(answer.status);
     client.note(|notes| {
         notes.note(|facts| {
-            facts.id = Some(id.clone());
+            facts.id = Some(form.id.clone());
             facts.route = Some(Arc::clone(&answer.route));
         });
         notes.response(Responder::Balancer, answer.status, Instant::now);
@@ -63,12 +51,12 @@ fn write_route<S: Transport>(
         &b"Date: "[..],
         &date,
         b"\r\n",
-        if close { b"Connection: close\r\n" } else { b"" },
+        if form.close { b"Connection: close\r\n" } else { b"" },
         b"\r\n",
     ] {
         out.extend_from_slice(part);
     }
-    if !head {
+    if !form.is_head {
         out.extend_from_slice(&answer.body);
     }
 }
@@ -80,10 +68,15 @@ pub(crate) async fn refuse_unread<S: Transport>(mut client: Box<Client<S>>, erro
     let id = RequestId::new(None, fastrand::u128(..));
     let glimpse = Glimpse::of(client.unused());
     let accept = glimpse.accept.and_then(|accept| std::str::from_utf8(accept).ok());
-    let (head, json) = (glimpse.head, wants_json(accept));
-    let failed = client.failed((&id, json), client.unused(), None);
+    let (is_head, json) = (glimpse.head, wants_json(accept));
+    let failed = client.failed(ReplyTo { id: &id, json }, client.unused(), None);
     let answer = client.worker.shared.refuse(&failed, &error, Line::Due);
-    write(&mut client, &answer, &id, head, true);
+    let form = AnswerForm {
+        id: &id,
+        is_head,
+        close: true,
+    };
+    write(&mut client, &answer, form);
     let stall = client.worker.shared.stall();
     let flushed = client.flush(stall).await;
     client.note(|notes| notes.end(end_of(&flushed)));
@@ -99,25 +92,38 @@ pub(crate) fn write_own<S: Transport>(
     client: &mut Client<S>,
     head: &RequestHead,
     own: Own,
-    (config, id, json): (&Config, &RequestId, bool),
+    to: ReplyTo<'_>,
 ) -> bool {
-    let is_head = head.method == Method::Head;
     let ends = matches!(&own, Own::Error(error) if error.ends_connection());
     let goes_on = takes_another(client, head, head.framing.is_empty() && !ends);
+    let form = AnswerForm {
+        id: to.id,
+        is_head: head.method == Method::Head,
+        close: !goes_on,
+    };
     let answer = match own {
         Own::Error(error) => {
-            let failed = client.failed((id, json), client.unused(), None);
+            let failed = client.failed(to, client.unused(), None);
             Some(client.worker.shared.refuse(&failed, &error, Line::Due))
         }
-        Own::Options => Some(ErrorAnswer::new(config, (200, NO_FURTHER), id, json)),
+        Own::Options => {
+            let text = ErrorText {
+                status: 200,
+                reason: NO_FURTHER,
+                id: to.id,
+                retry_after: None,
+            };
+            let snapshot = client.worker.shared.registry.snapshot();
+            Some(ErrorAnswer::new(snapshot.config(), text, to.json))
+        }
         Own::Trace(trace) => Some(ErrorAnswer::trace(trace)),
         Own::Route(answer) => {
-            write_route(client, (&answer, id), is_head, !goes_on);
+            write_route(client, &answer, form);
             None
         }
     };
     if let Some(answer) = answer {
-        write(client, &answer, id, is_head, !goes_on);
+        write(client, &answer, form);
     }
     client.consume(head.len);
     goes_on

@@ -64,7 +64,7 @@ pub(super) fn error(text: &ErrorAnswer, id: &RequestId) -> HttpResponse {
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, text.content_type));
     response.insert_header((X_REQUEST_ID, id.as_str()));
-    if let Some(seconds) = text.retry_after() {
+    if let Some(seconds) = text.retry_after {
         response.insert_header((header::RETRY_AFTER, seconds));
     }
     response.body(text.body.to_vec())

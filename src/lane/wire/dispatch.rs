@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use lb_core::{
     attempts::{Attempts, Deadline, GaveUp, PickBy, Step},
-    config::{Config, SendHost},
+    config::SendHost,
     pool::{Lease, Snapshot},
     route::Headers,
 };
@@ -22,7 +22,8 @@ use super::{
 use crate::{
     front::h1::{Client, admit, own_response},
     proxy::{
-        self, ClientBody, Edits, Incoming, LineChanges, Own, Passage, RequestId, Routed, Scheme, Transport,
+        self, ClientBody, Edits, Incoming, LineChanges, Own, Passage, ReplyTo, RequestId, Routed, Scheme,
+        Transport,
     },
 };
 
@@ -53,11 +54,11 @@ pub(super) fn dispatch<S: Transport>(
     // What each of them gives is large, so it moves once.
     let (mut body, mut with_head) = match admit(client, head, &config, ClientBody::take) {
         Ok(admitted) => admitted,
-        Err(own) => return answer_here(client, head, own, (&config, &id, json)),
+        Err(own) => return answer_here(client, head, own, ReplyTo { id: &id, json }),
     };
     let passage = match find(&snapshot, client, head, (&id, random)) {
         Ok(passage) => passage,
-        Err(own) => return answer_here(client, head, own, (&config, &id, json)),
+        Err(own) => return answer_here(client, head, own, ReplyTo { id: &id, json }),
     };
     drop(snapshot);
     if let Some(names) = removed_trailers(&passage, head) {
@@ -67,7 +68,7 @@ pub(super) fn dispatch<S: Transport>(
         body.leave_out_trailers(names);
         with_head = match body.take(&client.unused()[head.len..]) {
             Ok(with_head) => with_head,
-            Err(error) => return answer_here(client, head, error.into(), (&config, &id, json)),
+            Err(error) => return answer_here(client, head, error.into(), ReplyTo { id: &id, json }),
         };
     }
     client.note(|notes| {
@@ -254,9 +255,9 @@ fn answer_here<S: Transport>(
     client: &mut Client<S>,
     head: &RequestHead,
     own: Own,
-    request: (&Config, &RequestId, bool),
+    to: ReplyTo<'_>,
 ) -> Dispatched {
     Dispatched::Answered {
-        goes_on: own_response::write_own(client, head, own, request),
+        goes_on: own_response::write_own(client, head, own, to),
     }
 }

@@ -21,7 +21,10 @@ use crate::{
         Client, Next, OpenTunnel, own_response,
         own_response::{finish, takes_another},
     },
-    proxy::{Edits, FailedAttempt, FailedRequest, Line, Phase, ProxyError, RequestId, Transport},
+    proxy::{
+        AnswerForm, Edits, FailedAttempt, FailedRequest, Line, Phase, ProxyError, ReplyTo, RequestId,
+        Transport,
+    },
     telemetry::RequestEnd,
     upstream::UpstreamConnection,
 };
@@ -142,7 +145,11 @@ impl Request {
             error: &error,
         };
         let destination = &self.message.destination;
-        let request = request_of(client, (&self.id, self.json), (&self.message, &self.original));
+        let to = ReplyTo {
+            id: &self.id,
+            json: self.json,
+        };
+        let request = request_of(client, to, &self.message, &self.original);
         let mut step = self
             .worker
             .shared
@@ -231,7 +238,11 @@ impl Request {
 
     /// The request as failures see it.
     fn as_failed<'a, S: Transport>(&'a self, client: &'a Client<S>) -> FailedRequest<'a> {
-        request_of(client, (&self.id, self.json), (&self.message, &self.original))
+        let to = ReplyTo {
+            id: &self.id,
+            json: self.json,
+        };
+        request_of(client, to, &self.message, &self.original)
     }
 
     /// Ends a broken answer: the client gets what came of it, and then sees that it is not whole.
@@ -271,7 +282,12 @@ impl Request {
         let read = self.message.body.is_done() || head.framing.is_empty();
         let goes_on = takes_another(client, head, read && !error.ends_connection());
         let answer = self.worker.shared.refuse(&self.as_failed(client), error, line);
-        own_response::write(client, &answer, &self.id, head.method == Method::Head, !goes_on);
+        let form = AnswerForm {
+            id: &self.id,
+            is_head: head.method == Method::Head,
+            close: !goes_on,
+        };
+        own_response::write(client, &answer, form);
         goes_on
     }
 }
@@ -279,15 +295,16 @@ impl Request {
 /// A request as failures see it. Before it is sent its head is still among what the client's connection has not used.
 fn request_of<'a, S: Transport>(
     client: &'a Client<S>,
-    request: (&'a RequestId, bool),
-    (message, original): (&'a Message, &'a Option<Box<[u8]>>),
+    to: ReplyTo<'a>,
+    message: &'a Message,
+    original: &'a Option<Box<[u8]>>,
 ) -> FailedRequest<'a> {
     let head = match (original, message.outgoing.head()) {
         (Some(original), _) => original,
         (None, []) => client.unused(),
         (None, sent) => sent,
     };
-    client.failed(request, head, Some(&message.destination))
+    client.failed(to, head, Some(&message.destination))
 }
 
 /// The client has left.

@@ -11,7 +11,7 @@ use crate::{
         Call, Link, Pulse, Service,
         h1::{Client, admit, own_response},
     },
-    proxy::{Transport, identify},
+    proxy::{ReplyTo, Transport, identify},
 };
 
 /// What becomes of a request.
@@ -38,7 +38,7 @@ pub(super) fn begin<'a, S: Transport, T: Service>(
     let (body, with_head) = match admitted {
         Ok(admitted) => admitted,
         Err(own) => {
-            let goes_on = own_response::write_own(client, head, own, (&config, &id, json));
+            let goes_on = own_response::write_own(client, head, own, ReplyTo { id: &id, json });
             return Begun::Refused { goes_on };
         }
     };
