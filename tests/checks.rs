@@ -153,7 +153,7 @@ fn a_drain_lets_running_requests_finish_and_takes_no_new_ones() {
         .map(|_| thread::spawn(move || crate::harness::get(address, "/").status))
         .collect();
     wait_until("two requests at the backend", || {
-        balancer.backend(&b.url()).in_flight == 2
+        balancer.backend(&b.url()).counts.in_flight == 2
     });
     let reload = balancer.reload_with(&file(format!("{{url: \"{}\", drain: true}}", b.url())));
     assert!(
@@ -168,7 +168,7 @@ fn a_drain_lets_running_requests_finish_and_takes_no_new_ones() {
         assert_eq!(request.join().unwrap(), 200);
     }
     balancer.wait_for_log(&format!("backend {} is drained: nothing is in flight", b.url()));
-    assert_eq!(balancer.backend(&b.url()).in_flight, 0);
+    assert_eq!(balancer.backend(&b.url()).counts.in_flight, 0);
     b.set_behaviour(Behaviour::Ok);
     balancer.reload_with(&file(b.url()));
     assert_eq!(

@@ -73,7 +73,7 @@ fn only_the_statuses_that_are_named_are_failures() {
         assert_ne!(client.get("/").status, 503);
     }
     let status = balancer.backend(&oops);
-    assert!(status.health == Up && status.requests > 20, "{status:?}");
+    assert!(status.health == Up && status.counts.requests > 20, "{status:?}");
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn backends_that_hang_reset_or_are_dead_are_ejected_and_cost_no_client_an_error(
         }
         balancer.wait_for_health(&b.url(), Ejected);
         load.wait_for_those_in_flight();
-        let attempts = balancer.backend(&b.url()).requests;
+        let attempts = balancer.backend(&b.url()).counts.requests;
         load.wait_for_more(100);
         assert_eq!(
-            balancer.backend(&b.url()).requests,
+            balancer.backend(&b.url()).counts.requests,
             attempts,
             "{behaviour:?}: tried while ejected"
         );
@@ -223,7 +223,7 @@ fn what_clients_do_wrong_ejects_nobody() {
     let backends = balancer.status().pools.remove(0).backends;
     let said: Vec<_> = backends
         .iter()
-        .map(|b| (b.health, b.failures, b.ejections))
+        .map(|b| (b.health, b.counts.failures, b.ejections))
         .collect();
     assert_eq!(said, [(Up, 0, 0), (Up, 0, 0)], "{}", balancer.log());
 }

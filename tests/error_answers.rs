@@ -125,7 +125,7 @@ fn what_is_refused_is_logged_for_those_who_look_for_it_and_counted() {
         .wait_for_log("GET a/\\x1b[2J: the request's head is refused: malformed request target: giving up");
     let status = balancer.status();
     assert_eq!(status.responses.to_string(), "4 4xx, 1 5xx");
-    assert_eq!(balancer.backend(&a.url()).responses.to_string(), "1 5xx");
+    assert_eq!(balancer.backend(&a.url()).counts.responses.to_string(), "1 5xx");
     let errors = status.errors.iter();
     let errors: Vec<_> = errors
         .map(|error| format!("{} {}: {}", error.status, error.reason, error.count))
@@ -209,7 +209,7 @@ fn an_answer_that_breaks_off_never_ends_cleanly() {
         .unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof, "{error}");
     balancer.wait_for_log("receiving the answer: answer cut short after 100 bytes: giving up");
-    assert_eq!(balancer.backend(&a.url()).failures, 1);
+    assert_eq!(balancer.backend(&a.url()).counts.failures, 1);
 }
 
 #[test]

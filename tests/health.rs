@@ -18,10 +18,10 @@ fn a_killed_backend_costs_no_client_an_error_and_is_back_after_it_recovered() {
     b.kill();
     balancer.wait_for_health(&b.url(), Down);
     load.wait_for_those_in_flight();
-    let attempts = balancer.backend(&b.url()).requests;
+    let attempts = balancer.backend(&b.url()).counts.requests;
     load.wait_for_more(300);
     assert_eq!(
-        balancer.backend(&b.url()).requests,
+        balancer.backend(&b.url()).counts.requests,
         attempts,
         "requests tried at a backend that is down"
     );
@@ -87,7 +87,10 @@ fn a_backend_that_is_down_at_the_start_gets_not_even_the_first_request() {
     let order = balancer.order(4);
     assert!(["a b a b", "b a b a"].contains(&order.as_str()), "{order}");
     let status = balancer.backend(&c.url());
-    assert_eq!((status.health, status.requests, status.failures), (Down, 0, 0));
+    assert_eq!(
+        (status.health, status.counts.requests, status.counts.failures),
+        (Down, 0, 0)
+    );
     assert_eq!(status.last_probe.unwrap().detail, "connection refused");
 }
 

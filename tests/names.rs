@@ -187,7 +187,10 @@ fn new_connections_take_the_addresses_of_a_name_in_turn() {
         .collect();
     assert!(shares.iter().all(|share| (7..=13).contains(share)), "{shares:?}");
     let status = balancer.backend(&url);
-    assert_eq!((status.failures, status.health, status.requests), (0, Up, 30));
+    assert_eq!(
+        (status.counts.failures, status.health, status.counts.requests),
+        (0, Up, 30)
+    );
 }
 
 #[test]
@@ -201,13 +204,16 @@ fn kept_connections_of_all_addresses_are_used_evenly_and_end_with_their_address(
         upload.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nbegun");
     }
     wait_until("a connection to each", || {
-        balancer.backend(&url).in_flight == 3 && replicas.iter().all(|replica| replica.open.load(SeqCst) > 0)
+        balancer.backend(&url).counts.in_flight == 3
+            && replicas.iter().all(|replica| replica.open.load(SeqCst) > 0)
     });
     for upload in &mut uploads {
         upload.send("x".repeat(100_000 - 5));
         assert_eq!(upload.read_head().status(), 200);
     }
-    wait_until("the end of the uploads", || balancer.backend(&url).in_flight == 0);
+    wait_until("the end of the uploads", || {
+        balancer.backend(&url).counts.in_flight == 0
+    });
     let before = counts(&replicas);
     assert_eq!(before, [1, 1, 1]);
     let mut client = balancer.connect();
@@ -259,7 +265,13 @@ fn localhost_with_a_server_of_one_family_costs_no_time() {
     }
     // 40 times the wait for another family would be 10 s.
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert_eq!(balancer.backend(&format!("http://localhost:{port}")).failures, 0);
+    assert_eq!(
+        balancer
+            .backend(&format!("http://localhost:{port}"))
+            .counts
+            .failures,
+        0
+    );
 }
 
 #[test]
@@ -281,10 +293,10 @@ fn a_backend_that_is_the_balancer_itself_gets_no_request() {
     }
     let status = balancer.backend(&own);
     assert_eq!((status.health, balancer.status().panics), (Up, 0));
-    let failures = status.failures;
+    let failures = status.counts.failures;
     balancer.get("/");
     assert_eq!(
-        balancer.backend(&own).failures,
+        balancer.backend(&own).counts.failures,
         failures,
         "nobody's health is counted down by it"
     );

@@ -202,7 +202,10 @@ fn what_is_known_of_a_backend_that_stays_survives() {
     let before = balancer.backend(&a.url());
     balancer.reload_with(&config(&[&c.url(), &b.url(), &a.url()]));
     let after = balancer.backend(&a.url());
-    assert_eq!((after.requests, after.answers), (before.requests, before.answers));
+    assert_eq!(
+        (after.counts.requests, after.counts.answers),
+        (before.counts.requests, before.counts.answers)
+    );
     assert!(after.since_seconds >= before.since_seconds);
     assert_eq!((balancer.backend(&b.url()).health, b.hits()), (Down, 0));
 }
@@ -233,7 +236,7 @@ fn an_added_backend_gets_nothing_before_its_first_probe_and_the_reload_answers_a
     assert_eq!(balancer.backend(&b.url()).health, Up);
     wait_until("requests at the added backend", || b.hits() > 0);
     load.finish_without_failure();
-    assert_eq!(balancer.backend(&dead.url()).requests, 0);
+    assert_eq!(balancer.backend(&dead.url()).counts.requests, 0);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn get_and_head_are_retried_when_a_backend_fails_before_it_answers() {
         assert_eq!(a.hits() + c.hits(), 12, "{behaviour}");
         let status = balancer.backend(&b.url());
         assert!(
-            status.failures >= 2 && status.failures == status.requests,
+            status.counts.failures >= 2 && status.counts.failures == status.counts.requests,
             "{behaviour}: {status:?}"
         );
     }
@@ -204,7 +204,7 @@ fn a_get_that_a_kept_connection_loses_goes_to_the_same_backend_over_a_new_one() 
         assert_eq!(client.read_head().status(), 200);
         client.read_until(b"ok");
         let status = balancer.backend(&stage.url());
-        assert_eq!((status.requests, status.failures), (2, 0));
+        assert_eq!((status.counts.requests, status.counts.failures), (2, 0));
     }
 }
 

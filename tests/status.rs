@@ -37,21 +37,25 @@ fn counters_count() {
         (
             a_status.url.clone(),
             a_status.weight,
-            a_status.answers,
-            a_status.failures
+            a_status.counts.answers,
+            a_status.counts.failures
         ),
         (a.url(), 2, 6, 0)
     );
     assert_eq!(
-        (b_status.url.clone(), b_status.weight, b_status.answers),
+        (b_status.url.clone(), b_status.weight, b_status.counts.answers),
         (b.url(), 1, 0)
     );
     // Only what a kept-alive connection loses is sent to the same backend again, and uncounted.
     assert_eq!(
-        (a_status.requests, b_status.requests, b_status.failures),
+        (
+            a_status.counts.requests,
+            b_status.counts.requests,
+            b_status.counts.failures
+        ),
         (6, b.hits(), b.hits())
     );
-    assert!(a_status.latency_micros_total > 0);
+    assert!(a_status.counts.latency_micros_total > 0);
 }
 
 #[test]
@@ -69,14 +73,14 @@ fn a_request_is_in_flight_until_its_last_byte() {
         (
             status.in_flight,
             status.requests,
-            status.pools[0].backends[0].in_flight,
+            status.pools[0].backends[0].counts.in_flight,
         ) == (2, 2, 2)
     });
     assert_eq!(slow.read_response("GET").unwrap().status, 200);
     assert_eq!(long.read_response("GET").unwrap().body.len(), 50);
     wait_until("none to be in flight", || {
         let status = balancer.status();
-        (status.in_flight, status.pools[0].backends[0].in_flight) == (0, 0)
+        (status.in_flight, status.pools[0].backends[0].counts.in_flight) == (0, 0)
     });
 }
 

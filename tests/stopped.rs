@@ -27,7 +27,7 @@ fn stop(balancer: &Balancer, meanwhile: impl FnOnce()) {
 #[track_caller]
 fn nothing_is_held_against(balancer: &Balancer, stage: &Stage) {
     let log = balancer.log();
-    assert_eq!(balancer.backend(&stage.url()).failures, 0, "{log}");
+    assert_eq!(balancer.backend(&stage.url()).counts.failures, 0, "{log}");
     assert!(!log.contains("is over"), "{log}");
 }
 
@@ -55,7 +55,7 @@ fn a_response_that_comes_afterwards_is_not_late() {
         backend.read_head();
         stop(&balancer, || {});
         // It runs, and its timers with it.
-        assert_eq!(balancer.backend(&stage.url()).in_flight, 1);
+        assert_eq!(balancer.backend(&stage.url()).counts.in_flight, 1);
         backend.send(OK);
         assert_eq!(client.read_head().status(), 200, "{timeout}");
         nothing_is_held_against(&balancer, &stage);
@@ -72,14 +72,14 @@ fn a_body_and_a_response_go_on_where_they_were() {
     backend.read_head();
     assert_eq!(backend.read(2), b"ab");
     stop(&balancer, || {});
-    assert_eq!(balancer.backend(&stage.url()).in_flight, 1);
+    assert_eq!(balancer.backend(&stage.url()).counts.in_flight, 1);
     client.send("cd");
     assert_eq!(backend.read(2), b"cd");
     backend.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
     assert_eq!(client.read_head().status(), 200);
     assert_eq!(client.read(1), b"o");
     stop(&balancer, || {});
-    assert_eq!(balancer.backend(&stage.url()).in_flight, 1);
+    assert_eq!(balancer.backend(&stage.url()).counts.in_flight, 1);
     backend.send("k");
     assert_eq!(client.read(1), b"k");
     nothing_is_held_against(&balancer, &stage);

@@ -92,7 +92,7 @@ fn a_client_that_stops_in_the_middle_of_its_upload_is_told_so() {
     }
     let status = balancer.backend(&a.url());
     assert_eq!(
-        status.failures, 0,
+        status.counts.failures, 0,
         "the client's fault is not held against the backend"
     );
 }

@@ -374,7 +374,7 @@ async fn a_reload_keeps_what_is_known_and_probes_what_is_new_first() {
     let requests: Vec<_> = status[0]
         .backends
         .iter()
-        .map(|b| (b.url.as_str(), b.requests))
+        .map(|b| (b.url.as_str(), b.counts.requests))
         .collect();
     assert_eq!(
         requests,

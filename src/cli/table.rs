@@ -118,11 +118,11 @@ pub(super) fn backends_within(
                 backend.weight.to_string(),
                 backend.health.to_string(),
                 seconds(backend.since_seconds),
-                backend.requests.to_string(),
+                backend.counts.requests.to_string(),
                 share,
-                backend.in_flight.to_string(),
-                backend.failures.to_string(),
-                backend.responses.server_error.to_string(),
+                backend.counts.in_flight.to_string(),
+                backend.counts.failures.to_string(),
+                backend.counts.responses.server_error.to_string(),
                 latency,
             ];
             row.extend(notes.then(|| note(backend)));
@@ -213,8 +213,8 @@ pub(super) fn recent<'a>(pool: &'a PoolStatus, window: Option<&Window<'_>>) -> V
             .find(|backend| backend.url == url)
     };
     let requests = |backend: &BackendStatus| {
-        let before = earlier(&backend.url).map_or(0, |before| before.requests);
-        backend.requests.saturating_sub(before)
+        let before = earlier(&backend.url).map_or(0, |before| before.counts.requests);
+        backend.counts.requests.saturating_sub(before)
     };
     let total: u64 = pool.backends.iter().map(requests).sum();
     let recent = |backend: &'a BackendStatus| Recent {
@@ -285,9 +285,11 @@ fn percent(part: u64, whole: u64) -> String {
 
 /// The mean time to the answers' heads.
 fn latency(backend: &BackendStatus, before: Option<&BackendStatus>) -> String {
-    let (answers, micros) = before.map_or((0, 0), |before| (before.answers, before.latency_micros_total));
-    let answers = backend.answers.saturating_sub(answers);
-    let micros = backend.latency_micros_total.saturating_sub(micros);
+    let (answers, micros) = before.map_or((0, 0), |before| {
+        (before.counts.answers, before.counts.latency_micros_total)
+    });
+    let answers = backend.counts.answers.saturating_sub(answers);
+    let micros = backend.counts.latency_micros_total.saturating_sub(micros);
     if answers == 0 {
         return "-".to_owned();
     }
@@ -334,6 +336,8 @@ pub(super) fn seconds(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_core::pool::BackendCounts;
+
     use super::*;
     use crate::cli::sample;
 
@@ -357,9 +361,12 @@ mod tests {
     fn report(requests: u64) -> StatusReport {
         let backend = |port| BackendStatus {
             since_seconds: 3,
-            requests,
-            latency_micros_total: requests * 400,
-            answers: requests,
+            counts: BackendCounts {
+                requests,
+                latency_micros_total: requests * 400,
+                answers: requests,
+                ..BackendCounts::default()
+            },
             ..sample::backend(format!("http://127.0.0.1:{port}"))
         };
         sample::report([("default", vec![backend(40001), backend(40002)])])

@@ -18,7 +18,7 @@ const IDLE_TIMEOUT: &str = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\
 /// The requests and the failures that count at the backend.
 fn counted(balancer: &Balancer, stage: &Stage) -> (u64, u64) {
     let status = balancer.backend(&stage.url());
-    (status.requests, status.failures)
+    (status.counts.requests, status.counts.failures)
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_backend_that_loses_patience_with_a_slow_upload_has_not_failed() {
     }
     assert_eq!(counted(&balancer, &stage), (4, 0));
     let status = balancer.backend(&stage.url());
-    assert_eq!((status.health, status.in_flight), (Up, 0));
+    assert_eq!((status.health, status.counts.in_flight), (Up, 0));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_backend_that_does_not_ask_for_a_body_that_waits_for_100_has_not_failed() {
     backend.read_head();
     assert_eq!(client.read_head().status(), 504);
     assert_eq!(counted(&balancer, &stage), (1, 0));
-    assert_eq!(balancer.backend(&stage.url()).in_flight, 0);
+    assert_eq!(balancer.backend(&stage.url()).counts.in_flight, 0);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_request_without_host_carries_that_of_each_backend() {
         assert_eq!(recorder.hosts(), [own]);
     }
     assert!(
-        balancer.backend(&dead.url()).failures > 0,
+        balancer.backend(&dead.url()).counts.failures > 0,
         "the dead one was tried"
     );
 }

@@ -112,7 +112,7 @@ fn real(script: &[Backend; 3], method: &str, (more, requests): (&str, u64)) -> R
         .count() as u64;
     let counted = |url: &String| {
         let status = balancer.backend(url);
-        (status.requests, status.failures)
+        (status.counts.requests, status.counts.failures)
     };
     Result {
         good,

@@ -53,14 +53,14 @@ fn a_full_pool_answers_503_at_once_and_no_backend_ever_holds_more() {
         let held: Vec<_> = status.pools[0]
             .backends
             .iter()
-            .map(|backend| backend.in_flight)
+            .map(|backend| backend.counts.in_flight)
             .collect();
         assert_eq!(held, [3, 2]);
         assert!(
             status.pools[0]
                 .backends
                 .iter()
-                .all(|backend| backend.failures == 0),
+                .all(|backend| backend.counts.failures == 0),
             "to be full is no fault"
         );
         a.kill();
@@ -135,7 +135,7 @@ fn a_tunnel_holds_its_place_as_long_as_it_lasts() {
     drop(client);
     drop(backend);
     wait_until("a free place", || {
-        balancer.status().pools[0].backends[0].in_flight == 0
+        balancer.status().pools[0].backends[0].counts.in_flight == 0
     });
     let mut next = balancer.peer();
     next.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

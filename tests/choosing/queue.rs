@@ -226,7 +226,7 @@ fn an_answer_that_was_to_be_retried_is_passed_on_when_the_wait_was_in_vain() {
                 (500, "a fails, as it was told to\n")
             );
         }
-        assert_eq!(balancer.backend(&fails.url()).in_flight, 0);
+        assert_eq!(balancer.backend(&fails.url()).counts.in_flight, 0);
     }
 }
 
@@ -235,7 +235,7 @@ fn a_rejected_answer_holds_no_place_while_its_request_waits_for_another() {
     let (fails, (stage, balancer), (mut first, mut backend)) =
         one_that_fails_and_a_full_one("queue: {timeout: 300s}");
     let mut second = queue_up(&balancer, "/second", 1);
-    assert_eq!(balancer.backend(&fails.url()).in_flight, 0);
+    assert_eq!(balancer.backend(&fails.url()).counts.in_flight, 0);
     backend.send(OK);
     let mut backend = stage.accept();
     assert!(backend.read_head().first().starts_with("GET /second "));

@@ -92,7 +92,11 @@ fn a_reload_changes_the_strategy_and_keeps_what_was_counted() {
     let status = balancer.status();
     let pool = &status.pools[0];
     assert_eq!(pool.strategy, "{name: hash, key: client, bounded_load: 1.5}");
-    let mut requests: Vec<_> = pool.backends.iter().map(|backend| backend.requests).collect();
+    let mut requests: Vec<_> = pool
+        .backends
+        .iter()
+        .map(|backend| backend.counts.requests)
+        .collect();
     requests.sort_unstable();
     assert_eq!(requests, [2, 22]);
 }

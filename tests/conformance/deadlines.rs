@@ -219,7 +219,7 @@ fn reads_after_a_pause(timeouts: &str, sends_no_more: bool, longest: Duration) {
     play.client.read_head();
     assert_eq!(play.client.read(LENGTH).len(), LENGTH);
     drop(sender.join().unwrap());
-    assert_eq!(play.balancer.backend(&play.stage.url()).failures, 0);
+    assert_eq!(play.balancer.backend(&play.stage.url()).counts.failures, 0);
 }
 
 #[test]

@@ -166,7 +166,10 @@ fn a_tunnel_counts_as_in_flight_and_survives_a_reload() {
     let mut play = Play::new();
     let (mut backend, _) = open(&mut play);
     let status = play.balancer.status();
-    assert_eq!((status.in_flight, status.pools[0].backends[0].in_flight), (1, 1));
+    assert_eq!(
+        (status.in_flight, status.pools[0].backends[0].counts.in_flight),
+        (1, 1)
+    );
     // The reload removes its backend, too.
     let other = crate::harness::Stage::new();
     play.balancer.reload_with(&format!(

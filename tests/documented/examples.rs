@@ -57,6 +57,7 @@ fn live_changes_are_what_a_reader_will_see() {
     let at_b = || {
         balancer
             .backend(&format!("http://localhost:{}", b.port()))
+            .counts
             .in_flight
     };
     wait_until("two downloads at the second", || at_b() == 2);

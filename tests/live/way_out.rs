@@ -47,7 +47,7 @@ fn a_drain_lets_running_downloads_finish_and_sends_new_requests_elsewhere() {
     assert_eq!(balancer.order(6), "a a a a a a");
     let status = balancer.backend(&b.url());
     assert_eq!(
-        (status.health, status.in_flight, status.drained_seconds),
+        (status.health, status.counts.in_flight, status.drained_seconds),
         (Draining, 1, None)
     );
     assert_complete(&mut client);
@@ -142,7 +142,7 @@ fn wait_ends_with_1_when_the_time_is_over_and_the_backend_serves_again() {
         client.send_request("GET", "/", &[], b"").unwrap();
     }
     wait_until("a request that hangs", || {
-        balancer.backend(&b.url()).in_flight == 1
+        balancer.backend(&b.url()).counts.in_flight == 1
     });
     let wait = balancer.place.run(&format!("drain {} --wait --for 1s", b.url()));
     assert_eq!(wait.code, 1, "{wait:?}");

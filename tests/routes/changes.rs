@@ -128,7 +128,10 @@ fn a_retry_tells_each_backend_its_own_host() {
         assert_eq!(seen(&answer, "Host"), [b.url().trim_start_matches("http://")]);
         assert_eq!(answer.json()["body"].as_str(), Some("some body"));
     }
-    assert!(balancer.backend(&a.url()).failures > 0, "the dead one was tried");
+    assert!(
+        balancer.backend(&a.url()).counts.failures > 0,
+        "the dead one was tried"
+    );
 }
 
 #[test]

@@ -201,6 +201,6 @@ fn two_pools_may_hold_the_same_url() {
         client.get("/2");
     }
     let status = balancer.status();
-    let requests = |pool: usize, backend: usize| status.pools[pool].backends[backend].requests;
+    let requests = |pool: usize, backend: usize| status.pools[pool].backends[backend].counts.requests;
     assert_eq!((requests(0, 0), requests(1, 0), requests(1, 1)), (4, 2, 2));
 }

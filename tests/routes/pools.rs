@@ -60,7 +60,7 @@ fn a_route_with_a_strategy_of_its_own_takes_turns_of_its_own() {
     assert_eq!(order, "aaabaa");
     let pools = balancer.status().pools;
     assert_eq!(
-        (pools.len(), pools[0].backends[0].requests),
+        (pools.len(), pools[0].backends[0].counts.requests),
         (1, 5),
         "one pool, one count"
     );
@@ -154,7 +154,7 @@ fn a_reload_says_what_becomes_of_pools_and_routes_and_keeps_what_is_known() {
         [("path /c", 0), ("path /a", 3)],
         "a route with the same conditions stays itself"
     );
-    assert_eq!(status.pools[0].backends[0].requests, 3);
+    assert_eq!(status.pools[0].backends[0].counts.requests, 3);
     assert_eq!(status.pools[0].backends[0].health, Up);
     assert_taken(
         &balancer,

@@ -70,7 +70,7 @@ async fn a_drain_keeps_new_requests_away_and_is_done_when_those_in_flight_have_e
     let leases = held(&plane, 2);
     let status = changed(&plane, "b", Wish::Drain, None).await;
     assert_eq!(
-        (status.health, status.in_flight, status.drained_seconds),
+        (status.health, status.counts.in_flight, status.drained_seconds),
         (HealthStatus::Draining, 1, None)
     );
     assert_eq!(plane.picks(4), "aaaa", "in force with the answer");
@@ -100,15 +100,15 @@ async fn a_backend_that_is_removed_and_added_again_still_holds_what_it_held() {
     assert_eq!(plane.health("b"), None);
     reloaded(&plane, file("http://a, {url: http://b, max_connections: 2}")).await;
     plane.pass(Duration::from_millis(200)).await;
-    assert_eq!(seen(&plane, "b").await.in_flight, 2);
+    assert_eq!(seen(&plane, "b").await.counts.in_flight, 2);
     assert_eq!(plane.picks(4), "aaaa", "its limit is reached");
     held.retain(|lease| lease.backend().url().host() != "b");
-    assert_eq!(seen(&plane, "b").await.in_flight, 0);
+    assert_eq!(seen(&plane, "b").await.counts.in_flight, 0);
     assert_eq!(plane.picks(4).matches('b').count(), 2);
     reloaded(&plane, file("http://a")).await;
     reloaded(&plane, file("http://a, http://b")).await;
     assert_eq!(
-        seen(&plane, "b").await.requests,
+        seen(&plane, "b").await.counts.requests,
         0,
         "with nothing in flight it is a new one"
     );

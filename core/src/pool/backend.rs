@@ -20,6 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Addresses, Queue,
     counter::Counter,
@@ -65,19 +67,22 @@ struct Shard {
     tally: Tally,
 }
 
-/// What a backend's counters add up to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What a backend's counters add up to, as the status report shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BackendCounts {
     /// Requests sent to it, retries included.
     pub requests: u64,
     /// Requests it holds now.
     pub in_flight: u64,
-    /// Requests that failed at it.
+    /// Requests that failed at it: no connection, no whole answer, too slow.
     pub failures: u64,
-    /// Answers whose head came.
-    pub responses: ResponseCounts,
-    /// Time to those heads, all together.
+    /// Time to the head of its answers, all together; divided by `answers` it is the mean.
     pub latency_micros_total: u64,
+    /// Answers whose head arrived.
+    pub answers: u64,
+    /// The same by the class of their status codes, those that were retried included.
+    #[serde(default)]
+    pub responses: ResponseCounts,
 }
 
 /// The last probe of a backend.
@@ -191,8 +196,9 @@ impl Backend {
             requests: sum(|shard| &shard.started),
             in_flight: self.in_flight(),
             failures: sum(|shard| &shard.failed),
-            responses,
             latency_micros_total: sum(|shard| &shard.latency_micros),
+            answers: responses.total(),
+            responses,
         }
     }
 

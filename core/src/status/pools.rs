@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     live::seconds_until,
-    pool::{Member, Pool, Snapshot},
+    pool::{BackendCounts, Member, Pool, Snapshot},
 };
 
 /// One route.
@@ -48,19 +48,9 @@ pub struct BackendStatus {
     pub health: HealthStatus,
     /// Since when it has that health, seconds ago.
     pub since_seconds: u64,
-    /// Requests sent to it, retries included.
-    pub requests: u64,
-    /// Requests it holds now.
-    pub in_flight: u64,
-    /// Requests that failed at it: no connection, no whole answer, too slow.
-    pub failures: u64,
-    /// Time to the head of its answers, all together; divided by `answers` it is the mean.
-    pub latency_micros_total: u64,
-    /// Answers whose head arrived.
-    pub answers: u64,
-    /// The same by the class of their status codes, those that were retried included.
-    #[serde(default)]
-    pub responses: ResponseCounts,
+    /// Its counters, which stand beside the other fields.
+    #[serde(flatten)]
+    pub counts: BackendCounts,
     /// The last probe, if there was one.
     pub last_probe: Option<ProbeStatus>,
     /// Why it has that health, where that is more than its probes.
@@ -253,12 +243,7 @@ impl Member {
             weight: self.weight.get(),
             health: self.health.status(),
             since_seconds: seconds_since(self.since),
-            requests: counts.requests,
-            in_flight: counts.in_flight,
-            failures: counts.failures,
-            latency_micros_total: counts.latency_micros_total,
-            answers: counts.responses.total(),
-            responses: counts.responses,
+            counts,
             last_probe: self.backend.last_probe().map(|probe| ProbeStatus {
                 ok: probe.ok,
                 detail: probe.detail,
@@ -290,5 +275,32 @@ impl Member {
             HealthStatus::Draining | HealthStatus::Maintenance => self.live.order_until(),
             HealthStatus::Up | HealthStatus::Down | HealthStatus::Pending => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn counters_stand_beside_the_other_fields_of_a_backend() {
+        let status = BackendStatus {
+            counts: BackendCounts {
+                requests: 7,
+                ..BackendCounts::default()
+            },
+            ..BackendStatus::default()
+        };
+        let written = serde_json::to_value(&status).unwrap();
+        assert_eq!(
+            (&written["requests"], &written["counts"]),
+            (&7.into(), &().into())
+        );
+        let mut old = written.clone();
+        old.as_object_mut().unwrap().remove("responses");
+        assert_eq!(serde_json::from_value::<BackendStatus>(written).unwrap(), status);
+        assert_eq!(serde_json::from_value::<BackendStatus>(old).unwrap(), status);
     }
 }

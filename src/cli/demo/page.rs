@@ -91,7 +91,10 @@ fn clients(state: &State<'_>) -> [Line; 3] {
     };
     let failed_style = if failed == 0 { Style::Good } else { Style::Bad };
     let backends = state.report.pools.iter().flat_map(|pool| &pool.backends);
-    let note = match (backends.map(|backend| backend.failures).sum::<u64>(), failed) {
+    let note = match (
+        backends.map(|backend| backend.counts.failures).sum::<u64>(),
+        failed,
+    ) {
         (0, _) => String::new(),
         (hits, 0) => format!("{hits} requests met a dead backend, and another one answered them"),
         (hits, _) => format!("{hits} tries failed at a backend; what no other one answered is failed"),

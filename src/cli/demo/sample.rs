@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lb_core::pool::BackendCounts;
 use lb_core::status::{BackendStatus, HealthStatus, PoolStatus, ProbeStatus, StatusReport};
 
 use super::{
@@ -74,9 +75,12 @@ pub(super) fn report(backends: [(HealthStatus, u64); 3]) -> StatusReport {
             weight: 1,
             health,
             since_seconds: 12,
-            requests,
-            latency_micros_total: requests * 400,
-            answers: requests,
+            counts: BackendCounts {
+                requests,
+                latency_micros_total: requests * 400,
+                answers: requests,
+                ..BackendCounts::default()
+            },
             last_probe: Some(ProbeStatus {
                 ok: health == HealthStatus::Up,
                 detail: "connection refused".to_owned(),

@@ -190,8 +190,8 @@ impl Session {
 fn summary(seen: &Seen, report: &StatusReport, doings: &[(String, Doing)]) -> String {
     let backends = report.pools.iter().flat_map(|pool| &pool.backends);
     let shown = doings.iter().zip(backends).map(|((name, _), backend)| {
-        let shown = format!("{name} {}, {} requests", backend.health, backend.requests);
-        match backend.failures {
+        let shown = format!("{name} {}, {} requests", backend.health, backend.counts.requests);
+        match backend.counts.failures {
             0 => shown,
             failures => format!("{shown}, {failures} failed there"),
         }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn the_summary_tells_failures_at_backends_only_if_there_were_some() {
         let mut sample = Sample::new();
-        sample.now.pools[0].backends[1].failures = 10;
+        sample.now.pools[0].backends[1].counts.failures = 10;
         let state = sample.state();
         assert_eq!(
             summary(&state.seen, state.report, &state.doings),

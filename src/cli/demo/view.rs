@@ -177,13 +177,13 @@ mod tests {
         assert!(history.window().is_none());
         for step in 1..=10 {
             let before = history.push(at(step * 250), report([(Up, step); 3]));
-            assert_eq!(before.pools[0].backends[0].requests, step - 1);
+            assert_eq!(before.pools[0].backends[0].counts.requests, step - 1);
             let window = history
                 .window()
-                .map(|w| (w.elapsed, w.before.pools[0].backends[0].requests));
+                .map(|w| (w.elapsed, w.before.pools[0].backends[0].counts.requests));
             let expected = (Duration::from_millis(250 * step.min(4)), step.saturating_sub(4));
             assert_eq!(window, Some(expected));
         }
-        assert_eq!(history.newest().pools[0].backends[0].requests, 10);
+        assert_eq!(history.newest().pools[0].backends[0].counts.requests, 10);
     }
 }

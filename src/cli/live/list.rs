@@ -40,7 +40,7 @@ pub(in crate::cli) fn list(report: &StatusReport) -> Vec<String> {
 
 fn now(backend: &BackendStatus, change: &LiveStatus) -> String {
     match (change.kind.as_str(), change.value.as_str()) {
-        ("order", "draining" | "maintenance") => match (backend.in_flight, backend.drained_seconds) {
+        ("order", "draining" | "maintenance") => match (backend.counts.in_flight, backend.drained_seconds) {
             (0, Some(ago)) => format!("{change}, drained {} ago", seconds(ago)),
             (in_flight, _) => format!("{change}, {in_flight} in flight"),
         },
@@ -50,6 +50,8 @@ fn now(backend: &BackendStatus, change: &LiveStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_core::pool::BackendCounts;
+
     use super::*;
     use crate::cli::sample;
 
@@ -65,7 +67,10 @@ mod tests {
 
     fn backend(port: u16, live: Vec<LiveStatus>) -> BackendStatus {
         BackendStatus {
-            in_flight: 2,
+            counts: BackendCounts {
+                in_flight: 2,
+                ..BackendCounts::default()
+            },
             live,
             ..sample::backend(format!("http://localhost:{port}"))
         }
@@ -82,7 +87,7 @@ mod tests {
             Vec::<String>::new()
         );
         let mut drained = backend(9002, vec![change("order", "draining", "serving", Some(552))]);
-        (drained.in_flight, drained.drained_seconds) = (0, Some(5));
+        (drained.counts.in_flight, drained.drained_seconds) = (0, Some(5));
         let lines = list(&report(vec![
             backend(
                 9001,

@@ -101,14 +101,14 @@ fn outcome(progress: &Progress, report: &LiveReport, json: bool) -> Option<u8> {
 
 fn progress(report: &LiveReport) -> Progress {
     let backends = || report.backends.iter().map(|one| &one.backend);
-    let in_flight = backends().map(|backend| backend.in_flight).sum();
+    let in_flight = backends().map(|backend| backend.counts.in_flight).sum();
     let is_out = |health| matches!(health, HealthStatus::Draining | HealthStatus::Maintenance);
     if backends().any(|backend| !is_out(backend.health)) {
         return Progress::Ended(in_flight);
     }
     let drained = backends().all(|backend| match backend.health {
         HealthStatus::Draining => backend.drained_seconds.is_some(),
-        _ => backend.in_flight == 0,
+        _ => backend.counts.in_flight == 0,
     });
     if drained {
         Progress::Drained

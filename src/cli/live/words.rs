@@ -47,7 +47,7 @@ fn out(backend: &BackendStatus) -> String {
         HealthStatus::Maintenance => "is in maintenance: no requests and no probes",
         _ => "is draining: no new requests",
     };
-    match backend.in_flight {
+    match backend.counts.in_flight {
         0 => format!("{what}; nothing is in flight"),
         1 => format!("{what}; 1 in flight finishes"),
         some => format!("{what}; {some} in flight finish"),

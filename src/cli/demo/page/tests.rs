@@ -45,10 +45,10 @@ events
 fn nothing_is_wider_than_80_columns_even_with_large_numbers() {
     let mut sample = Sample::new();
     for backend in &mut sample.now.pools[0].backends {
-        backend.requests = 99_999_999;
-        backend.failures = 123_456;
-        backend.latency_micros_total = 300_400 * 99_999_999;
-        backend.answers = 99_999_999;
+        backend.counts.requests = 99_999_999;
+        backend.counts.failures = 123_456;
+        backend.counts.latency_micros_total = 300_400 * 99_999_999;
+        backend.counts.answers = 99_999_999;
     }
     sample.seen = Seen {
         sent: 299_999_999,
@@ -128,7 +128,7 @@ fn health_and_what_a_backend_does_are_coloured() {
 #[test]
 fn failures_of_backends_are_told_apart_from_those_of_clients() {
     let mut sample = Sample::new();
-    sample.now.pools[0].backends[1].failures = 7;
+    sample.now.pools[0].backends[1].counts.failures = 7;
     let lines = text(&sample, 80, 24);
     assert!(lines[11].ends_with("7 requests met a dead backend, and another one answered them"));
     sample.seen.failed = 2;
@@ -150,9 +150,9 @@ fn failures_of_backends_are_told_apart_from_those_of_clients() {
 fn the_documented_page_is_what_the_demo_draws() {
     let mut sample = Sample::new();
     let slow = 301_000;
-    sample.now.pools[0].backends[1].failures = 76;
-    sample.now.pools[0].backends[2].latency_micros_total =
-        sample.before.pools[0].backends[2].latency_micros_total + 100 * slow;
+    sample.now.pools[0].backends[1].counts.failures = 76;
+    sample.now.pools[0].backends[2].counts.latency_micros_total =
+        sample.before.pools[0].backends[2].counts.latency_micros_total + 100 * slow;
     sample.seen.p99 = Some(Duration::from_micros(slow + 500));
     let event = |at: u64, text: &str| Event {
         at: Duration::from_millis(at),
