@@ -132,7 +132,15 @@ fn every_status_of_an_error_is_in_the_page_of_requests() {
     let source = read("src/proxy/error.rs");
     let rows = ["attempt(", "request("].into_iter();
     let rows = rows.flat_map(|row| source.split(row).skip(1));
+    // Those of timeouts: a line each, in a row of `TimeLimit`.
+    let limits = read("core/src/attempts/limits.rs");
+    let limits = limits.lines().map(str::trim);
+    let limits: Vec<_> = limits
+        .filter(|line| line.len() == 4 && line.ends_with(','))
+        .collect();
+    assert!(limits.len() >= 4, "{limits:?}");
     let statuses: BTreeSet<_> = rows
+        .chain(limits)
         .map(|row| row.trim_start().chars().take(3).collect::<String>())
         .filter(|status| status.bytes().all(|byte| byte.is_ascii_digit()))
         .collect();
