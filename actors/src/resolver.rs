@@ -189,12 +189,11 @@ impl Sharing {
         match config.source {
             NameSource::Dns => {
                 let ask = |_seat| self.dns.ask(host, config);
-                self.in_turn(host, (&self.dns_lanes, config.timeout), ask).await
+                self.in_turn(host, &self.dns_lanes, config.timeout, ask).await
             }
             NameSource::System => {
                 let ask = |seat| self.system.ask(host, seat);
-                self.in_turn(host, (&self.system_lanes, config.timeout), ask)
-                    .await
+                self.in_turn(host, &self.system_lanes, config.timeout, ask).await
             }
         }
     }
@@ -202,7 +201,8 @@ impl Sharing {
     async fn in_turn<F: Future<Output = Looked>>(
         &self,
         host: &str,
-        (lanes, limit): (&Lanes, Duration),
+        lanes: &Lanes,
+        limit: Duration,
         ask: impl FnOnce(Seat) -> F,
     ) -> Looked {
         let hung = self.hanging.borrow().contains(host);

@@ -211,7 +211,7 @@ impl Engine<'_> {
             Fate::Answered { at, ok: true } => (at, Arrival::Response(200)),
             Fate::Answered { at, ok: false } => (at, Arrival::Response(FAILING_STATUS)),
             Fate::Broken { at } => (at, Arrival::Failure(Cause::Broken)),
-            Fate::Refused => return Some(self.decide(now, index, (lease, failure(Cause::Connect)))),
+            Fate::Refused => return Some(self.decide(now, index, lease, failure(Cause::Connect))),
         };
         self.requests[index].lease = Some(lease);
         let clock = self.control.clock(now);
@@ -263,12 +263,12 @@ impl Engine<'_> {
             }
             Arrival::Failure(cause) => failure(cause),
         };
-        let step = self.decide(now, index, (lease, end));
+        let step = self.decide(now, index, lease, end);
         self.carry_out(now, index, step);
     }
 
     /// What comes after an attempt.
-    fn decide(&mut self, now: Nanos, index: usize, (lease, end): (Lease, AttemptEnd)) -> Step {
+    fn decide(&mut self, now: Nanos, index: usize, lease: Lease, end: AttemptEnd) -> Step {
         let clock = self.control.clock(now);
         let request = &mut self.requests[index];
         if let AttemptEnd::Failed(failure) = end {
@@ -279,7 +279,7 @@ impl Engine<'_> {
             retries: &self.scenario.pool.retries,
             now: clock,
         };
-        let decision = request.attempts.after(end, (lease, request.replay), at);
+        let decision = request.attempts.after(end, lease, request.replay, at);
         self.judge_if(now, decision.failed_in_a_row);
         decision.step
     }

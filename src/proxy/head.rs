@@ -53,7 +53,8 @@ impl<E: Into<ProxyError>> From<E> for Own {
 /// # Errors
 /// What it is sent instead.
 pub fn may_pass(
-    (view, scheme): (&RequestView<'_>, Scheme),
+    view: &RequestView<'_>,
+    scheme: Scheme,
     config: &Config,
     trusted: impl FnOnce() -> bool,
 ) -> Result<(), Own> {

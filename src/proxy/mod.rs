@@ -26,7 +26,7 @@ pub use head::{Own, head_limits, identify, may_pass};
 pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};
 pub use sticky::sticky_cookie;
 pub use transport::{Look, Transport};
-pub use worker::{FailedAttempt, FailedRequest, Line, Turn, Worker, answer_head};
+pub use worker::{BrokenResponse, FailedAttempt, FailedRequest, Line, Turn, Worker, answer_head};
 
 /// A client that closed its side may only have said that it sends no more; but most have left. So long may the backend
 /// be silent then, before the head of its answer and within its body (nginx gives it no time at all).

@@ -215,7 +215,8 @@ fn redirected(
     Ok(answer(
         redirect.status,
         vec![("Location".into(), to)],
-        (config, values),
+        config,
+        values,
     ))
 }
 
@@ -228,7 +229,7 @@ fn responded(respond: &Respond, config: &Arc<RouteConfig>, values: &Values<'_>) 
     };
     RouteAnswer {
         body: Arc::clone(&respond.body),
-        ..answer(respond.status, lines, (config, values))
+        ..answer(respond.status, lines, config, values)
     }
 }
 
@@ -236,7 +237,8 @@ fn responded(respond: &Respond, config: &Arc<RouteConfig>, values: &Values<'_>) 
 fn answer(
     status: u16,
     mut lines: Vec<(Box<str>, Vec<u8>)>,
-    (config, values): (&Arc<RouteConfig>, &Values<'_>),
+    config: &Arc<RouteConfig>,
+    values: &Values<'_>,
 ) -> RouteAnswer {
     lines.push(("X-Request-Id".into(), values.request_id.as_bytes().to_vec()));
     let LineChanges { dropped, added } = line_changes(&config.response_headers, values);

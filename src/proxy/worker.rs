@@ -9,7 +9,7 @@ use std::{
 
 use lb_actors::RegistryHandle;
 use lb_core::{
-    attempts::{self, At, AttemptEnd, Attempts, Decision, Replay, Step, Verdict},
+    attempts::{self, At, AttemptEnd, Attempts, Decision, Failure, Replay, Step, Verdict},
     config::UpstreamTimeouts,
     pool::{AnswerHead, AnswerKind, Backend, Destination, Lease, NoBackend, Pool},
 };
@@ -66,6 +66,18 @@ pub struct FailedRequest<'a> {
     pub notes: Notes,
 }
 
+/// A response that broke off on its way to the client.
+pub struct BrokenResponse<'a> {
+    /// The backend that it came from.
+    pub from: &'a Backend,
+    /// Of its attempt; none where the request is over at the backend.
+    pub lease: Option<Lease>,
+    /// How far it had come.
+    pub failure: Failure,
+    /// Why.
+    pub error: &'a ProxyError,
+}
+
 /// Whether a line of the log has said why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
@@ -101,7 +113,8 @@ impl Worker {
     pub fn rejects(
         &self,
         attempts: &Attempts,
-        (status, replay): (u16, Replay),
+        status: u16,
+        replay: Replay,
         destination: &Destination,
     ) -> bool {
         let retries = &destination.terms().retries;
@@ -124,7 +137,7 @@ impl Worker {
         let decision = self.newest(destination.pool(), |pool| {
             let now = Instant::now();
             let at = At { pool, retries, now };
-            attempts.after(failed.end, (failed.lease, failed.replay), at)
+            attempts.after(failed.end, failed.lease, failed.replay, at)
         });
         let Decision {
             step,
@@ -169,7 +182,7 @@ impl Worker {
 
     /// Looks for a backend when it is a request's turn in the queue of this pool; `None`: it goes on waiting. Where a reload
     /// has removed the pool, its backends get no more requests: the request goes where its route leads by now.
-    pub fn in_turn(&self, attempts: &Attempts, (pool, destination): (&Pool, &Destination)) -> Option<Turn> {
+    pub fn in_turn(&self, attempts: &Attempts, pool: &Pool, destination: &Destination) -> Option<Turn> {
         let snapshot = self.registry.snapshot();
         let now = Instant::now();
         if let Some(newest) = snapshot.newest(pool) {
@@ -190,17 +203,18 @@ impl Worker {
     }
 
     /// Notes and logs that a response broke off, and ends the lease of its attempt, if there is one still.
-    pub fn broke_off(
-        &self,
-        request: &FailedRequest<'_>,
-        (from, lease): (&Backend, Option<Lease>),
-        (end, error): (&AttemptEnd, &ProxyError),
-    ) {
+    pub fn broke_off(&self, request: &FailedRequest<'_>, broken: BrokenResponse<'_>) {
+        let BrokenResponse {
+            from,
+            lease,
+            failure,
+            error,
+        } = broken;
         request.notes.fault(error.fault());
         let at = FailedAt::Backend(from.url(), Phase::Answering);
         self.failures.write(&request.about, at, error, Verdict::GaveUp);
         if let Some(lease) = lease {
-            self.finish(lease, end);
+            self.finish(lease, &AttemptEnd::Failed(failure));
         }
     }
 

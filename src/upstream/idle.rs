@@ -307,7 +307,7 @@ impl IdlePool {
         let kept = by_backend.get_mut(&backend.id())?;
         while let Some(mut last) = kept.next() {
             let idle_for = now.saturating_duration_since(last.since);
-            let is_good = last.connection.is_current(backend) && is_young((&last, idle_for), timeouts, now);
+            let is_good = last.connection.is_current(backend) && is_young(&last, idle_for, timeouts, now);
             if !is_good || !kept.is_quiet(backend, &last, now) {
                 continue;
             }
@@ -372,8 +372,7 @@ impl IdlePool {
             };
             for mut idle in std::mem::take(&mut kept.idle) {
                 let idle_for = now.saturating_duration_since(idle.since);
-                let is_good =
-                    idle.connection.is_current(backend) && is_young((&idle, idle_for), timeouts, now);
+                let is_good = idle.connection.is_current(backend) && is_young(&idle, idle_for, timeouts, now);
                 if is_good && kept.is_quiet(backend, &idle, now) {
                     kept.idle.push(idle);
                 }
@@ -384,7 +383,7 @@ impl IdlePool {
     }
 }
 
-fn is_young((idle, idle_for): (&Idle, Duration), timeouts: &UpstreamTimeouts, now: Instant) -> bool {
+fn is_young(idle: &Idle, idle_for: Duration, timeouts: &UpstreamTimeouts, now: Instant) -> bool {
     let age = now.saturating_duration_since(idle.connection.created);
     idle_for < timeouts.upstream_idle && age < timeouts.upstream_age
 }

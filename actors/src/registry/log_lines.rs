@@ -28,7 +28,7 @@ pub(super) fn log(event: &Event) {
             probed,
             health,
             detail,
-        } => transition(backend, (*probed, *health), detail),
+        } => transition(backend, *probed, *health, detail),
         Event::NotProbed { backend, detail } => {
             warn!(target: TARGET, "cannot probe {}: {detail}; its health stays as it was",
                 backend.url
@@ -80,7 +80,7 @@ pub(super) fn log(event: &Event) {
     }
 }
 
-fn transition(backend: &Identity, (probed, health): (HealthStatus, HealthStatus), detail: &str) {
+fn transition(backend: &Identity, probed: HealthStatus, health: HealthStatus, detail: &str) {
     let url = &backend.url;
     match (probed, health) {
         (HealthStatus::Up, HealthStatus::Up) => info!(target: TARGET, "backend {url} is up: {detail}"),

@@ -205,7 +205,7 @@ impl Attempts {
     }
 
     /// What comes after an attempt that has ended so. The lease ends here, or goes on in the step.
-    pub fn after(&mut self, end: AttemptEnd, (lease, replay): (Lease, Replay), at: At<'_>) -> Decision {
+    pub fn after(&mut self, end: AttemptEnd, lease: Lease, replay: Replay, at: At<'_>) -> Decision {
         let mut decision = Decision {
             step: Step::Done,
             backend: Arc::clone(lease.backend()),

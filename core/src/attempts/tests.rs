@@ -88,7 +88,7 @@ fn after(pool: &Pool, failure: Failure, replay: Replay) -> String {
     let mut attempts = attempts();
     let first = sent(attempts.begin(pool, Instant::now()));
     match attempts
-        .after(AttemptEnd::Failed(failure), (first, replay), at(pool))
+        .after(AttemptEnd::Failed(failure), first, replay, at(pool))
         .step
     {
         Step::Send(lease) => lease.backend().url().host().to_owned(),
@@ -124,14 +124,14 @@ fn a_second_connection_that_breaks_is_a_failure() {
     let mut attempts = attempts();
     let first = sent(attempts.begin(&pool, Instant::now()));
     assert_eq!(attempts.reuse(), Reuse::Allowed);
-    let again = attempts.after(AttemptEnd::Failed(STALE), (first, Replay::Always), at(&pool));
+    let again = attempts.after(AttemptEnd::Failed(STALE), first, Replay::Always, at(&pool));
     assert_eq!((again.verdict, again.could_not_connect), (None, false));
     let again = sent(again.step);
     assert_eq!(
         (again.backend().url().host(), attempts.reuse()),
         ("a", Reuse::Forbidden)
     );
-    let next = attempts.after(AttemptEnd::Failed(STALE), (again, Replay::Always), at(&pool));
+    let next = attempts.after(AttemptEnd::Failed(STALE), again, Replay::Always, at(&pool));
     assert_eq!(next.verdict, Some(Verdict::Retried));
     assert_eq!(sent(next.step).backend().url().host(), "b");
     assert_eq!((attempts.reuse(), attempts.count()), (Reuse::Allowed, 2));
@@ -143,11 +143,7 @@ fn a_retry_that_finds_the_others_full_waits_without_a_lease_and_goes_on_when_the
     let mut attempts = attempts();
     let first = sent(attempts.begin(&pool, Instant::now()));
     let other = sent(super::Attempts::new(PickBy::default(), None).begin(&pool, Instant::now()));
-    let failed = attempts.after(
-        AttemptEnd::Failed(UNREACHABLE),
-        (first, Replay::Always),
-        at(&pool),
-    );
+    let failed = attempts.after(AttemptEnd::Failed(UNREACHABLE), first, Replay::Always, at(&pool));
     assert!(matches!(failed.step, Step::Wait), "{failed:?}");
     assert!(failed.could_not_connect);
     assert_eq!(failed.backend.in_flight(), 0);
@@ -200,7 +196,7 @@ fn time_that_was_used_up_before_an_attempt_is_not_its_backends() {
         let lease = attempts.in_turn(&pool, now).unwrap().unwrap();
         let backend = Arc::clone(lease.backend());
         let before = backend.counts().failures;
-        let _over = attempts.after(AttemptEnd::Failed(late), (lease, Replay::Always), at(&pool));
+        let _over = attempts.after(AttemptEnd::Failed(late), lease, Replay::Always, at(&pool));
         backend.counts().failures - before
     };
     assert_eq!(failures(whole), 1, "it had all of it");
@@ -216,7 +212,7 @@ fn what_a_wait_in_vain_comes_to() {
         let mut attempts = attempts();
         let first = sent(attempts.begin(&pool, Instant::now()));
         let _other = sent(super::Attempts::new(PickBy::default(), None).begin(&pool, Instant::now()));
-        let failed = attempts.after(end, (first, Replay::Always), at(&pool));
+        let failed = attempts.after(end, first, Replay::Always, at(&pool));
         assert!(matches!(failed.step, Step::Wait));
         format!("{:?}", attempts.waited(Err(none), &pool))
     };

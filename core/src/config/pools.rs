@@ -58,7 +58,7 @@ impl Checker<'_> {
         }
         for entry in entries {
             let path = key_path("pools", &entry.key);
-            let (mut pool, cookie) = self.named_pool((entry, &path), &top);
+            let (mut pool, cookie) = self.named_pool(entry, &path, &top);
             let key = fields::key(entry, &path);
             let name = self.check(&key, name);
             let is_twice = name.as_deref() == Some(DEFAULT_POOL) && written.has_top();
@@ -92,7 +92,7 @@ impl Checker<'_> {
     }
 
     /// A mapping of settings, or a list of backends. With the name of its cookie, if it writes one.
-    fn named_pool(&mut self, (entry, path): (&Entry, &str), top: &Draft) -> (PoolConfig, Option<Written>) {
+    fn named_pool(&mut self, entry: &Entry, path: &str, top: &Draft) -> (PoolConfig, Option<Written>) {
         let node = &entry.value;
         let Value::Mapping(entries) = &node.value else {
             let draft = match node.value {

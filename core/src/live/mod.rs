@@ -85,6 +85,12 @@ pub struct Change<T> {
     pub until: Option<Instant>,
 }
 
+impl<T> Change<T> {
+    fn new(value: T, since: Instant, until: Option<Instant>) -> Self {
+        Self { value, since, until }
+    }
+}
+
 /// What the file says of one backend, and what was changed live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Live {
@@ -137,10 +143,12 @@ impl Live {
     pub fn wish(&mut self, wish: Wish, now: Instant, until: Option<Instant>) {
         let Written { order, weight } = self.file;
         match wish {
-            Wish::Drain => self.order = change(self.order, Order::Draining, (order, now, until)),
-            Wish::Maintenance => self.order = change(self.order, Order::Maintenance, (order, now, until)),
-            Wish::Serve => self.order = change(self.order, Order::Serving, (order, now, until)),
-            Wish::Weight(value) => self.weight = change(self.weight, value, (weight, now, until)),
+            Wish::Drain => self.order = change(self.order, order, Change::new(Order::Draining, now, until)),
+            Wish::Maintenance => {
+                self.order = change(self.order, order, Change::new(Order::Maintenance, now, until))
+            }
+            Wish::Serve => self.order = change(self.order, order, Change::new(Order::Serving, now, until)),
+            Wish::Weight(value) => self.weight = change(self.weight, weight, Change::new(value, now, until)),
             Wish::FileWeight => self.weight = None,
         }
     }
@@ -193,32 +201,28 @@ impl Live {
 
     /// The changes as the status report shows them.
     pub fn status(&self, now: Instant) -> Vec<LiveStatus> {
-        let order = self.order.map(|change| {
-            let texts = (
-                change.value.as_str().to_owned(),
-                self.file.order.as_str().to_owned(),
-            );
-            status("order", texts, (change.since, change.until), now)
+        let order = self.order.map(|change| LiveStatus {
+            kind: "order".to_owned(),
+            value: change.value.as_str().to_owned(),
+            file: self.file.order.as_str().to_owned(),
+            ..times(&change, now)
         });
-        let weight = self.weight.map(|change| {
-            let texts = (change.value.get().to_string(), self.file.weight.get().to_string());
-            status("weight", texts, (change.since, change.until), now)
+        let weight = self.weight.map(|change| LiveStatus {
+            kind: "weight".to_owned(),
+            value: change.value.get().to_string(),
+            file: self.file.weight.get().to_string(),
+            ..times(&change, now)
         });
         order.into_iter().chain(weight).collect()
     }
 }
 
 /// The change that a wish makes of the one before; none if the file says the same.
-fn change<T: Copy + PartialEq>(
-    before: Option<Change<T>>,
-    value: T,
-    (file, now, until): (T, Instant, Option<Instant>),
-) -> Option<Change<T>> {
-    let same = before.filter(|before| before.value == value);
-    (value != file).then(|| Change {
-        value,
-        since: same.map_or(now, |same| same.since),
-        until,
+fn change<T: Copy + PartialEq>(before: Option<Change<T>>, file: T, wished: Change<T>) -> Option<Change<T>> {
+    let same = before.filter(|before| before.value == wished.value);
+    (wished.value != file).then(|| Change {
+        since: same.map_or(wished.since, |same| same.since),
+        ..wished
     })
 }
 
@@ -227,18 +231,12 @@ fn expire<T: Copy>(change: &mut Option<Change<T>>, now: Instant) -> Option<T> {
     change.take_if(over).map(|change| change.value)
 }
 
-fn status(
-    kind: &str,
-    (value, file): (String, String),
-    (since, until): (Instant, Option<Instant>),
-    now: Instant,
-) -> LiveStatus {
+/// Since when a change holds and until when, of a report of it.
+fn times<T>(change: &Change<T>, now: Instant) -> LiveStatus {
     LiveStatus {
-        kind: kind.to_owned(),
-        value,
-        file,
-        since_seconds: now.saturating_duration_since(since).as_secs(),
-        until_seconds: until.map(|until| seconds_until(until, now)),
+        since_seconds: now.saturating_duration_since(change.since).as_secs(),
+        until_seconds: change.until.map(|until| seconds_until(until, now)),
+        ..LiveStatus::default()
     }
 }
 

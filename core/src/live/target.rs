@@ -31,7 +31,7 @@ pub fn find(url: &str, pool: Option<&str>, all: &[Identity]) -> Result<Vec<Ident
         let mut pools: Vec<String> = all.iter().map(|known| known.pool.to_string()).collect();
         pools.sort_unstable();
         pools.dedup();
-        return Err(unknown("pool", (pool, pool), pools));
+        return Err(unknown("pool", pool, pool, pools));
     }
     let with_scheme = || format!("http://{url}").parse().ok();
     let parsed: Option<BackendUrl> = url.parse().ok().or_else(with_scheme);
@@ -42,13 +42,13 @@ pub fn find(url: &str, pool: Option<&str>, all: &[Identity]) -> Result<Vec<Ident
         let mut urls: Vec<String> = here.iter().map(|known| known.url.to_string()).collect();
         urls.sort_unstable();
         urls.dedup();
-        return Err(unknown("backend", (url, in_full.as_deref().unwrap_or(url)), urls));
+        return Err(unknown("backend", url, in_full.as_deref().unwrap_or(url), urls));
     }
     Ok(found)
 }
 
 /// `full` is what was typed with what it leaves out, as the known ones have it.
-fn unknown(what: &'static str, (typed, full): (&str, &str), mut known: Vec<String>) -> UnknownTarget {
+fn unknown(what: &'static str, typed: &str, full: &str, mut known: Vec<String>) -> UnknownTarget {
     let nearest = |known: &mut dyn Iterator<Item = &String>| {
         closest(without_scheme(full), known.map(|known| without_scheme(known))).map(str::to_owned)
     };

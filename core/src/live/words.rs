@@ -38,7 +38,7 @@ pub fn reload_notes(running: &Snapshot, plan: &ReloadPlan, now: Instant) -> Vec<
         };
         match change {
             BackendChange::Changed { from, to } => {
-                notes.extend(kept(live, (from, to), now).map(|what| format!("{name}: {what}")));
+                notes.extend(kept(live, from, to, now).map(|what| format!("{name}: {what}")));
             }
             _ if live.is_empty() => {}
             _ => {
@@ -51,11 +51,7 @@ pub fn reload_notes(running: &Snapshot, plan: &ReloadPlan, now: Instant) -> Vec<
 }
 
 /// Of the changes that the new file speaks of too.
-fn kept(
-    live: &Live,
-    (from, to): (&BackendConfig, &BackendConfig),
-    now: Instant,
-) -> impl Iterator<Item = String> {
+fn kept(live: &Live, from: &BackendConfig, to: &BackendConfig, now: Instant) -> impl Iterator<Item = String> {
     let after = live.rewritten(to);
     let orders = (from.drain, from.maintenance) != (to.drain, to.maintenance);
     let order = live.order.filter(|_| orders).map(|change| {

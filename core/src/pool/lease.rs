@@ -57,7 +57,7 @@ pub(super) struct Meter {
 
 impl Lease {
     /// For a request that the backend has counted in.
-    pub(super) fn new(backend: Arc<Backend>, (worker, now): (usize, Instant), meter: &Meter) -> Self {
+    pub(super) fn new(backend: Arc<Backend>, worker: usize, now: Instant, meter: &Meter) -> Self {
         if let Some(held) = &meter.held {
             held.fetch_add(1, Relaxed);
         }

@@ -267,7 +267,7 @@ impl Pool {
         if ask.tried.is_empty() {
             self.state.retry_budget.earn(ask.worker, ask.now);
         }
-        Lease::new(Arc::clone(backend), (ask.worker, ask.now), &self.rules.meter)
+        Lease::new(Arc::clone(backend), ask.worker, ask.now, &self.rules.meter)
     }
 
     fn first_tier(&self, random: u64) -> usize {

@@ -146,7 +146,7 @@ pub(super) fn build(
             };
             sum += u64::from(*weight);
             upto.push(sum);
-            destinations.push(Arc::new(destination(config, (pool, terms), known)));
+            destinations.push(Arc::new(destination(config, pool, terms, known)));
         }
         Route {
             requests: known.map_or_else(Arc::default, |known| Arc::clone(&known.requests)),
@@ -160,7 +160,8 @@ pub(super) fn build(
 
 fn destination(
     route: &Arc<RouteConfig>,
-    (pool, terms): (&Arc<Pool>, &Arc<Terms>),
+    pool: &Arc<Pool>,
+    terms: &Arc<Terms>,
     known: Option<&Route>,
 ) -> Destination {
     let own = |forward: &Forward| {

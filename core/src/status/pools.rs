@@ -71,7 +71,7 @@ pub struct BackendStatus {
 }
 
 /// A live change of a backend. Displays as `draining`, `weight 10`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LiveStatus {
     /// `order` or `weight`.
     pub kind: String,

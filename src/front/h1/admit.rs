@@ -24,6 +24,6 @@ pub(crate) fn admit<S: Transport, T>(
     let with_head = take(&mut body, &client.unused()[head.len..]);
     let connection = &client.connection;
     let trusted = || proxy::Client::new(connection.peer.ip(), &config.trusted_proxies).trusted;
-    proxy::may_pass((&view, connection.scheme), config, trusted)?;
+    proxy::may_pass(&view, connection.scheme, config, trusted)?;
     Ok((body, with_head?))
 }

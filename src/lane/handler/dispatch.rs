@@ -41,8 +41,7 @@ pub(super) async fn dispatch(
     let random = fastrand::u64(..);
     let found = {
         let snapshot = worker.registry.snapshot();
-        let client = Client::new(handed.client, &snapshot.config().trusted_proxies);
-        find(&snapshot, &request, (client, &handed), (worker.index, random))
+        find(&snapshot, &request, &handed, (worker.index, random))
     };
     let passage = match found {
         Ok(Routed::Forward(passage)) => passage,
@@ -66,7 +65,8 @@ pub(super) async fn dispatch(
     };
     let exchange = HandlerRequest {
         body: RequestBody::new(
-            (payload, Rc::clone(&handed.link)),
+            payload,
+            Rc::clone(&handed.link),
             size,
             handed.method.is_idempotent(),
         ),
@@ -98,7 +98,7 @@ pub(super) async fn dispatch(
 fn find(
     snapshot: &Snapshot,
     request: &HttpRequest,
-    (peer, handed): (Client, &Handed),
+    handed: &Handed,
     chance: (usize, u64),
 ) -> Result<Routed, ProxyError> {
     if let Some(passage) = Passage::undecided(snapshot) {
@@ -111,7 +111,7 @@ fn find(
         path: target.path().as_bytes(),
         query: target.query().map(str::as_bytes),
         headers: &HeadLines(request.headers()),
-        peer,
+        peer: Client::new(handed.client, &snapshot.config().trusted_proxies),
         id: &handed.id,
         scheme: handed.scheme,
     };

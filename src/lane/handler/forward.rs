@@ -175,7 +175,7 @@ impl HandlerRequest {
     fn rejects(&self, attempts: &Attempts, response: &ClientResponse) -> bool {
         let status = response.status().as_u16();
         self.worker
-            .rejects(attempts, (status, self.replay()), &self.passage.destination)
+            .rejects(attempts, status, self.replay(), &self.passage.destination)
     }
 
     pub(super) fn pool(&self) -> &Pool {
@@ -204,7 +204,7 @@ impl HandlerRequest {
             };
             // Only now may those behind it follow, or they would get past it.
             drop(left.take());
-            let look = || self.worker.in_turn(attempts, (&pool, destination));
+            let look = || self.worker.in_turn(attempts, &pool, destination);
             let turn = tokio::select! {
                 biased;
                 turn = poll_fn(|cx| place.ticket.poll(cx, look)) => turn,

@@ -85,7 +85,7 @@ pub(super) enum Progress {
 
 impl RequestBody {
     /// `size` is what the backend is told; `keeps`: a small one is kept, so that it can be sent twice.
-    pub(super) fn new((payload, link): (Payload, Rc<Link>), size: BodySize, keeps: bool) -> Self {
+    pub(super) fn new(payload: Payload, link: Rc<Link>, size: BodySize, keeps: bool) -> Self {
         Self {
             shared: Rc::new(Shared {
                 progress: Cell::new(Progress::Moved(link.clock().now())),

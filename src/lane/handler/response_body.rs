@@ -21,7 +21,7 @@ use lb_core::{
 use super::{HandlerWorker, awc::Fault, dispatch::failed, request::Handed, request_body::RequestBody};
 use crate::{
     front::TICK,
-    proxy::{ProxyError, Worker},
+    proxy::{BrokenResponse, ProxyError, Worker},
 };
 
 /// Whose answer it is.
@@ -82,16 +82,21 @@ pub(super) struct Broken;
 impl ResponseBody {
     fn fail(&mut self, error: &ProxyError) -> Broken {
         if let Some(origin) = self.origin.take() {
-            let end = AttemptEnd::Failed(Failure {
+            let failure = Failure {
                 cause: error.cause(),
                 progress: Progress::Responding,
                 upload: self.upload.upload(),
                 connection: Connection::New,
-            });
+            };
             let from = Arc::clone(origin.backend());
+            let broken = BrokenResponse {
+                from: &from,
+                lease: origin.into_lease(),
+                failure,
+                error,
+            };
             let failed = failed(&self.request, &self.handed, Some(&self.destination));
-            self.worker
-                .broke_off(&failed, (&from, origin.into_lease()), (&end, error));
+            self.worker.broke_off(&failed, broken);
         }
         Broken
     }

@@ -12,7 +12,7 @@ use lb_core::{
 };
 
 use super::{
-    exchange::{End, Exchange},
+    exchange::{End, Exchange, Sent, Sides},
     forward::Request,
     worker::WireWorker,
 };
@@ -52,13 +52,17 @@ impl Request {
             Ok(backend) => backend,
             Err(attempt) => return attempt,
         };
-        let mut exchange = Exchange::new(
-            (&self.worker, client),
-            (lease, &mut backend),
-            (&mut self.message, &self.attempts),
-        );
+        let sides = Sides {
+            client,
+            backend: &mut backend,
+        };
+        let sent = Sent {
+            lease,
+            attempts: &self.attempts,
+        };
+        let mut exchange = Exchange::new(&self.worker, sides, sent, &mut self.message);
         let end = poll_fn(|cx| exchange.poll(cx)).await;
-        self.came_of(client, lease.backend(), (end, backend))
+        self.came_of(client, lease.backend(), end, backend)
     }
 
     /// What an exchange's end means, and what becomes of its connection.
@@ -66,7 +70,8 @@ impl Request {
         &self,
         client: &Client<S>,
         at: &Backend,
-        (end, backend): (End, UpstreamConnection),
+        end: End,
+        backend: UpstreamConnection,
     ) -> Attempt {
         match end {
             End::Answered {

@@ -164,24 +164,39 @@ enum UploadStep {
     WaitsForBackend,
 }
 
+/// The two sides of an exchange.
+pub(super) struct Sides<'a, D> {
+    pub(super) client: &'a mut D,
+    pub(super) backend: &'a mut UpstreamConnection,
+}
+
+/// The attempt that an exchange carries out.
+pub(super) struct Sent<'a> {
+    pub(super) lease: &'a Lease,
+    pub(super) attempts: &'a Attempts,
+}
+
 impl<'a, D: Downstream> Exchange<'a, D> {
     /// Before anything is sent.
     pub(super) fn new(
-        (worker, client): (&Rc<WireWorker>, &'a mut D),
-        (lease, backend): (&'a Lease, &'a mut UpstreamConnection),
-        (message, attempts): (&'a mut Message, &'a Attempts),
+        worker: &Rc<WireWorker>,
+        sides: Sides<'a, D>,
+        attempt: Sent<'a>,
+        message: &'a mut Message,
     ) -> Self {
+        let Sent { lease, attempts } = attempt;
         Self {
             lease: Some(lease),
             attempts: Some(attempts),
-            ..Self::resume((worker, client), (lease.backend(), backend), message)
+            ..Self::resume(worker, sides, lease.backend(), message)
         }
     }
 
     /// For an answer that was [rejected](End::Rejected), and is passed on after all.
     pub(super) fn resume(
-        (worker, client): (&Rc<WireWorker>, &'a mut D),
-        (to, backend): (&'a Backend, &'a mut UpstreamConnection),
+        worker: &Rc<WireWorker>,
+        Sides { client, backend }: Sides<'a, D>,
+        to: &'a Backend,
         message: &'a mut Message,
     ) -> Self {
         let now = client.now();

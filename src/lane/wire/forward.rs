@@ -11,7 +11,7 @@ use lb_wire::{Method, RequestError};
 use super::{
     attempt::{Attempt, Failed},
     dispatch::write_head,
-    exchange::{Exchange, Message},
+    exchange::{Exchange, Message, Sides},
     outgoing::Outgoing,
     waiting::{self, Waited},
     worker::WireWorker,
@@ -22,8 +22,8 @@ use crate::{
         own_response::{finish, takes_another},
     },
     proxy::{
-        AnswerForm, Edits, FailedAttempt, FailedRequest, Line, Phase, ProxyError, ReplyTo, RequestId,
-        Transport,
+        AnswerForm, BrokenResponse, Edits, FailedAttempt, FailedRequest, Line, Phase, ProxyError, ReplyTo,
+        RequestId, Transport,
     },
     telemetry::RequestEnd,
     upstream::UpstreamConnection,
@@ -42,6 +42,14 @@ pub(super) struct Request {
     pub(super) edits: Option<Box<Edits>>,
     /// Its head as it came, where another path or host goes to the backend: for the log.
     pub(super) original: Option<Box<[u8]>>,
+}
+
+/// How an attempt ended, where another one may follow.
+enum Ended {
+    /// With a response whose status is to be retried; the connection holds it.
+    Rejected(u16, Box<UpstreamConnection>),
+    /// Without a response.
+    Failed(Failed),
 }
 
 impl Request {
@@ -89,7 +97,7 @@ impl Request {
         loop {
             client.note(|notes| notes.attempt(lease.backend(), self.attempts.count()));
             let attempt = self.attempt(client, &lease).await;
-            let (failed, kept) = match attempt {
+            let ended = match attempt {
                 Attempt::Done(next) => {
                     self.worker.shared.finish(lease, &AttemptEnd::Complete);
                     self.worker.give_buffer(self.message.outgoing.into_buffer());
@@ -103,13 +111,13 @@ impl Request {
                 }
                 Attempt::Broken { failed, looks_whole } => {
                     let from = Arc::clone(lease.backend());
-                    self.broke_off(client, (&from, Some(lease)), &failed);
-                    return Box::pin(self.break_off(client, (&failed.error, looks_whole))).await;
+                    self.broke_off(client, &from, Some(lease), &failed);
+                    return Box::pin(self.break_off(client, &failed.error, looks_whole)).await;
                 }
-                Attempt::Rejected(status, backend) => (Err(status), Some(backend)),
-                Attempt::Failed(failed) => (Ok(failed), None),
+                Attempt::Rejected(status, backend) => Ended::Rejected(status, backend),
+                Attempt::Failed(failed) => Ended::Failed(failed),
             };
-            match Box::pin(self.next(client, lease, (failed, kept))).await {
+            match Box::pin(self.next(client, lease, ended)).await {
                 ControlFlow::Continue(next) => lease = next,
                 ControlFlow::Break(next) => return next,
             }
@@ -126,15 +134,16 @@ impl Request {
         &mut self,
         client: &mut Client<S>,
         lease: Lease,
-        (failed, mut kept): (Result<Failed, u16>, Option<Box<UpstreamConnection>>),
+        ended: Ended,
     ) -> ControlFlow<Next, Lease> {
-        let (end, phase, error) = match failed {
-            Ok(failed) => (AttemptEnd::Failed(failed.failure), failed.phase, failed.error),
-            Err(status) => (
-                AttemptEnd::Rejected,
-                Phase::Waiting,
-                ProxyError::RetriedStatus(status),
-            ),
+        let mut kept = None;
+        let (end, phase, error) = match ended {
+            Ended::Failed(failed) => (AttemptEnd::Failed(failed.failure), failed.phase, failed.error),
+            Ended::Rejected(status, response) => {
+                kept = Some(response);
+                let error = ProxyError::RetriedStatus(status);
+                (AttemptEnd::Rejected, Phase::Waiting, error)
+            }
         };
         let from = Arc::clone(lease.backend());
         let failed = FailedAttempt {
@@ -168,7 +177,7 @@ impl Request {
                     continue;
                 }
                 (Step::PassOn(lease), Some(response)) => {
-                    return ControlFlow::Break(self.pass_on(client, (&from, *response), lease).await);
+                    return ControlFlow::Break(self.pass_on(client, &from, *response, lease).await);
                 }
                 (Step::GiveUp(GaveUp::NoBackend(none)), _) => none.into(),
                 (Step::GiveUp(GaveUp::Failure) | Step::PassOn(_), _) => error,
@@ -192,7 +201,7 @@ impl Request {
 
     /// Waits in the queue until there is a place at a backend that was not tried.
     async fn wait<S: Transport>(&self, client: &mut Client<S>) -> Waited {
-        waiting::for_a_place(client, (&self.attempts, &self.message.destination)).await
+        waiting::for_a_place(client, &self.attempts, &self.message.destination).await
     }
 
     fn waited(&mut self, picked: Result<Lease, NoBackend>) -> Step {
@@ -204,13 +213,17 @@ impl Request {
     async fn pass_on<S: Transport>(
         &mut self,
         client: &mut Client<S>,
-        (from, mut connection): (&Backend, UpstreamConnection),
+        from: &Backend,
+        mut connection: UpstreamConnection,
         lease: Option<Lease>,
     ) -> Next {
-        let mut exchange =
-            Exchange::resume((&self.worker, client), (from, &mut connection), &mut self.message);
+        let sides = Sides {
+            client: &mut *client,
+            backend: &mut connection,
+        };
+        let mut exchange = Exchange::resume(&self.worker, sides, from, &mut self.message);
         let end = poll_fn(|cx| exchange.poll(cx)).await;
-        match self.came_of(client, from, (end, connection)) {
+        match self.came_of(client, from, end, connection) {
             Attempt::Done(next) => {
                 if let Some(lease) = lease {
                     self.worker.shared.finish(lease, &AttemptEnd::Complete);
@@ -219,8 +232,8 @@ impl Request {
                 next
             }
             Attempt::Broken { failed, looks_whole } => {
-                self.broke_off(client, (from, lease), &failed);
-                self.break_off(client, (&failed.error, looks_whole)).await
+                self.broke_off(client, from, lease, &failed);
+                self.break_off(client, &failed.error, looks_whole).await
             }
             Attempt::Failed(failed) => self.give_up(client, &failed.error, Line::Due).await,
             // The whole head was there, and nobody retries it.
@@ -229,11 +242,20 @@ impl Request {
     }
 
     /// Ends the lease of an attempt whose response broke off, if there is one still.
-    fn broke_off<S: Transport>(&self, client: &Client<S>, from: (&Backend, Option<Lease>), failed: &Failed) {
-        let end = AttemptEnd::Failed(failed.failure);
-        self.worker
-            .shared
-            .broke_off(&self.as_failed(client), from, (&end, &failed.error));
+    fn broke_off<S: Transport>(
+        &self,
+        client: &Client<S>,
+        from: &Backend,
+        lease: Option<Lease>,
+        failed: &Failed,
+    ) {
+        let broken = BrokenResponse {
+            from,
+            lease,
+            failure: failed.failure,
+            error: &failed.error,
+        };
+        self.worker.shared.broke_off(&self.as_failed(client), broken);
     }
 
     /// The request as failures see it.
@@ -249,7 +271,8 @@ impl Request {
     async fn break_off<S: Transport>(
         &self,
         client: &mut Client<S>,
-        (error, looks_whole): (&ProxyError, bool),
+        error: &ProxyError,
+        looks_whole: bool,
     ) -> Next {
         client.note(|notes| notes.end(RequestEnd::BrokenOff));
         // Who has not read for that long gets no more time to read what is left.

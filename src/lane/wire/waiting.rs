@@ -24,7 +24,8 @@ pub(super) enum Waited {
 /// Waits until the request may go to a backend that it has not tried, for as long as its attempts allow.
 pub(super) async fn for_a_place<S: Transport>(
     client: &mut Client<S>,
-    (attempts, destination): (&Attempts, &Destination),
+    attempts: &Attempts,
+    destination: &Destination,
 ) -> Waited {
     let worker = Rc::clone(&client.worker);
     let clock = Rc::clone(client.timer.clock());
@@ -40,7 +41,7 @@ pub(super) async fn for_a_place<S: Transport>(
         // Only now may those behind it follow, or they would get past it.
         drop(left.take());
         let turn = poll_fn(|cx| {
-            let pick = || worker.shared.in_turn(attempts, (&pool, destination));
+            let pick = || worker.shared.in_turn(attempts, &pool, destination);
             if let Poll::Ready(turn) = place.ticket.poll(cx, pick) {
                 return Poll::Ready(Some(turn));
             }

@@ -171,7 +171,7 @@ impl Run {
             retries: &self.pool.config().retries,
             now: self.now,
         };
-        let decision = self.attempts.after(end, (lease, replay), at);
+        let decision = self.attempts.after(end, lease, replay, at);
         let taken = self.spent() - before;
         let unsent = matches!(happening, Happening::Fails(failure) if failure.progress == Progress::NotSent);
         assert!(

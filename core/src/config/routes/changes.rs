@@ -99,9 +99,10 @@ impl Checker<'_> {
     pub(super) fn rewrite(
         &mut self,
         own: &Fields<'_>,
-        (path, allowed): (&PathPattern, Allowed),
+        path: &PathPattern,
+        allowed: Allowed,
     ) -> Option<Rewrite> {
-        let strip = self.strip_prefix(own, (path, allowed));
+        let strip = self.strip_prefix(own, path, allowed);
         let Some(node) = own.node("rewrite") else {
             return strip;
         };
@@ -152,11 +153,7 @@ impl Checker<'_> {
         Some(Rewrite::Pattern { from, to })
     }
 
-    fn strip_prefix(
-        &mut self,
-        own: &Fields<'_>,
-        (path, allowed): (&PathPattern, Allowed),
-    ) -> Option<Rewrite> {
+    fn strip_prefix(&mut self, own: &Fields<'_>, path: &PathPattern, allowed: Allowed) -> Option<Rewrite> {
         let written = own.scalar("strip_prefix", self.problems);
         let stripped = self.value(&written, |strip| {
             if let Some(strip) = switched(strip) {

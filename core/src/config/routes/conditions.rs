@@ -53,8 +53,8 @@ impl Checker<'_> {
             hosts: self.all(&hosts, host_pattern),
             path,
             methods: self.all(&methods, method),
-            headers: self.tests((own, "header"), header_name, header_value),
-            query: self.tests((own, "query"), query_name, query_value),
+            headers: self.tests(own, "header", header_name, header_value),
+            query: self.tests(own, "query", query_name, query_value),
             clients: self.all(&clients, |client| parse_network(client.text())),
         }
     }
@@ -81,31 +81,29 @@ impl Checker<'_> {
         self.value(&prefix, |prefix| prefix_pattern(prefix, allowed))
     }
 
-    fn tests(&mut self, (own, key): (&Fields<'_>, &str), name: Judge, value: Judge) -> Vec<FieldTest> {
+    fn tests(&mut self, own: &Fields<'_>, key: &str, name: Judge, value: Judge) -> Vec<FieldTest> {
         let example = format!("{key}: {{X-Beta: \"1\"}}");
         let entries = own.entries(key, &example, self.problems).unwrap_or_default();
         let mut tests = Vec::new();
         for entry in entries {
             let path = key_path(&own.path_of(key), &entry.key);
             let name = self.check(&fields::key(entry, &path), name);
-            let test = self
-                .test((entry, &path), value)
-                .map(|(test, written)| match test {
-                    ValueTest::Exact(exact) => {
-                        ValueTest::Exact(Masked::new(&exact, self.mark(&entry.key, &written)))
-                    }
-                    ValueTest::Regex(pattern) => {
-                        ValueTest::Regex(pattern.shown_as(self.mark(&entry.key, &written)))
-                    }
-                    other => other,
-                });
+            let test = self.test(entry, &path, value).map(|(test, written)| match test {
+                ValueTest::Exact(exact) => {
+                    ValueTest::Exact(Masked::new(&exact, self.mark(&entry.key, &written)))
+                }
+                ValueTest::Regex(pattern) => {
+                    ValueTest::Regex(pattern.shown_as(self.mark(&entry.key, &written)))
+                }
+                other => other,
+            });
             tests.extend(name.zip(test).map(|(name, test)| FieldTest { name, test }));
         }
         tests
     }
 
     /// What is asked of a value, and where it stands.
-    fn test(&mut self, (entry, path): (&Entry, &str), value: Judge) -> Option<(ValueTest, Written)> {
+    fn test(&mut self, entry: &Entry, path: &str, value: Judge) -> Option<(ValueTest, Written)> {
         let as_it_is = |value: Arc<str>| ValueTest::Exact(Masked::new(&value, None));
         let Value::Mapping(entries) = &entry.value.value else {
             let exact = fields::scalar(&entry.value, path, "a value or a mapping", self.problems)?;

@@ -145,7 +145,7 @@ impl Checker<'_> {
             retries: Overrides::read((own, "retries"), self),
             request_headers: self.changes(own, "request_headers"),
             send_host: self.value(&host, send_host).unwrap_or(SendHost::Preserve),
-            rewrite: of.0.and_then(|path| self.rewrite(own, (path, of.1))),
+            rewrite: of.0.and_then(|path| self.rewrite(own, path, of.1)),
         }))
     }
 

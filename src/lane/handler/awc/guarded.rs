@@ -213,7 +213,7 @@ impl<Io: AsyncWrite + Unpin + 'static> Guarded<Io> {
             Some(keeper) => keeper.write_now(inner, bytes),
             None => Err(io::ErrorKind::WouldBlock.into()),
         };
-        match self.sending.poll((inner, &ask), cx) {
+        match self.sending.poll(inner, &ask, cx) {
             Err(_) if matches!(self.phase, ResponsePhase::Body(_)) => {
                 self.sending.give_up();
                 Ok(())

@@ -219,7 +219,7 @@ impl<D: Downstream> Exchange<'_, D> {
             && self
                 .worker
                 .shared
-                .rejects(attempts, (head.status, self.message.replay()), destination)
+                .rejects(attempts, head.status, self.message.replay(), destination)
         {
             self.backend.input.extend_from_slice(bytes);
             return Err(End::Rejected(head.status));

@@ -26,7 +26,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{End, Exchange, Message, Outgoing};
+use super::{End, Exchange, Message, Outgoing, Sent, Sides};
 use crate::{
     app::lone_worker,
     front::{Downstream, FrontWorker},
@@ -174,6 +174,18 @@ struct Scene {
 }
 
 impl Scene {
+    fn exchange<'a>(
+        &'a mut self,
+        client: &'a mut Stream,
+        backend: &'a mut UpstreamConnection,
+    ) -> Exchange<'a, Stream> {
+        let sent = Sent {
+            lease: &self.lease,
+            attempts: &self.attempts,
+        };
+        Exchange::new(&self.worker, Sides { client, backend }, sent, &mut self.message)
+    }
+
     fn new(backend: SocketAddr) -> Self {
         let config = format!("port: 0\nbackends: [\"http://{backend}\"]\nhealth_check: false\n");
         let front = FrontWorker::start(lone_worker(&config));
@@ -252,11 +264,7 @@ async fn a_stream_that_is_no_http_1_1_sends_a_request_and_gets_its_response() {
             Instant::now(),
         );
         let response = format!("HTTP/1.1 103 Early Hints\r\nX: a\r\n\r\nHTTP/1.1 200 OK\r\nX: b\r\n{body}");
-        let mut exchange = Exchange::new(
-            (&scene.worker, &mut stream),
-            (&scene.lease, &mut connection),
-            (&mut scene.message, &scene.attempts),
-        );
+        let mut exchange = scene.exchange(&mut stream, &mut connection);
         let (end, (request, _peer)) =
             futures::join!(poll_fn(|cx| exchange.poll(cx)), respond(&listener, &response));
         assert!(
@@ -297,11 +305,7 @@ async fn no_further_head_is_taken_while_an_interim_one_waits_for_the_client() {
     );
     let early = "HTTP/1.1 103 Early Hints\r\nX: a\r\n\r\n".repeat(9);
     let response = format!("{early}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    let mut exchange = Exchange::new(
-        (&scene.worker, &mut stream),
-        (&scene.lease, &mut connection),
-        (&mut scene.message, &scene.attempts),
-    );
+    let mut exchange = scene.exchange(&mut stream, &mut connection);
     let (end, _) = futures::join!(poll_fn(|cx| exchange.poll(cx)), respond(&listener, &response));
     assert!(matches!(end, End::Answered { .. }));
     assert_eq!(stream.most_waiting, 1);
@@ -324,11 +328,7 @@ async fn a_response_that_breaks_off_is_never_ended() {
         },
         Instant::now(),
     );
-    let mut exchange = Exchange::new(
-        (&scene.worker, &mut stream),
-        (&scene.lease, &mut connection),
-        (&mut scene.message, &scene.attempts),
-    );
+    let mut exchange = scene.exchange(&mut stream, &mut connection);
     let backend = async {
         let response = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
         drop(respond(&listener, response).await);

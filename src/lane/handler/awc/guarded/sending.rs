@@ -120,7 +120,8 @@ impl Sending {
     /// [`Fault::Upload`]: the client's body failed.
     pub(super) fn poll<Io: AsyncWrite + Unpin>(
         &mut self,
-        (io, ask): (&mut Io, Ask<'_, Io>),
+        io: &mut Io,
+        ask: Ask<'_, Io>,
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
         while !self.broken {
