@@ -5,9 +5,10 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     rc::Rc,
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -31,6 +32,8 @@ pub struct Link {
     /// The client waits to be asked for its body, and has not been.
     awaits_continue: Cell<bool>,
     limits: Cell<Option<CallLimits>>,
+    /// When the lane is to be polled again, whatever happens.
+    due: Cell<Option<Instant>>,
     switched: RefCell<Option<Box<Switched>>>,
     notes: Notes,
     /// Of the front's task.
@@ -118,6 +121,20 @@ impl Link {
         &self.clock
     }
 
+    /// Waits until the worker's clock shows this. It is the front's timer that wakes, so a wait costs no timer of its own.
+    pub(crate) fn until(&self, at: Instant) -> impl Future<Output = ()> + use<'_> {
+        poll_fn(move |_| self.poll_until(at))
+    }
+
+    /// Whether the worker's clock shows this already; else the lane is polled again when it does.
+    pub(crate) fn poll_until(&self, at: Instant) -> Poll<()> {
+        if self.clock.now() >= at {
+            return Poll::Ready(());
+        }
+        self.due.set(Some(self.due.get().map_or(at, |due| due.min(at))));
+        Poll::Pending
+    }
+
     /// Where facts of the request are noted.
     pub fn notes(&self) -> &Notes {
         &self.notes
@@ -170,6 +187,7 @@ impl Link {
             backend_asks: Cell::default(),
             awaits_continue: Cell::new(awaits_continue),
             limits: Cell::default(),
+            due: Cell::default(),
             switched: RefCell::default(),
             notes,
             front: RefCell::default(),
@@ -219,6 +237,16 @@ impl Link {
     /// The piece that the lane has not taken, for a tunnel.
     pub(crate) fn take_piece(&self) -> Bytes {
         self.upload.borrow_mut().piece.take().unwrap_or_default()
+    }
+
+    /// When the lane wants to be polled again; it says so anew whenever it is.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due.get()
+    }
+
+    /// The lane is about to be polled.
+    pub(crate) fn forget_due(&self) {
+        self.due.set(None);
     }
 
     pub(crate) fn limits(&self) -> Option<CallLimits> {
@@ -272,6 +300,20 @@ mod tests {
         assert!(matches!(poll(&link), Poll::Ready(Some(Ok(piece))) if piece == "b"));
         assert!(matches!(poll(&link), Poll::Ready(None)));
         assert!(matches!(poll(&link), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn the_earliest_wait_of_the_lane_is_when_it_is_polled_again() {
+        let link = Link::new(false, Notes::default(), Timers::new());
+        let now = link.clock().now();
+        assert!(link.poll_until(now).is_ready() && link.due().is_none());
+        let [soon, late] = [1, 2].map(|seconds| now + Duration::from_secs(seconds));
+        for at in [late, soon, late] {
+            assert!(link.poll_until(at).is_pending());
+        }
+        assert_eq!(link.due(), Some(soon));
+        link.forget_due();
+        assert_eq!(link.due(), None);
     }
 
     #[test]

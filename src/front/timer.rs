@@ -75,17 +75,6 @@ impl Timers {
         self.clock.get().has_run(from, now, TICK)
     }
 
-    /// Waits until the clock shows this.
-    pub(crate) async fn sleep_until(self: Rc<Self>, at: Instant) {
-        loop {
-            let left = at.saturating_duration_since(self.now());
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left).await;
-        }
-    }
-
     /// A deadline that is certainly no earlier than `after` from now.
     pub(crate) fn after(&self, after: Duration) -> Instant {
         self.now.get() + after + TICK

@@ -75,7 +75,7 @@ impl HandlerRequest {
             length,
             received: 0,
             deadline: self.deadline,
-            timer: None,
+            wait: None,
             origin: Some(origin),
             upload: self.body,
             request: self.request,

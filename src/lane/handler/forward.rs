@@ -208,7 +208,7 @@ impl HandlerRequest {
             let turn = tokio::select! {
                 biased;
                 turn = poll_fn(|cx| place.ticket.poll(cx, look)) => turn,
-                () = Rc::clone(clock).sleep_until(place.until) => Turn::Over(Err(NoBackend::QueueTimedOut)),
+                () = self.handed.link.until(place.until) => Turn::Over(Err(NoBackend::QueueTimedOut)),
             };
             match turn {
                 Turn::Over(picked) => break picked,
@@ -354,7 +354,7 @@ impl HandlerRequest {
             tokio::select! {
                 biased;
                 answer = &mut sending => return Ok(answer),
-                () = Rc::clone(clock).sleep_until(wake) => {}
+                () = self.handed.link.until(wake) => {}
             }
             let moved = match self.body.progress() {
                 request_body::Progress::WaitsForClient => clock.now(),

@@ -11,7 +11,7 @@ use std::{
 use actix_http::{
     BoxedPayloadStream, ConnectionType, HttpMessage, Method, Payload, Request, Version,
     error::PayloadError,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{HeaderName, HeaderValue},
 };
 use actix_web::{
     HttpResponse,
@@ -35,6 +35,9 @@ const ADDED_LINES: u16 = 12;
 /// In the place of a host that an HTTP/1.0 request does not name; each backend gets its own.
 const NO_HOST: &str = "none";
 
+/// A line of a head: name and value.
+pub(super) type HeaderLine = (HeaderName, HeaderValue);
+
 /// What the handler knows of a request that actix-web has no place for.
 pub(super) struct Handed {
     /// To the front.
@@ -52,7 +55,7 @@ pub(super) struct Handed {
     /// The protocols that it offers to switch to; empty without.
     pub(super) offers: Vec<u8>,
     /// Its lines as they go to a backend: what ends here is left out, and what tells of its origin is written.
-    pub(super) forwarded: HeaderMap,
+    pub(super) forwarded: Vec<HeaderLine>,
 }
 
 /// The request of a call. What the types of the crate `http` cannot hold is answered with 400.
@@ -83,7 +86,9 @@ pub(super) fn of_call(call: Call<'_>, worker: &HandlerWorker) -> Result<Request,
         lb_wire::Version::Http11 => Version::HTTP_11,
     };
     head.peer_addr = Some(call.connection.peer);
-    lines_of(view, &mut head.headers, |_| true);
+    for (name, value) in lines_of(view, |_| true) {
+        head.headers.append(name, value);
+    }
     if let Some(Ok(host)) = view.host().map(HeaderValue::from_bytes) {
         head.headers.insert(actix_http::header::HOST, host);
     }
@@ -116,15 +121,16 @@ fn target(view: &RequestView<'_>) -> Option<Uri> {
 }
 
 /// The lines of a head whose kind `takes`. One that the types of the crate `http` cannot hold is none that was read.
-fn lines_of(view: &RequestView<'_>, headers: &mut HeaderMap, takes: impl Fn(Name) -> bool) {
+fn lines_of(view: &RequestView<'_>, takes: impl Fn(Name) -> bool) -> impl Iterator<Item = HeaderLine> {
     let bytes = Bytes::copy_from_slice(&view.buf[..view.head.len]);
-    for line in view.lines.as_slice().iter().filter(|line| takes(line.kind)) {
-        let name = HeaderName::from_bytes(&bytes[line.name.start as usize..line.name.end as usize]);
-        let value = bytes.slice(line.value.start as usize..line.value.end as usize);
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(value)) {
-            headers.append(name, value);
-        }
-    }
+    let lines = view.lines.as_slice().iter();
+    lines
+        .filter(move |line| takes(line.kind))
+        .filter_map(move |line| {
+            let name = HeaderName::from_bytes(&bytes[line.name.start as usize..line.name.end as usize]);
+            let value = bytes.slice(line.value.start as usize..line.value.end as usize);
+            Some((name.ok()?, HeaderValue::from_maybe_shared(value).ok()?))
+        })
 }
 
 /// Whether a line is written by this side: it speaks of the next connection or of framing, or is chosen for each backend.
@@ -143,7 +149,7 @@ fn is_written_anew(kind: Name) -> bool {
 }
 
 /// The lines as they go to a backend, by the rules that hold for both lanes.
-fn forwarded(call: &Call<'_>, worker: &HandlerWorker) -> HeaderMap {
+fn forwarded(call: &Call<'_>, worker: &HandlerWorker) -> Vec<HeaderLine> {
     let snapshot = worker.registry.snapshot();
     let config = snapshot.config();
     let connection = call.connection;
@@ -166,12 +172,13 @@ fn forwarded(call: &Call<'_>, worker: &HandlerWorker) -> HeaderMap {
         ..Limits::default()
     };
     let mut lines = worker.lines.borrow_mut();
-    let mut headers = HeaderMap::with_capacity(16);
-    if let Ok(Parsed::Complete(parsed)) = parse_request(&head, &mut lines, &limits) {
-        let view = parsed.view(&head, &lines);
-        lines_of(&view, &mut headers, |kind| !is_written_anew(kind));
+    match parse_request(&head, &mut lines, &limits) {
+        Ok(Parsed::Complete(parsed)) => {
+            let view = parsed.view(&head, &lines);
+            lines_of(&view, |kind| !is_written_anew(kind)).collect()
+        }
+        _ => Vec::new(),
     }
-    headers
 }
 
 fn payload(call: &Call<'_>) -> Payload {

@@ -12,7 +12,7 @@ use actix_http::body::{BodySize, MessageBody};
 use actix_web::HttpRequest;
 use awc::{ClientResponse, error::PayloadError};
 use bytes::Bytes;
-use futures::{Stream, future::LocalBoxFuture};
+use futures::Stream;
 use lb_core::{
     attempts::{AttemptEnd, Connection, Deadline, Failure, Progress, Wait, WaitEnd},
     pool::{Backend, Destination, Lease},
@@ -62,8 +62,8 @@ pub(super) struct ResponseBody {
     pub(super) length: Option<u64>,
     pub(super) received: u64,
     pub(super) deadline: Option<Deadline>,
-    /// What ends the wait for more, and its timer.
-    pub(super) timer: Option<(WaitEnd, LocalBoxFuture<'static, ()>)>,
+    /// What ends the wait for more, while there is one.
+    pub(super) wait: Option<WaitEnd>,
     /// `None` once it has ended.
     pub(super) origin: Option<Origin>,
     /// The request's body, which may still be on its way.
@@ -107,16 +107,15 @@ impl ResponseBody {
         }
     }
 
-    fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
-        let clock = self.handed.link.clock();
-        let (end, timer) = self.timer.get_or_insert_with(|| {
+    fn poll_timed_out(&mut self) -> Poll<ProxyError> {
+        let link = &self.handed.link;
+        let end = *self.wait.get_or_insert_with(|| {
             let wait = Wait::Body {
-                since: clock.now() + TICK,
+                since: link.clock().now() + TICK,
             };
-            let end = wait.ends(&self.destination.terms().timeouts, self.deadline);
-            (end, Box::pin(Rc::clone(clock).sleep_until(end.at)))
+            wait.ends(&self.destination.terms().timeouts, self.deadline)
         });
-        timer.as_mut().poll(cx).map(|()| end.by.into())
+        link.poll_until(end.at).map(|()| end.by.into())
     }
 }
 
@@ -134,7 +133,7 @@ impl MessageBody for ResponseBody {
         }
         match Pin::new(&mut this.answer).poll_next(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
-                this.timer = None;
+                this.wait = None;
                 this.received += chunk.len() as u64;
                 Poll::Ready(Some(Ok(chunk)))
             }
@@ -145,7 +144,7 @@ impl MessageBody for ResponseBody {
                 this.end();
                 Poll::Ready(None)
             }
-            Poll::Pending => this.poll_timed_out(cx).map(|error| Some(Err(this.fail(&error)))),
+            Poll::Pending => this.poll_timed_out().map(|error| Some(Err(this.fail(&error)))),
         }
     }
 }

@@ -43,6 +43,7 @@ pub(super) struct Outcome {
 impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
     /// Lets the service go on: until it responds, and then for the next piece of its body.
     pub(super) fn poll_service(&mut self, cx: &mut Context<'_>) -> Step {
+        self.link.forget_due();
         match &mut self.phase {
             CallPhase::Called(called) => match called.as_mut().poll(cx) {
                 Poll::Pending => Step::Idle,

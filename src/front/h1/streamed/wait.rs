@@ -40,9 +40,10 @@ impl Wake {
 }
 
 impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
-    /// Sees whose time is up, and asks to be woken when the next one's is. The backend's silence is the lane's to notice.
+    /// Sees whose time is up, and asks to be woken when the next one's is. The backend's silence is the lane's to notice, which is
+    /// polled when it asked to be.
     pub(super) fn wait(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let mut wake = Wake::default();
+        let mut wake = Wake(self.link.due());
         let flows = !self.client.out.is_empty();
         if flows {
             if let Some(end) = self.wait_for_reader(cx, &mut wake) {
