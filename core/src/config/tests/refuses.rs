@@ -35,7 +35,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     ),
     (
         "x-a: &a {weight: 2}\nx-b: &b {priority: 1}\nport: 1\nbackends: [{url: http://a, <<: *a, <<: *b}]\n",
-        &["4:32: backends[0].<<: is written twice; write one, such as `<<: [*a, *b]`"],
+        &["4:36: backends[0].<<: is written twice; write one, such as `<<: [*a, *b]`"],
     ),
     (
         "port: 1\nbackends: [http://a]\nhealth_check: {body: {}}\n",

@@ -157,6 +157,7 @@ pub(super) const BEYOND_THE_SCHEMA: &[(&str, &str, &[&str])] = &[
             "2:17: backends[0].<<: must be a mapping to merge, not a whole number",
             "2:39: backends[0].weight: is written twice, first in line 2",
             "3:1: port: is written twice, first in line 1",
+            "4:36: backends[0].<<: is written twice",
             "4:1: : has a key that is not text but null",
             "5:1: : has a key that is not text but a list",
         ],
