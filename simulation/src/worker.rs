@@ -218,7 +218,7 @@ impl Engine<'_> {
         let deadline = self.deadline(self.requests[index].arrived);
         let wait = Wait::Head {
             since: clock,
-            begun: clock,
+            sent: Some(clock),
         };
         let end = wait.ends(&self.scenario.pool.timeouts, deadline);
         let ends_at = now.saturating_add(nanos(end.at.saturating_duration_since(clock)));

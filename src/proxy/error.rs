@@ -267,15 +267,33 @@ impl ProxyError {
     }
 }
 
-/// The status code for a head that is refused.
+/// The status code for a head that is refused. Each stands here, so that a new one has to be decided on.
 fn status_of(error: RequestError) -> u16 {
     match error {
+        RequestError::LineEnding
+        | RequestError::EmptyLines
+        | RequestError::Method
+        | RequestError::Target
+        | RequestError::TargetForm
+        | RequestError::TargetAuthority
+        | RequestError::Version
+        | RequestError::HeaderName
+        | RequestError::HeaderValue
+        | RequestError::HostMissing
+        | RequestError::HostRepeated
+        | RequestError::Host
+        | RequestError::ContentLength
+        | RequestError::ContentLengthRepeated
+        | RequestError::TransferEncoding
+        | RequestError::TransferEncodingInHttp10
+        | RequestError::LengthAndEncoding
+        | RequestError::TraceContent
+        | RequestError::MaxForwards => 400,
         RequestError::TargetTooLong => 414,
         RequestError::Expectation => 417,
         RequestError::TooManyHeaders | RequestError::HeadTooLarge | RequestError::ConnectionOptions => 431,
         RequestError::MethodTooLong | RequestError::TransferEncodingUnknown => 501,
         RequestError::VersionUnsupported => 505,
-        _ => 400,
     }
 }
 

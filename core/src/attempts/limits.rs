@@ -107,8 +107,8 @@ pub enum Wait {
     Head {
         /// Of the backend.
         since: Instant,
-        /// When the request began to be sent, for a limit that no progress extends.
-        begun: Instant,
+        /// When all of the request had been sent, or later, for a limit that no progress extends. None while some of it is owed.
+        sent: Option<Instant>,
     },
     /// That the backend goes on with the body of its response.
     Body {
@@ -210,7 +210,7 @@ mod tests {
             Wait::Connection { since },
             Wait::Head {
                 since,
-                begun: since - SECOND,
+                sent: Some(since - SECOND),
             },
             Wait::Body { since },
             Wait::Upload { since },

@@ -335,15 +335,18 @@ impl HandlerRequest {
         let mut sending = std::pin::pin!(sending);
         let timeouts = &self.terms().timeouts;
         let clock = self.handed.link.clock();
-        let begun = clock.now();
-        let ends = |silent_since: Instant| {
+        let mut sent = None;
+        let mut ends = |silent_since: Instant| {
+            if sent.is_none() && self.body.is_complete() {
+                sent = Some(clock.now() + TICK);
+            }
             let wait = Wait::Head {
                 since: silent_since + TICK,
-                begun: begun + TICK,
+                sent,
             };
             wait.ends(timeouts, self.deadline)
         };
-        let mut silent_since = begun;
+        let mut silent_since = clock.now();
         let mut end = ends(silent_since);
         loop {
             // One that takes an upload slowly is asked now and then, which is done by whoever is woken.

@@ -148,8 +148,8 @@ pub(super) struct Exchange<'a, D> {
     due: u64,
     /// The backend has not taken what came of the upload.
     blocked: bool,
-    /// When the request began to be sent.
-    begun: Instant,
+    /// When all of the request had been sent.
+    sent: Option<Instant>,
     client_pulse: Pulse,
     backend_pulse: Pulse,
     half_closed: Option<Instant>,
@@ -215,7 +215,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             interim: 0,
             due: 0,
             blocked: false,
-            begun: now,
+            sent: None,
             client_pulse: Pulse::new(now),
             backend_pulse: Pulse::new(now),
             half_closed: None,
@@ -277,6 +277,9 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             Ok(ask) => ask,
             Err(end) => return Poll::Ready(end),
         };
+        if upload == UploadStep::Done && self.sent.is_none() {
+            self.sent = Some(self.now());
+        }
         let timeouts = &self.message.destination.terms().timeouts;
         let responding = self.answer.is_some();
         let upload_is_due = upload == UploadStep::WaitsForClient && !responding && !self.awaits_continue();
@@ -288,7 +291,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             true => Wait::Body { since: backend },
             false => Wait::Head {
                 since: backend,
-                begun: self.begun + TICK,
+                sent: self.sent.map(|sent| sent + TICK),
             },
         };
         let end = wait.ends(timeouts, self.message.deadline);
