@@ -46,9 +46,14 @@ pub(super) struct Secrets {
 impl Secrets {
     /// Whether what stands at a place of the file is a secret.
     pub(super) fn holds(&self, path: &str) -> bool {
-        let named = [".set.", ".add.", ".header.", ".headers.", ".query."].iter();
-        let mut names = named.filter_map(|mapping| Some(path.split_once(mapping)?.1));
-        path.ends_with("sticky.key") || names.any(|name| self.is_secret(name))
+        let mut mappings = ["set", "add", "header", "headers", "query"].iter();
+        path.ends_with("sticky.key")
+            || mappings.any(|mapping| match path.split_once(&format!(".{mapping}")) {
+                // What stands in its place may be a whole line.
+                Some((_, "")) => true,
+                Some((_, name)) => name.strip_prefix('.').is_some_and(|name| self.is_secret(name)),
+                None => false,
+            })
     }
 
     /// Whether a field or parameter of this name usually has a secret value.
@@ -162,6 +167,22 @@ mod tests {
         }
         for name in ["X-Forwarded-For", "Host", "key", "Accept"] {
             assert!(!secrets.is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_the_place_of_lines_is_a_secret_as_a_whole() {
+        let secrets = Secrets::default();
+        for path in [
+            "health_check.headers",
+            "health_check.headers.Authorization",
+            "routes[0].request_headers.set",
+            "pools.a.sticky.key",
+        ] {
+            assert!(secrets.holds(path), "{path}");
+        }
+        for path in ["health_check.headers.Accept", "settings", "routes[0].path"] {
+            assert!(!secrets.holds(path), "{path}");
         }
     }
 }
