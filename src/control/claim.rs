@@ -121,7 +121,7 @@ impl Claim {
                     continue;
                 }
             };
-            match Self::in_folder(&folder, &identity, &named) {
+            match turn(&folder, TURN).and_then(|turn| Self::in_folder(&turn, &folder, &identity, &named)) {
                 Ok(Attempt::Claimed(claim)) => return Ok(claim),
                 Ok(Attempt::Runs(other)) => return Err(ClaimError::AlreadyRunning(other)),
                 Err(error) => reasons.push(format!("{}: {error}", shown_path(&folder.path))),
@@ -130,7 +130,7 @@ impl Claim {
         Err(ClaimError::NoFolder(reasons.join("; ")))
     }
 
-    fn in_folder(folder: &Folder, identity: &Path, named: &Path) -> io::Result<Attempt> {
+    fn in_folder(_turn: &Turn, folder: &Folder, identity: &Path, named: &Path) -> io::Result<Attempt> {
         let name = short_name(identity);
         let info = InstanceInfo {
             pid: std::process::id(),
@@ -140,7 +140,6 @@ impl Claim {
             owner: folder.owner,
         };
         let lock_name = format!("{name}.lock");
-        let _turn = turn(folder)?;
         // A link on the way to the file has moved: it is another file, and the name would mean two instances.
         let others = lock_names(folder).filter(|other| *other != lock_name);
         let mut living = others.filter_map(|other| living(folder, &other));
@@ -181,7 +180,9 @@ impl Claim {
         let folder = self.lock_path.parent().unwrap_or(Path::new("."));
         let folder = Folder::prepare(folder.to_path_buf())
             .map_err(|distrust| io::Error::other(distrust.to_string()))?;
-        match Self::in_folder(&folder, &self.info.config, &self.info.named)? {
+        // Not waited for: this is the thread of the actors, and comes again.
+        let turn = turn(&folder, Duration::ZERO)?;
+        match Self::in_folder(&turn, &folder, &self.info.config, &self.info.named)? {
             Attempt::Claimed(claim) => *self = claim,
             Attempt::Runs(other) => return Err(io::Error::other(format!("pid {} runs it, too", other.pid))),
         }
@@ -234,20 +235,25 @@ fn replace(folder: &Folder, name: &str) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Waits until no other start claims something in this folder; it is given back when the file is closed.
-fn turn(folder: &Folder) -> io::Result<OwnedFd> {
+/// The right to claim something in a folder, which nobody else has until it is dropped.
+struct Turn {
+    _folder: OwnedFd,
+}
+
+/// Waits until no other start claims something in this folder.
+fn turn(folder: &Folder, patience: Duration) -> io::Result<Turn> {
     let turn = openat(folder, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let deadline = Instant::now() + TURN;
+    let deadline = Instant::now() + patience;
     while let Err(error) = flock(&turn, FlockOperation::NonBlockingLockExclusive) {
         if error != Errno::WOULDBLOCK {
             return Err(error.into());
         }
-        if Instant::now() > deadline {
-            return Err(io::Error::other("another program has locked the folder for 2 s"));
+        if Instant::now() >= deadline {
+            return Err(io::Error::other("another program has locked the folder"));
         }
         thread::sleep(PAUSE);
     }
-    Ok(turn)
+    Ok(Turn { _folder: turn })
 }
 
 fn is_still(lock: &File, path: &Path) -> bool {
@@ -321,7 +327,7 @@ mod tests {
 
     fn claim(folder: &Folder) -> Result<Claim, InstanceInfo> {
         let config = Path::new("/srv/app/config.yaml");
-        match Claim::in_folder(folder, config, config).unwrap() {
+        match Claim::in_folder(&turn(folder, TURN).unwrap(), folder, config, config).unwrap() {
             Attempt::Claimed(claim) => Ok(claim),
             Attempt::Runs(info) => Err(info),
         }
@@ -405,7 +411,7 @@ mod tests {
         let path = { claim(&folder).unwrap().lock_path.clone() };
         let refused = || {
             let config = Path::new("/srv/app/config.yaml");
-            Claim::in_folder(&folder, config, config)
+            Claim::in_folder(&turn(&folder, TURN).unwrap(), &folder, config, config)
                 .err()
                 .unwrap()
                 .to_string()

@@ -84,7 +84,8 @@ impl Kept {
             return Ok(false);
         }
         let server = ControlServer::start(socket, Arc::clone(&self.state))?;
-        std::mem::replace(&mut self.server, server).stop().await;
+        // It ends after the responses that are under way, which nobody waits for here.
+        actix_rt::spawn(std::mem::replace(&mut self.server, server).stop());
         Ok(true)
     }
 }
