@@ -66,6 +66,7 @@ mod records;
 mod reload;
 /// Failures that a retry can spare the client, and those that it must not hide.
 mod retries;
+mod reuse;
 /// Pools and routes: which request goes where, and what is changed on its way.
 mod routes;
 /// What stems from the environment is not shown.

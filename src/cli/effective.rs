@@ -6,6 +6,7 @@ use lb_core::config::{Config, Lane};
 use crate::{
     app, listener,
     proxy::{FailureLog, RequestId},
+    upstream::IdlePool,
 };
 
 /// What the names of limits begin with, which no setting changes.
@@ -25,16 +26,16 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
 }
 
 fn limits(lane: Lane, workers: usize, open_files: u64) -> Vec<(String, String)> {
-    let (idle, answer_head) = match lane {
-        Lane::Handler => ("none, of the framework", "64KiB, 96 lines"),
-        Lane::Wire => ("64", "64KiB, 200 lines"),
+    let answer_head = match lane {
+        Lane::Handler => "64KiB, 96 lines",
+        Lane::Wire => "64KiB, 200 lines",
     };
     let connections = app::connections_per_worker(workers, open_files) * workers;
     let mut limits = vec![("client connections", connections.to_string())];
     limits.extend(listener::fixed_limits());
     limits.extend([
         ("open files", open_files.to_string()),
-        ("idle connections to a backend, a worker", idle.to_owned()),
+        ("idle connections to a backend, a worker", IdlePool::shown_limit()),
         ("size of an answer's head", answer_head.to_owned()),
         (
             "failures logged a second, a worker",

@@ -28,8 +28,11 @@ use tokio::net::TcpStream;
 
 use super::Connected;
 
-/// Idle connections that are kept, a backend and worker.
+/// Idle connections that are kept, a backend and worker, where the backend has had fewer requests at once.
 const MOST: usize = 64;
+
+/// The part of the peak that a sweep takes away is one of so many.
+const PEAK_DECAY: u64 = 8;
 
 /// A request that must not be sent twice goes over a connection that was used a moment ago or over a new one: a backend
 /// that closes idle connections would lose it.
@@ -75,6 +78,8 @@ pub(crate) enum Sending {
 #[derive(Debug, Default)]
 struct Kept {
     idle: Vec<Idle>,
+    /// The most requests that it has had at once; what is long ago counts less and less.
+    peak: u64,
     /// Until when it is taken to close connections at any moment.
     hasty_until: Option<Instant>,
     /// Until when none of its connections is used twice.
@@ -151,6 +156,11 @@ impl UpstreamConnection {
 }
 
 impl Kept {
+    /// Whether one more is kept. A burst of requests that end together needs them all again with the next one.
+    fn has_room(&self) -> bool {
+        self.idle.len() < MOST || (self.idle.len() as u64) < self.peak
+    }
+
     /// The one to use next: the last in of the address that was used the longest ago.
     fn next(&mut self) -> Option<Idle> {
         if self.turns.is_empty() {
@@ -286,6 +296,11 @@ impl IdlePool {
         pool
     }
 
+    /// How many connections are kept at most, for people.
+    pub(crate) fn shown_limit() -> String {
+        format!("{MOST}, or as many as it lately had requests at once")
+    }
+
     /// Connections that are kept.
     pub(crate) fn count(&self) -> usize {
         self.by_backend
@@ -344,7 +359,8 @@ impl IdlePool {
         connection.input.shrink_to(0);
         let mut by_backend = self.by_backend.borrow_mut();
         let kept = by_backend.entry(backend.id()).or_default();
-        if connection.is_current(backend) && kept.idle.len() < MOST && !kept.talks(now) {
+        kept.peak = kept.peak.max(backend.in_flight());
+        if connection.is_current(backend) && kept.has_room() && !kept.talks(now) {
             kept.push(Idle {
                 connection,
                 since: now,
@@ -378,6 +394,7 @@ impl IdlePool {
                 }
             }
             kept.forget_turns();
+            kept.peak -= kept.peak.div_ceil(PEAK_DECAY);
             !kept.idle.is_empty() || kept.talks(now) || kept.is_hasty(now)
         });
     }
