@@ -23,20 +23,10 @@ fn page(place: &Place, name: &str) -> String {
     fs::read_to_string(place.folder().join("manual/pages").join(name)).unwrap()
 }
 
-/// What `simple-lb --help` lists.
-fn verbs(place: &Place) -> Vec<String> {
-    let help = place.run("--help").stdout;
-    let (_, commands) = help.split_once("Commands:\n").unwrap();
-    let lines = commands.lines().take_while(|line| !line.is_empty());
-    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = names.map(|line| line.split_whitespace().next().unwrap().to_owned());
-    names.filter(|name| name != "help").collect()
-}
-
 #[test]
 fn every_command_has_a_page_and_there_is_no_other() {
     let place = Place::new();
-    let verbs = verbs(&place);
+    let verbs = place.commands();
     assert!(verbs.len() > 10, "{verbs:?}");
     let verbs = verbs.iter().map(|verb| format!("simple-lb-{verb}.1"));
     let expected: BTreeSet<String> = verbs

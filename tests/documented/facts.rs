@@ -12,19 +12,9 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// The commands that `simple-lb --help` lists.
-fn commands() -> Vec<String> {
-    let help = Place::new().run("--help").stdout;
-    let (_, commands) = help.split_once("Commands:\n").unwrap();
-    let lines = commands.lines().take_while(|line| !line.is_empty());
-    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = names.map(|line| line.split_whitespace().next().unwrap().to_owned());
-    names.filter(|name| name != "help").collect()
-}
-
 #[test]
 fn every_command_is_in_the_page_of_commands() {
-    let (page, commands) = (read("docs/commands.md"), commands());
+    let (page, commands) = (read("docs/commands.md"), Place::new().commands());
     assert!(commands.len() > 5, "{commands:?}");
     let missing: Vec<_> = commands
         .iter()

@@ -96,6 +96,16 @@ impl Place {
         Finished::of(self.start(&arguments.split_whitespace().collect::<Vec<_>>()))
     }
 
+    /// The commands that `simple-lb --help` lists.
+    pub fn commands(&self) -> Vec<String> {
+        let help = self.run("--help").stdout;
+        let (_, commands) = help.split_once("Commands:\n").unwrap();
+        let lines = commands.lines().take_while(|line| !line.is_empty());
+        let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names = names.map(|line| line.split_whitespace().next().unwrap().to_owned());
+        names.filter(|name| name != "help").collect()
+    }
+
     /// Types a line into a shell whose PATH has the program.
     #[track_caller]
     pub fn shell(&self, line: &str) -> Finished {
