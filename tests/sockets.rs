@@ -149,6 +149,33 @@ fn what_needs_a_descriptor_waits_or_fails_clearly_and_all_goes_on_when_there_are
     assert!(!balancer.log().contains("is down"), "{}", balancer.log());
 }
 
+/// Idle connections to one backend give way to those that requests to another one need.
+#[test]
+#[cfg(target_os = "linux")]
+fn idle_connections_give_their_descriptors_back() {
+    let [a, b] = backends();
+    let balancer = Balancer::start(&format!(
+        "port: 0\nworkers: 1\nhealth_check: off\npools: {{a: {{backends: [\"{}\"]}}, b: {{backends: [\"{}\"]}}}}\n\
+         routes: [{{host: a.test, pool: a}}, {{pool: b}}]\n",
+        a.url(),
+        b.url()
+    ));
+    let mut clients: Vec<_> = (0..AT_ONCE).map(|_| balancer.connect()).collect();
+    let mut ask_all = |host| {
+        for client in &mut clients {
+            let drip = format!("GET /drip?bytes=10&for=200ms HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            client.send(drip.as_bytes()).unwrap();
+        }
+        for client in &mut clients {
+            assert_eq!(client.read_response("GET").unwrap().status, 200);
+        }
+    };
+    ask_all("a.test");
+    limit_of_files(&balancer, Some(open_files(&balancer) as u64 + 1));
+    ask_all("b.test");
+    assert_eq!((a.hits(), b.hits()), (AT_ONCE as u64, AT_ONCE as u64));
+}
+
 /// How many files it may open from now on, if that is to change; returns what held before.
 #[cfg(target_os = "linux")]
 fn limit_of_files(balancer: &Balancer, to: Option<u64>) -> Option<u64> {

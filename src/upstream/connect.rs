@@ -16,6 +16,8 @@ use actix_rt::net::TcpStream;
 use lb_core::{health::is_out_of_files, listening::Listening, pool::Backend};
 use lb_net::{Staggered, timeout};
 
+use super::IdlePool;
+
 /// The connection reached one of this balancer's own listeners: the request would come back for ever.
 #[derive(Debug, thiserror::Error)]
 #[error("the backend is this balancer's own listener")]
@@ -31,14 +33,31 @@ pub(crate) struct Connected {
     pub(crate) version: u32,
 }
 
-/// Opens a connection within `limit`.
+/// Opens a connection within `limit`. Where no descriptor is left, those of idle connections are worth less than this one.
 pub(crate) async fn connect(
     backend: &Arc<Backend>,
     limit: Duration,
     listening: &Listening,
+    idle: &IdlePool,
+) -> io::Result<Connected> {
+    let begun = Instant::now();
+    match connect_once(backend, begun, limit, listening).await {
+        Err(error) if is_out_of_files(&error) && idle.give_back() => {
+            let left = limit.saturating_sub(begun.elapsed());
+            connect_once(backend, begun, left, listening).await
+        }
+        connected => connected,
+    }
+}
+
+async fn connect_once(
+    backend: &Arc<Backend>,
+    begun: Instant,
+    limit: Duration,
+    listening: &Listening,
 ) -> io::Result<Connected> {
     let version = backend.addresses().version();
-    let order = backend.addresses().in_turn(Instant::now());
+    let order = backend.addresses().in_turn(begun);
     let connected = match order.as_slice() {
         [] => return Err(io::Error::new(io::ErrorKind::NotFound, "name is not resolved")),
         [only] => {

@@ -353,6 +353,13 @@ impl IdlePool {
         by_backend.entry(backend.id()).or_default().talked(backend, now);
     }
 
+    /// Closes all of them, for their descriptors. Whether there were any.
+    pub(crate) fn give_back(&self) -> bool {
+        let mut by_backend = self.by_backend.borrow_mut();
+        let idle = by_backend.values_mut().map(|kept| std::mem::take(&mut kept.idle));
+        idle.fold(false, |any, idle| any | !idle.is_empty())
+    }
+
     /// Keeps a connection whose message has ended cleanly.
     pub(crate) fn put(&self, backend: &Backend, mut connection: UpstreamConnection, now: Instant) {
         connection.reused = true;

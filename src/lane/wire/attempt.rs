@@ -152,6 +152,7 @@ impl Request {
             lease.backend(),
             wait,
             self.worker.shared.registry.listening(),
+            &self.worker.idle,
         ));
         let mut leaving = Leaving::default();
         let connected = poll_fn(|cx| {

@@ -72,7 +72,7 @@ impl Service<ConnectInfo<Uri>> for Connect {
                     let notes = notes.filter(|notes| notes.are_wanted());
                     let begun = notes.map(|_| Instant::now());
                     let listening = front.shared.registry.listening();
-                    let connected = connect(&backend, timeout, listening).await;
+                    let connected = connect(&backend, timeout, listening, &keeper.idle).await;
                     if let (Some(notes), Some(begun)) = (notes, begun) {
                         notes.note(|facts| facts.times.connect = Some(begun.elapsed()));
                     }
