@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
         trusted: data.len() % 2 == 0,
         forwarded: false,
         via: None,
-        request_id: Some("0123456789abcdef"),
+        request_id: Some(b"0123456789abcdef"),
         default_host: "backend:80",
         close: false,
     };

@@ -101,15 +101,19 @@ impl RequestId {
     }
 
     /// The id if the client did not send it, so that it has to be added to the request.
-    pub fn to_be_written(&self) -> Option<&str> {
-        matches!(self.0, Origin::Made(_)).then(|| self.as_str())
+    pub fn to_be_written(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Origin::Sent(_) => None,
+            Origin::Made(digits) => Some(digits),
+        }
     }
 }
 
 fn hexadecimal(number: u128) -> [u8; 32] {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let mut digits = [0; 32];
-    for (index, digit) in digits.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (124 - 4 * index)) as usize & 15];
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
     digits
 }

@@ -69,7 +69,7 @@ fn heads(criterion: &mut Criterion) {
         keep_alive: true,
         body: BodyPlan::Copy,
         length_without_body: true,
-        date: Some("Tue, 01 Jul 2025 10:00:00 GMT"),
+        date: Some(b"Tue, 01 Jul 2025 10:00:00 GMT"),
         via: None,
     };
     criterion.bench_function("answer, 6 lines: parse and rewrite", |bencher| {

@@ -208,6 +208,13 @@ const fn buckets() -> [[u8; 2]; (LONGEST + 1) * LETTERS] {
         let bucket = &mut table[name.len() * LETTERS + (name[0] & 31) as usize];
         let slot = if bucket[0] == 0 { 0 } else { 1 };
         assert!(bucket[slot] == 0, "a third name in one bucket");
+        let mut letter = 0;
+        while letter < name.len() {
+            let known =
+                name[letter].is_ascii_lowercase() || name[letter].is_ascii_digit() || name[letter] == b'-';
+            assert!(known, "`is_named` takes no other bytes");
+            letter += 1;
+        }
         bucket[slot] = at as u8 + 1;
         at += 1;
     }
@@ -241,7 +248,7 @@ impl Name {
                     break;
                 }
                 let rule = &RULES[usize::from(row) - 1];
-                if name.eq_ignore_ascii_case(rule.name.as_bytes()) {
+                if is_named(name, rule.name.as_bytes()) {
                     return rule.kind;
                 }
                 if rule.kind != Self::Protected && folded_eq(name, rule.name.as_bytes()) {
@@ -290,6 +297,33 @@ impl Name {
     pub(crate) fn is_refused_as_trailer(self) -> bool {
         !matches!(self, Self::Other | Self::Protected | Self::Date | Self::Via)
     }
+}
+
+/// Whether `name`, whatever its case, is this name of the table, which has the same length. Eight bytes are compared at once: of
+/// the bytes that names of the table have, letters alone have the bit 0x40, and case is their bit 0x20.
+#[inline]
+fn is_named(name: &[u8], lower: &[u8]) -> bool {
+    const LETTERS: u64 = 0x4040_4040_4040_4040;
+    let same = |one: u64, lower: u64| (one ^ lower) & !((lower & LETTERS) >> 1) == 0;
+    let eight = |one: &[u8; 8], lower: &[u8; 8]| same(u64::from_le_bytes(*one), u64::from_le_bytes(*lower));
+    let four = |one: &[u8; 4], lower: &[u8; 4]| {
+        same(u32::from_le_bytes(*one).into(), u32::from_le_bytes(*lower).into())
+    };
+    // The last bytes are compared with those before them once more, so that no rest is left.
+    if let (Some(end), Some(lower_end)) = (name.last_chunk(), lower.last_chunk()) {
+        let (start, lower_start) = (name.as_chunks().0, lower.as_chunks().0);
+        return eight(end, lower_end)
+            && start
+                .iter()
+                .zip(lower_start)
+                .all(|(one, lower)| eight(one, lower));
+    }
+    if let (Some(end), Some(lower_end)) = (name.last_chunk(), lower.last_chunk())
+        && let (Some(start), Some(lower_start)) = (name.first_chunk(), lower.first_chunk())
+    {
+        return four(start, lower_start) && four(end, lower_end);
+    }
+    name.eq_ignore_ascii_case(lower)
 }
 
 /// Whether a program may take two field names for one: CGI and its heirs write `_` for `-` and know no case (RFC 3875
@@ -344,6 +378,20 @@ mod tests {
             assert!(rule.name.len() <= LONGEST);
             assert!(rule.section.starts_with("RFC "), "{}", rule.name);
             assert!(!rule.note.is_empty());
+        }
+    }
+
+    #[test]
+    fn one_other_byte_makes_another_name() {
+        for rule in RULES {
+            for at in 0..rule.name.len() {
+                for byte in (0..=u8::MAX).filter(|byte| !byte.eq_ignore_ascii_case(&rule.name.as_bytes()[at]))
+                {
+                    let mut name = rule.name.as_bytes().to_vec();
+                    name[at] = byte;
+                    assert!(!is_named(&name, rule.name.as_bytes()), "{name:?}");
+                }
+            }
         }
     }
 

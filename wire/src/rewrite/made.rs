@@ -28,7 +28,7 @@ pub struct MadeHead<'a> {
     /// Whether the client's connection may go on, as far as the balancer is concerned.
     pub keep_alive: bool,
     /// `Date` where no line has it.
-    pub date: Option<&'a str>,
+    pub date: Option<&'a [u8]>,
     /// Pseudonym for `Via`, and the version in which the response came; `None` writes none.
     pub via: Option<(&'a str, Version)>,
 }
@@ -89,7 +89,7 @@ pub fn write_made_head(
         out,
     );
     if let (Some(date), false) = (head.date, has_date) {
-        write_line("Date", date.as_bytes(), out);
+        write_line("Date", date, out);
     }
     if let Some((pseudonym, version)) = head.via {
         write_via(version, pseudonym, out);
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn date_and_via_are_added_where_they_are_due() {
         let head = MadeHead {
-            date: Some("now"),
+            date: Some(b"now"),
             via: Some(("edge", Version::Http10)),
             ..HEAD
         };

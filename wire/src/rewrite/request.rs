@@ -29,7 +29,7 @@ pub struct ForwardContext<'a> {
     /// Pseudonym for `Via`; `None` writes none.
     pub via: Option<&'a str>,
     /// Value for `X-Request-Id` instead of the client's; `None` keeps the first one of these, and no other.
-    pub request_id: Option<&'a str>,
+    pub request_id: Option<&'a [u8]>,
     /// Host for HTTP/1.0 requests that name none: the backend's own `host[:port]`.
     pub default_host: &'a str,
     /// Ask the backend to close after its answer.
@@ -263,7 +263,7 @@ impl<'a> Writer<'a> {
             out.extend_from_slice(b"\r\n");
         }
         if let (Some(id), false) = (self.context.request_id, self.id_written) {
-            write_line("X-Request-Id", id.as_bytes(), out);
+            write_line("X-Request-Id", id, out);
         }
         if let Some(edits) = self.context.edits {
             out.extend_from_slice(edits.lines.added.as_bytes());

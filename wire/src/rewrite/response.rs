@@ -56,7 +56,7 @@ pub struct AnswerContext<'a> {
     /// that would wait for that body.
     pub length_without_body: bool,
     /// `Date` for final answers without one, as RFC 9110 section 5.6.7 has it; `None` adds none.
-    pub date: Option<&'a str>,
+    pub date: Option<&'a [u8]>,
     /// Pseudonym for `Via`; `None` writes none.
     pub via: Option<&'a str>,
     /// What is changed of final answers beyond the table; `None`: nothing.
@@ -157,7 +157,7 @@ fn finish(view: &ResponseView<'_>, context: &AnswerContext<'_>, out: &mut Vec<u8
             out,
         );
         if let (Some(date), false) = (context.date, head.has_date) {
-            write_line("Date", date.as_bytes(), out);
+            write_line("Date", date, out);
         }
         if let Some(edits) = context.edits {
             out.extend_from_slice(edits.added.as_bytes());

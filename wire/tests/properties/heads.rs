@@ -26,7 +26,7 @@ pub(crate) fn forward(bytes: &[u8], trusted: bool) -> Option<(RequestHead, Vec<u
         trusted,
         forwarded: true,
         via: Some("lb"),
-        request_id: Some("id"),
+        request_id: Some(b"id"),
         default_host: "default",
         close: false,
     };
@@ -266,7 +266,7 @@ proptest! {
         let Ok(Parsed::Complete(head)) = parsed else { return Ok(()) };
         let body = BodyPlan::choose(head.framing, client);
         let context =
-            AnswerContext { edits: None, client, keep_alive: true, body, length_without_body: true, date: Some("now"), via: None };
+            AnswerContext { edits: None, client, keep_alive: true, body, length_without_body: true, date: Some(b"now"), via: None };
         let goes_on = write_response_head(&head.view(&bytes, &lines), &context, &mut out);
         let shown = format!("{} -> {}", bytes.escape_ascii(), out.escape_ascii());
         let before = naive::read(&bytes).ok_or_else(|| TestCaseError::fail(shown.clone()));

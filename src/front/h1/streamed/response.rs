@@ -174,7 +174,7 @@ impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
             },
             client: self.head.version,
             keep_alive: self.head.keep_alive && self.is_uploaded() && !draining && !response.closes(),
-            date: std::str::from_utf8(&date).ok(),
+            date: Some(&date),
             via: self.config.via.as_deref().map(|via| (via, response.version())),
         };
         let made = write_made_head(&head, |line| response.lines(line), self.client.out.buffer());
@@ -262,7 +262,7 @@ impl<S: Transport, R: Response> StreamedCall<'_, S, R> {
             keep_alive: false,
             body: BodyPlan::Copy,
             length_without_body: true,
-            date: std::str::from_utf8(&date).ok(),
+            date: Some(&date),
             via: self.config.via.as_deref(),
             edits: Some(LineEdits {
                 dropped: &dropped,

@@ -233,10 +233,9 @@ impl<D: Downstream> Exchange<'_, D> {
         let uploaded = asked.body.is_done() && asked.outgoing.is_flushed();
         let wanted = asked.head.keep_alive && uploaded && !self.worker.traffic().is_draining();
         let date = self.worker.date();
-        let date = std::str::from_utf8(&date).ok();
         let cookie = sticky_cookie(asked.destination.pool(), self.to, asked.sticky);
         let with_cookie = cookie.map(|cookie| with_cookie(asked.answer_edits.as_ref(), &cookie));
-        let mut context = context(asked, plan, wanted, date);
+        let mut context = context(asked, plan, wanted, Some(&date));
         if let Some(edits) = &with_cookie {
             context.edits = Some(edits.as_lines());
         }
@@ -401,7 +400,7 @@ fn context<'c>(
     message: &'c Message,
     body: BodyPlan,
     keep_alive: bool,
-    date: Option<&'c str>,
+    date: Option<&'c [u8]>,
 ) -> AnswerContext<'c> {
     AnswerContext {
         client: message.head.version,

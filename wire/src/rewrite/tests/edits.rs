@@ -41,7 +41,7 @@ fn request(bytes: &str, wanted: &Wanted<'_>) -> String {
         trusted: false,
         forwarded: false,
         via: Some("lb"),
-        request_id: Some("r1"),
+        request_id: Some(b"r1"),
         default_host: "b:1",
         close: false,
         edits: Some(&edits),

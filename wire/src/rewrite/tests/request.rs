@@ -206,7 +206,7 @@ fn origin_headers_of_strangers_are_replaced() {
             "GET / HTTP/1.1\r\nHost: a\r\nForwarded: for=evil\r\nX-Request-Id: x\r\n\r\n",
             |context| {
                 context.secure = true;
-                context.request_id = Some("ours");
+                context.request_id = Some(b"ours");
             }
         ),
         "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a\r\n\
@@ -323,7 +323,7 @@ fn one_request_id_goes_on() {
         assert_eq!(kept, format!("{host}X-Request-Id: first\r\n{ADDED}\r\n"));
         let ours = rewritten(two, |context| {
             context.trusted = is_trusted;
-            context.request_id = Some("ours");
+            context.request_id = Some(b"ours");
         });
         assert_eq!(ours, format!("{host}{ADDED}X-Request-Id: ours\r\n\r\n"));
     }

@@ -8,7 +8,7 @@ use crate::{
     rules::{Action, RULES},
 };
 
-const DATE: &str = "Tue, 01 Jul 2025 10:00:00 GMT";
+const DATE: &[u8] = b"Tue, 01 Jul 2025 10:00:00 GMT";
 
 fn answered(text: &str, asked: Method, client: Version) -> (String, bool) {
     let mut lines = Lines::new();
