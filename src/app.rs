@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -25,7 +25,8 @@ use log::{error, info, warn};
 use tokio::sync::watch;
 
 use crate::{
-    control::{Claim, Control, ControlState},
+    admin::{AdminServer, AdminState},
+    control::{Claim, Control},
     front::{
         FrontWorker,
         h1::{self, Streamed},
@@ -103,17 +104,19 @@ pub struct Balancer {
     config: Config,
     file: ConfigFile,
     listeners: Vec<BoundListener>,
+    admin: Option<BoundListener>,
     claim: Option<Claim>,
 }
 
 /// A running balancer.
 pub struct Running {
-    /// Its state, which the control socket tells too.
-    pub state: Arc<ControlState>,
+    /// Its state, which the admin API tells too.
+    pub state: Arc<AdminState>,
     /// None where a stop was asked for during the start.
     server: Option<Server>,
     control_plane: ControlPlane,
     control: Option<Control>,
+    admin: Option<AdminServer>,
     stop: watch::Receiver<Option<String>>,
     notifier: Notifier,
 }
@@ -136,6 +139,7 @@ impl Balancer {
             });
         }
         let listeners = listener::bind(&config)?;
+        let admin = listener::bind_admin(&config)?;
         for hint in kernel::hints(&config, open_files_limit) {
             warn!("{hint}");
         }
@@ -144,6 +148,7 @@ impl Balancer {
             config,
             file,
             listeners,
+            admin,
             claim,
         })
     }
@@ -175,7 +180,7 @@ impl Balancer {
             ReloadEvent::Ended(report) => manager.reloaded(report),
         });
         let stop = watcher.stop_requested();
-        registry.listens_at(listener::listening(&self.listeners));
+        registry.listens_at(listener::listening(self.listeners.iter().chain(&self.admin)));
         let prober = Rc::new(NetworkProber::new(registry.clone()));
         let control_plane = ControlPlane::start(registry.clone(), watcher.clone(), prober);
         let control_plane = if handle_signals {
@@ -185,17 +190,22 @@ impl Balancer {
         };
         let traffic = Traffic::with_sink(workers, record_sink());
         let addresses = self.listeners.iter().filter_map(BoundListener::address);
-        let state = Arc::new(ControlState {
+        let state = Arc::new(AdminState {
             registry: registry.clone(),
             watcher,
             traffic: Arc::clone(&traffic),
             config,
             listeners: addresses.map(|address: SocketAddr| address.to_string()).collect(),
+            admin: self.admin.as_ref().and_then(BoundListener::address),
             started: Instant::now(),
             open_files_limit,
+            serves: AtomicBool::new(false),
             stopped: watch::Sender::new(None),
         });
         let control = self.claim.and_then(|claim| start_control(claim, &state));
+        let admin = self.admin.map(BoundListener::into_socket);
+        let admin = admin.map(|socket| AdminServer::start(socket, Arc::clone(&state)));
+        let admin = admin.transpose()?;
 
         // Connections wait in the listeners' queues meanwhile; so not even the first request meets a dead backend.
         let probed = registry.wait_until(all_decided);
@@ -224,6 +234,7 @@ impl Balancer {
         };
         if let Some(server) = &server {
             let mut threads = server.threads();
+            state.serves.store(true, Relaxed);
             // That of the actors.
             threads.push(System::current().arbiter().clone());
             systemd::say_ready(&notifier, threads, (registry, state.listeners.clone()));
@@ -233,6 +244,7 @@ impl Balancer {
             server,
             control_plane,
             control,
+            admin,
             stop,
             notifier,
         })
@@ -291,6 +303,9 @@ impl Running {
         }
         let signals = self.control_plane.stop().await;
         self.state.stopped.send_replace(Some(report.clone()));
+        if let Some(admin) = self.admin {
+            admin.stop().await;
+        }
         if let Some(control) = self.control {
             control.stop().await;
         }
@@ -315,7 +330,7 @@ pub(crate) fn lane_service(lane: Lane, worker: Worker) -> std::io::Result<Serve>
     })
 }
 
-fn start_control(claim: Claim, state: &Arc<ControlState>) -> Option<Control> {
+fn start_control(claim: Claim, state: &Arc<AdminState>) -> Option<Control> {
     match Control::start(claim, Arc::clone(state)) {
         Ok(control) => Some(control),
         Err(error) => {

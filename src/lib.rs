@@ -1,6 +1,7 @@
 //! simple-lb: an HTTP load balancer. The data plane and the command line; what the balancer knows and decides is in
 //! `lb-core`, who knows it and when in `lb-actors`.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod control;

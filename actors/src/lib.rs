@@ -22,6 +22,7 @@ pub mod registry;
 mod resolver;
 mod signals;
 mod sticky_key;
+mod tokens;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`ApplyPlan`] | ConfigWatcher -> BackendRegistry | the sender gets an error and reports the reload as failed |
 //! | [`RetireRemoved`] | ConfigWatcher -> BackendRegistry | removed backends go when one that stays is up |
-//! | [`ChangeLive`] | control socket -> BackendRegistry | the sender gets an error, and asks `status` |
+//! | [`ChangeLive`] | admin API -> BackendRegistry | the sender gets an error, and asks `status` |
 //! | [`Pick`] | anybody -> BackendRegistry | the sender gets an error; requests use `RegistryHandle` instead |
 //! | [`GetStatus`] | anybody -> BackendRegistry | the sender gets an error |
 //! | [`ProbeFinished`] | HealthChecker -> BackendRegistry | one result is missing; the next probe brings another |
@@ -14,8 +14,8 @@
 //! | [`CheckerEnded`] | a checker's guard -> BackendRegistry | cannot be: a new registry starts all checkers anyway |
 //! | [`ResolveNow`] | BackendRegistry -> HealthChecker | the next probe resolves again |
 //! | [`StopChecker`] | BackendRegistry -> HealthChecker | it is gone already, which is what was asked for |
-//! | [`Reload`] | signals, control socket -> ConfigWatcher | a signal is logged as lost; a command gets an error |
-//! | [`Stop`] | signals, control socket -> ConfigWatcher | as above; a second signal ends the process at once |
+//! | [`Reload`] | signals, admin API -> ConfigWatcher | a signal is logged as lost; a command gets an error |
+//! | [`Stop`] | signals, admin API -> ConfigWatcher | as above; a second signal ends the process at once |
 
 use std::{net::SocketAddr, time::Duration};
 

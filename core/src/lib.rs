@@ -17,3 +17,4 @@ pub mod running;
 pub mod status;
 pub mod sticky;
 pub mod strategy;
+pub mod token;

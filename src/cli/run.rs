@@ -146,6 +146,12 @@ fn ready_lines(status: &StatusReport) -> Vec<String> {
     ));
     lines.extend(
         status
+            .admin
+            .iter()
+            .map(|address| format!("admin API on http://{address}")),
+    );
+    lines.extend(
+        status
             .listeners
             .iter()
             .map(|address| format!("listening on http://{address}")),

@@ -5,7 +5,8 @@ use std::{fs, io, sync::Arc, time::Duration};
 use log::{info, warn};
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 
-use super::{Claim, ControlServer, ControlState};
+use super::{Claim, ControlServer};
+use crate::admin::AdminState;
 
 /// Between two looks, each of two system calls. As long as the file is gone, the same configuration can be started again.
 const TICK: Duration = Duration::from_secs(1);
@@ -19,7 +20,7 @@ pub struct Control {
 struct Kept {
     server: ControlServer,
     claim: Claim,
-    state: Arc<ControlState>,
+    state: Arc<AdminState>,
     /// A failure is said once.
     fails: bool,
 }
@@ -29,7 +30,7 @@ impl Control {
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub fn start(claim: Claim, state: Arc<ControlState>) -> io::Result<Self> {
+    pub fn start(claim: Claim, state: Arc<AdminState>) -> io::Result<Self> {
         let server = ControlServer::start(&claim.info().socket, Arc::clone(&state))?;
         let mut kept = Kept {
             server,

@@ -14,4 +14,4 @@ pub use folders::RelativeFolder;
 pub use identity::{absolute, identity};
 pub use instance::{Found, Purpose, Unclear, find, is_running};
 pub use keeper::Control;
-pub use server::{ControlServer, ControlState};
+pub use server::ControlServer;

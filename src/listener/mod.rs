@@ -8,6 +8,7 @@ mod shortage;
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    time::Duration,
 };
 
 use lb_core::{
@@ -21,6 +22,12 @@ pub use self::server::{Accepted, Capacity, Serve, Server};
 /// Connections that wait to be accepted; the kernel's `net.core.somaxconn` bounds it further. Enough for a burst of
 /// 5,000 clients, where the usual 128 would drop most of them.
 const BACKLOG: u32 = 4096;
+
+/// Connections to the admin listener that wait to be accepted.
+const ADMIN_BACKLOG: u32 = 64;
+
+/// How long a client of the admin listener may take nothing of what it was sent.
+const ADMIN_UNREAD: Duration = Duration::from_secs(30);
 
 /// A socket that listens, with what is configured of it.
 #[derive(Debug)]
@@ -41,6 +48,11 @@ impl From<TcpListener> for BoundListener {
 }
 
 impl BoundListener {
+    /// The socket, for a server of another kind.
+    pub fn into_socket(self) -> TcpListener {
+        self.socket
+    }
+
     /// Where it listens; none where the system does not say it.
     pub fn address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()
@@ -56,12 +68,13 @@ pub struct BindError {
 }
 
 impl BindError {
-    fn new(listener: Listener, error: &io::Error) -> Self {
+    /// `setting` is what names the listener.
+    fn new(listener: Listener, setting: &str, error: &io::Error) -> Self {
         let port = listener.port;
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => format!(
                 "another program listens there; see which with `ss -ltnp 'sport = :{port}'`, stop it, or choose \
-                 another `port`"
+                 another `{setting}`"
             ),
             io::ErrorKind::PermissionDenied => {
                 format!("no permission for port {port}; choose one above 1023, or grant CAP_NET_BIND_SERVICE")
@@ -85,8 +98,28 @@ impl BindError {
 pub fn bind(config: &Config) -> Result<Vec<BoundListener>, BindError> {
     let (listeners, backlog) = (config.listeners.iter(), backlog(config));
     listeners
-        .map(|listener| bind_one(*listener, backlog).map_err(|error| BindError::new(*listener, &error)))
+        .map(|listener| {
+            bind_one(*listener, backlog).map_err(|error| BindError::new(*listener, "port", &error))
+        })
         .collect()
+}
+
+/// Binds the admin listener of a configuration, where there is one.
+///
+/// # Errors
+/// [`BindError`] when it cannot be bound.
+pub fn bind_admin(config: &Config) -> Result<Option<BoundListener>, BindError> {
+    let Some(listener) = config.admin.as_ref().map(|admin| admin.listen) else {
+        return Ok(None);
+    };
+    let error = |error| BindError::new(listener, "admin.listen", &error);
+    let bound = bind_one(listener, ADMIN_BACKLOG).map_err(error)?;
+    // Whoever takes nothing of a response must not keep its connection.
+    let kept = SockRef::from(&bound.socket).set_tcp_user_timeout(Some(ADMIN_UNREAD));
+    if let Err(error) = kept {
+        log::debug!("admin.listen: cannot set TCP_USER_TIMEOUT: {error}");
+    }
+    Ok(Some(bound))
 }
 
 /// Connections that this configuration's listeners let wait to be accepted.
@@ -100,8 +133,8 @@ pub fn fixed_limits() -> Vec<(&'static str, String)> {
 }
 
 /// Where these take connections.
-pub fn listening(listeners: &[BoundListener]) -> Listening {
-    let mut all = Vec::with_capacity(listeners.len());
+pub fn listening<'l>(listeners: impl IntoIterator<Item = &'l BoundListener>) -> Listening {
+    let mut all = Vec::new();
     for listener in listeners {
         let Some(address) = listener.address() else {
             continue;

@@ -79,7 +79,7 @@ fn security_lists_what_the_control_socket_offers() {
         .filter(|name| name.contains(" /"))
         .map(str::to_owned)
         .collect();
-    let source = read("src/control/server.rs");
+    let source = read("src/admin/older.rs");
     let routes = source.split(".route(\"").skip(1).map(|route| {
         let (path, rest) = route.split_once('"').unwrap();
         let method = rest.split("web::").nth(1).unwrap().split('(').next().unwrap();
@@ -88,6 +88,27 @@ fn security_lists_what_the_control_socket_offers() {
     let routes: BTreeSet<_> = routes.collect();
     assert!(routes.len() >= 4, "{routes:?}");
     assert_eq!(named, routes);
+}
+
+#[test]
+fn every_path_of_the_admin_api_is_in_its_page() {
+    let (page, source) = (read("docs/admin.md"), read("src/admin/mod.rs"));
+    let resources = source.split("web::resource(\"").skip(1).map(|rest| {
+        let (path, rest) = rest.split_once('"').unwrap();
+        let method = rest.trim_start_matches([')', '.']).split('(').next().unwrap();
+        format!(
+            "| `{} {}` |",
+            method.to_uppercase(),
+            path.replace("{pool}", "NAME")
+        )
+    });
+    let resources: Vec<String> = resources.collect();
+    assert!(resources.len() >= 12, "{resources:?}");
+    let missing: Vec<_> = resources.iter().filter(|row| !page.contains(*row)).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/admin.md: no row that begins with {missing:?}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use lb_core::config::{self, Config, DEFAULT_PSEUDONYM, Origins, Outside, Problem, Via, shown_path};
 
-use crate::{files, kept::KeepKey, marks, sticky_key::fill_sticky_keys};
+use crate::{files, kept::KeepKey, marks, sticky_key::fill_sticky_keys, tokens};
 
 /// Far above any file that a person or a generator would write.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -163,9 +163,11 @@ impl ConfigFile {
         let loaded = loaded.map_err(|error| error.problems)?;
         let mut config = loaded.config;
         self.read_error_pages(&mut config, &loaded.origins)?;
+        let mut warnings = loaded.warnings;
+        warnings.extend(self.read_tokens(&mut config, &loaded.origins)?);
         Ok(Loaded {
             config,
-            warnings: loaded.warnings,
+            warnings,
             origins: loaded.origins,
             file,
             folder: self.folder().to_owned(),
@@ -202,6 +204,41 @@ impl ConfigFile {
             Ok(())
         } else {
             Err(problems)
+        }
+    }
+
+    /// Reads the files that hold tokens of the admin API. What is wrong with one is a problem like any other; that everybody may
+    /// read one is returned as a warning.
+    fn read_tokens(&self, config: &mut Config, origins: &Origins) -> Result<Vec<Problem>, Vec<Problem>> {
+        let (folder, mut problems, mut warnings) = (self.folder(), Vec::new(), Vec::new());
+        let tokens = config.admin.iter_mut().flat_map(|admin| &mut admin.tokens);
+        // Those of the list come after the one that is written as `token`, which has no file.
+        let listed = tokens.skip_while(|token| token.is_short);
+        for (index, token) in listed.enumerate() {
+            let field = format!("admin.tokens[{index}].file");
+            let Some(path) = &token.file else {
+                continue;
+            };
+            let shown = shown_path(&folder.join(path.shown()));
+            let said = |rule: String, hint: Option<&str>| Problem {
+                position: origins.position(&field),
+                hint: hint.map(str::to_owned),
+                ..Problem::of_file(&self.shown, format!("{shown} {rule}")).field(&*field)
+            };
+            match tokens::read(&folder.join(&**path)) {
+                Ok(read) => {
+                    token.digest = Some(read.digest);
+                    warnings.extend(
+                        read.warning
+                            .map(|warning| said(warning, Some(tokens::WARNING_HINT))),
+                    );
+                }
+                Err((rule, hint)) => problems.push(said(rule, hint.as_deref())),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(warnings),
+            false => Err(problems),
         }
     }
 }

@@ -50,6 +50,11 @@ impl WatcherHandle {
         }
     }
 
+    /// Whether its actor is there: not in the moment of a restart.
+    pub fn is_running(&self) -> bool {
+        self.address().is_some_and(|watcher| watcher.connected())
+    }
+
     /// Becomes `Some(reason)` when somebody wants the balancer to stop.
     pub fn stop_requested(&self) -> watch::Receiver<Option<String>> {
         self.shared.stop.subscribe()

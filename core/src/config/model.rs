@@ -3,6 +3,7 @@
 //! Only [`load`](super::load) builds these from a file. Fields are public for reading; the types of the single
 //! values ([`BackendUrl`], [`Weight`], [`StatusRanges`], [`Share`]) have no constructor for an illegal value.
 
+mod admin;
 mod client;
 mod ejection;
 mod health_check;
@@ -27,7 +28,8 @@ use serde::{Deserialize, Serialize};
 use super::{secrets::Masked, settings::Settings};
 
 pub use self::{
-    client::*, ejection::*, health_check::*, keeping::*, resolver::*, route::*, strategy::*, values::*,
+    admin::*, client::*, ejection::*, health_check::*, keeping::*, resolver::*, route::*, strategy::*,
+    values::*,
 };
 
 /// The name of the pool that the top-level `backends` become.
@@ -66,6 +68,8 @@ pub struct Config {
     pub limits: Limits,
     /// How names of backends become addresses.
     pub resolver: ResolverConfig,
+    /// The admin listener; `None`: there is none.
+    pub admin: Option<AdminConfig>,
     /// Files to answer with instead of this proxy's own error messages, by status code (400-599).
     pub error_pages: BTreeMap<u16, ErrorPage>,
 }
@@ -102,6 +106,7 @@ impl Default for Config {
             allow_trace: false,
             limits: Limits::default(),
             resolver: ResolverConfig::default(),
+            admin: None,
             error_pages: BTreeMap::new(),
         }
     }

@@ -48,6 +48,7 @@ impl Secrets {
     pub(super) fn holds(&self, path: &str) -> bool {
         let mut mappings = ["set", "add", "header", "headers", "query"].iter();
         path.ends_with("sticky.key")
+            || is_token(path)
             || mappings.any(|mapping| match path.split_once(&format!(".{mapping}")) {
                 // What stands in its place may be a whole line.
                 Some((_, "")) => true,
@@ -62,6 +63,19 @@ impl Secrets {
         let own = self.names.iter().any(|own| name.contains(&plain(own)));
         own || SECRET_NAMES.iter().any(|known| name.contains(known))
     }
+}
+
+/// Whether what stands there opens the admin API.
+fn is_token(path: &str) -> bool {
+    let Some(path) = path.strip_prefix("admin.") else {
+        return false;
+    };
+    // What stands in the place of the list, or of its items, may be a token.
+    let shown = ["name", "file", "role"];
+    let of_item = path
+        .strip_prefix("tokens[")
+        .and_then(|item| item.split_once("]."));
+    path == "token" || path.starts_with("tokens") && of_item.is_none_or(|(_, key)| !shown.contains(&key))
 }
 
 /// What stands for what nobody sees.
@@ -178,10 +192,20 @@ mod tests {
             "health_check.headers.Authorization",
             "routes[0].request_headers.set",
             "pools.a.sticky.key",
+            "admin.token",
+            "admin.tokens",
+            "admin.tokens[0]",
+            "admin.tokens[0].token",
         ] {
             assert!(secrets.holds(path), "{path}");
         }
-        for path in ["health_check.headers.Accept", "settings", "routes[0].path"] {
+        for path in [
+            "health_check.headers.Accept",
+            "settings",
+            "routes[0].path",
+            "admin.listen",
+            "admin.tokens[0].role",
+        ] {
             assert!(!secrets.holds(path), "{path}");
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accepts;
+mod admin;
 mod bad_routes;
 mod choosing;
 mod example;

@@ -28,6 +28,9 @@ pub struct StatusReport {
     pub stopping: bool,
     /// The addresses listened on, with the real port where 0 was configured.
     pub listeners: Vec<String>,
+    /// Where the admin API listens beside the control socket; none without `admin`.
+    #[serde(default)]
+    pub admin: Option<String>,
     /// Threads that forward requests.
     pub workers: usize,
     /// Which lane carries HTTP/1.1: `handler` or `wire`.

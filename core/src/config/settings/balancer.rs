@@ -26,7 +26,7 @@ const WORKERS: Whole = Whole(1, 1024);
 /// Enough for a host's name, short enough to go along with every message.
 const MAX_PSEUDONYM: usize = 64;
 
-const LATER_IN_ADMIN: &str = "it will belong to `admin`, which is not available in this version; `simple-lb status --json` has the counters";
+const IN_ADMIN: &str = "the admin listener, `admin`, has the state of all backends at /v1/status";
 
 const TOP: &[Place] = &[Place::Top];
 
@@ -34,11 +34,11 @@ const TOP: &[Place] = &[Place::Top];
 const TIMEOUTS: &str = "timeouts";
 
 impl Settings for Config {
-    const LATER: &'static [&'static str] = &["admin", "tls"];
+    const LATER: &'static [&'static str] = &["tls"];
     const ELSEWHERE: &'static [(&'static str, &'static str)] = &[
-        ("metrics", LATER_IN_ADMIN),
-        ("prometheus", LATER_IN_ADMIN),
-        ("stats", LATER_IN_ADMIN),
+        ("metrics", IN_ADMIN),
+        ("prometheus", IN_ADMIN),
+        ("stats", IN_ADMIN),
     ];
     const SETTINGS: &'static [Setting<Self>] = &[
         Setting::new(
@@ -145,6 +145,14 @@ impl Settings for Config {
             "How names of backends become addresses. A change of /etc/resolv.conf or /etc/hosts holds from the next look-up on.",
         )
         .see(&["docs/health.md"])
+        .at(TOP),
+        Setting::new(
+            "admin",
+            &super::admin::Admin,
+            "The admin API: state and changes of this instance over HTTP, on a listener of its own. `off`, an address such as `127.0.0.1:9000`, or a mapping. Whether there is one, and where, changes with a restart; who may use it changes with a reload.",
+        )
+        .example("admin: {listen: \"127.0.0.1:9000\", token: \"${ADMIN_TOKEN}\"}")
+        .see(&["docs/admin.md"])
         .at(TOP),
         Setting::new(
             "error_pages",

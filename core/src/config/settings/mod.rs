@@ -11,6 +11,7 @@ mod overrides;
 mod shape;
 mod switched;
 
+mod admin;
 mod backend;
 mod balancer;
 mod ejection;

@@ -42,6 +42,14 @@ fn file(path: &str, value: &str) -> String {
         let open = keys.join(": {");
         format!("{open}: {value}{}", "}".repeat(keys.len() - 1))
     };
+    if let Some(own) = path.strip_prefix("admin.tokens[0].") {
+        let name = if own == "name" { "" } else { "name: a, " };
+        let source = if own == "file" { "" } else { ", file: a" };
+        return format!(
+            "port: 1\nbackends: [http://a]\nadmin: {{tokens: [{{{name}{}{source}}}]}}\n",
+            nested(own)
+        );
+    }
     match (path.strip_prefix("backends[0]."), path.strip_prefix("routes[0].")) {
         (Some("url"), _) => format!("port: 1\nbackends: [{{url: {value}}}]\n"),
         (Some(own), _) => format!("port: 1\nbackends: [{{url: http://a, {}}}]\n", nested(own)),
@@ -93,8 +101,10 @@ fn every_setting_takes_the_single_values_that_its_row_says() {
                 continue;
             };
             // A mapping is another form, and what settings mean together is not asked here.
-            let is_other = value == "{}" || (path.ends_with("same_site") && value == "none");
-            let is_elsewhere = ["strip_prefix", "pool", "body", "regex", "key", "to"];
+            let is_other = value == "{}"
+                || (path.ends_with("same_site") && value == "none")
+                || ["admin", "admin.listen"].contains(&&*path);
+            let is_elsewhere = ["strip_prefix", "pool", "body", "regex", "key", "to", "token"];
             if is_other || is_elsewhere.iter().any(|key| path.ends_with(key)) {
                 continue;
             }

@@ -135,16 +135,16 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "port: 1\nbackends: [{url: http://a, resolve: all}]\nadmin: {}\n",
+        "port: 1\nbackends: [{url: http://a, resolve: all}]\ntls: {}\n",
         &[
             "2:28: backends[0].resolve: is not available in this version",
-            "3:1: admin: is not available in this version",
+            "3:1: tls: is not available in this version",
         ],
     ),
     (
         "port: 1\nbackends: [http://a]\nmetrics: on\n",
         &[
-            "3:1: metrics: is not a known key; it will belong to `admin`, which is not available in this version; `simple-lb status --json` has the counters",
+            "3:1: metrics: is not a known key; the admin listener, `admin`, has the state of all backends at /v1/status",
         ],
     ),
     (
@@ -158,7 +158,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
         &[
-            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, error_pages",
+            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, admin, error_pages",
             "4:1: has a key that is not text but null",
             "5:1: has a key that is not text but a list",
         ],
@@ -467,7 +467,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
         &[
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
-            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, error_pages",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, admin, error_pages",
         ],
     ),
 ];

@@ -9,7 +9,7 @@ use proptest::{
 };
 
 use super::*;
-use crate::{config::size::ByteSize, sticky::StickyKey};
+use crate::{config::size::ByteSize, sticky::StickyKey, token::TokenDigest};
 
 fn seconds() -> impl Strategy<Value = Duration> {
     (1..4_u64).prop_map(Duration::from_secs)
@@ -203,10 +203,33 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn admin()(
+        port in 9000..9002_u16,
+        tokens in vec(("[ab]", option::of("[ab]"), any::<bool>(), option::of("[ab]")), 0..3),
+        hosts in vec("[ab]", 0..2),
+        is_open in any::<bool>(),
+    ) -> AdminConfig {
+        let token = |(name, file, admin, secret): (String, Option<String>, bool, Option<String>)| AdminToken {
+            name: name.into(),
+            role: if admin { AdminRole::Admin } else { AdminRole::Read },
+            file: file.map(|file| (&*file).into()),
+            digest: secret.map(|secret| TokenDigest::of(secret.as_bytes())),
+            is_short: false,
+        };
+        AdminConfig {
+            listen: Listener { port, ..AdminConfig::default().listen },
+            tokens: tokens.into_iter().map(token).collect(),
+            hosts: hosts.into_iter().map(Into::into).collect(),
+            metrics: if is_open { MetricsAccess::Open } else { MetricsAccess::Token },
+        }
+    }
+}
+
+prop_compose! {
     fn configs()(
         ports in btree_set(8000..8003_u16, 1..3),
-        default in pools(),
-        others in btree_map("[ab]", pools(), 0..3),
+        default in pools().boxed(),
+        others in btree_map("[ab]", pools().boxed(), 0..3),
         (networks, secret_names) in (vec("10\\.0\\.0\\.[0-2]/32", 0..3), vec("[ab]{2}", 0..3)),
         workers in option::of(1..3_usize),
         (shutdown_timeout, request_header, client_idle) in (seconds(), seconds(), seconds()),
@@ -214,8 +237,9 @@ prop_compose! {
         lane in prop_oneof![Just(Lane::Handler), Just(Lane::Wire)],
         via in option::of(prop_oneof![Just(Via::Own("simple-lb".into())), "[ab]".prop_map(|name| Via::Named(name.into()))]),
         (allow_trace, state_dir) in (any::<bool>(), option::of("[ab]".prop_map(|folder| (&*folder).into()))),
-        limits in limits(),
+        limits in limits().boxed(),
         resolver in resolver(),
+        admin in option::of(admin()).boxed(),
         error_pages in error_pages(),
     ) -> Config {
         let named = others.into_iter().map(|(name, pool)| (name.into(), pool));
@@ -236,6 +260,7 @@ prop_compose! {
             allow_trace,
             limits,
             resolver,
+            admin,
             error_pages,
         }
     }

@@ -1,0 +1,217 @@
+//! What changes something. Each change is noted with who asked for it.
+
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{self, ReqData},
+};
+use lb_actors::messages::{ChangeLive, ReloadMode};
+use lb_core::{
+    config::{Weight, shown_text},
+    live::{LiveRequest, Wish},
+    status::{LiveReport, ReloadReport, StopReport},
+};
+use serde::{Deserialize, Deserializer};
+
+use super::{AdminState, audit, body, caller::Caller, problem::Problem};
+
+type State = web::Data<AdminState>;
+
+/// Which backend, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BackendTarget {
+    /// The backend.
+    url: String,
+    /// Only in this pool; else in every pool that has it.
+    #[serde(default)]
+    pool: Option<String>,
+    /// For how long, as the file writes durations; else until it is taken back.
+    #[serde(default, rename = "for")]
+    lasts: Option<String>,
+}
+
+/// The same with a weight.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewWeight {
+    /// The backend.
+    url: String,
+    /// Its weight; `null`: the file's.
+    #[serde(deserialize_with = "written")]
+    weight: Option<Weight>,
+    /// Only in this pool; else in every pool that has it.
+    #[serde(default)]
+    pool: Option<String>,
+    /// For how long, as the file writes durations; else until it is taken back.
+    #[serde(default, rename = "for")]
+    lasts: Option<String>,
+}
+
+/// A field that must be there, even if it is `null`.
+fn written<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Weight>, D::Error> {
+    Option::deserialize(from)
+}
+
+pub(super) async fn drain(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
+    order(Wish::Drain, &state, (&caller, payload)).await
+}
+
+pub(super) async fn undrain(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
+    order(Wish::Serve, &state, (&caller, payload)).await
+}
+
+pub(super) async fn maintenance(
+    state: State,
+    caller: ReqData<Caller>,
+    payload: web::Payload,
+) -> HttpResponse {
+    order(Wish::Maintenance, &state, (&caller, payload)).await
+}
+
+pub(super) async fn weight(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
+    let asked = body::read(payload).await.map(|asked: NewWeight| LiveRequest {
+        url: asked.url,
+        pool: asked.pool,
+        change: Some(asked.weight.map_or(Wish::FileWeight, Wish::Weight)),
+        lasts: asked.lasts,
+    });
+    respond(&state, &caller, asked).await
+}
+
+async fn order(wish: Wish, state: &AdminState, (caller, payload): (&Caller, web::Payload)) -> HttpResponse {
+    let asked = body::read(payload).await.map(|asked: BackendTarget| LiveRequest {
+        url: asked.url,
+        pool: asked.pool,
+        change: Some(wish),
+        lasts: asked.lasts,
+    });
+    respond(state, caller, asked).await
+}
+
+async fn respond(state: &AdminState, caller: &Caller, asked: Result<LiveRequest, Problem>) -> HttpResponse {
+    let reported = match asked {
+        Ok(request) => live(state, caller, request).await,
+        Err(problem) => Err(problem),
+    };
+    match reported {
+        Ok(report) if report.applied => HttpResponse::Ok().json(report),
+        Ok(report) => refused(&report).response(),
+        Err(problem) => problem.response(),
+    }
+}
+
+/// Makes a live change, or tells how a backend is.
+pub(super) async fn live(
+    state: &AdminState,
+    caller: &Caller,
+    request: LiveRequest,
+) -> Result<LiveReport, Problem> {
+    let lasts = request
+        .duration()
+        .map_err(|refusal| Problem::bad_request(format!("for: {refusal}")))?;
+    let what = request.change.map(|wish| described(wish, &request));
+    let reported = state
+        .ask_registry(ChangeLive {
+            url: request.url,
+            pool: request.pool,
+            change: request.change,
+            lasts,
+        })
+        .await;
+    if let Some(what) = what {
+        audit::note(caller, what, outcome(&reported));
+    }
+    reported
+}
+
+/// `drain http://a of pool b for 10m`
+fn described(wish: Wish, request: &LiveRequest) -> String {
+    let mut what = match wish {
+        Wish::Drain => "drain",
+        Wish::Maintenance => "maintenance of",
+        Wish::Serve => "undrain",
+        Wish::Weight(_) | Wish::FileWeight => "weight of",
+    }
+    .to_owned();
+    what.push(' ');
+    what.push_str(&shown_text(&request.url));
+    if let Some(pool) = &request.pool {
+        what.push_str(&format!(" in pool {}", shown_text(pool)));
+    }
+    match wish {
+        Wish::Weight(weight) => what.push_str(&format!(": {}", weight.get())),
+        Wish::FileWeight => what.push_str(": the file's"),
+        Wish::Drain | Wish::Maintenance | Wish::Serve => {}
+    }
+    if let Some(lasts) = &request.lasts {
+        what.push_str(&format!(" for {}", shown_text(lasts)));
+    }
+    what
+}
+
+fn outcome(reported: &Result<LiveReport, Problem>) -> String {
+    match reported {
+        Ok(report) if report.applied => "done".to_owned(),
+        Ok(report) => refused(report).line(),
+        Err(problem) => problem.line(),
+    }
+}
+
+/// The first line says what is not there, the others what is.
+fn refused(report: &LiveReport) -> Problem {
+    let (detail, rest) = report
+        .problems
+        .split_first()
+        .map_or(("", &[][..]), |(first, rest)| (first, rest));
+    let problem = Problem::not_found(detail);
+    match rest.split_first() {
+        None => problem,
+        Some((heading, known)) => {
+            let known: Vec<_> = known.iter().map(|line| line.trim()).collect();
+            problem.hint(format!("{heading} {}", known.join(", ")))
+        }
+    }
+}
+
+pub(super) async fn reload(state: State, caller: ReqData<Caller>) -> HttpResponse {
+    let report = reloaded(&state, &caller).await;
+    let status = match report.applied {
+        true => StatusCode::OK,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    HttpResponse::build(status).json(report)
+}
+
+/// Reads the file again and applies it.
+pub(super) async fn reloaded(state: &AdminState, caller: &Caller) -> ReloadReport {
+    let report = state.watcher.reload(ReloadMode::Apply).await;
+    let outcome = match report.applied {
+        true => format!("generation {} serves", report.generation),
+        false => format!("refused, problems: {}", report.problems.len()),
+    };
+    audit::note(caller, "reload", outcome);
+    report
+}
+
+pub(super) async fn stop(state: State, caller: ReqData<Caller>) -> HttpResponse {
+    match stopped(&state, &caller).await {
+        Some(report) => HttpResponse::Ok().json(report),
+        None => Problem::unavailable("the instance ended before its last request").response(),
+    }
+}
+
+/// Asks for a stop, and waits until the last request is done.
+pub(super) async fn stopped(state: &AdminState, caller: &Caller) -> Option<StopReport> {
+    let mut stopped = state.stopped.subscribe();
+    audit::note(caller, "stop", "it begins");
+    state.watcher.stop(match caller {
+        Caller::User(_) => "--stop",
+        Caller::Token { .. } | Caller::Anybody => "the admin API",
+    });
+    stopped
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|report| report.clone())
+}
