@@ -25,5 +25,6 @@ mod unrouted;
 pub use matcher::Matcher;
 pub use pattern::{BadPattern, Pattern};
 pub use request::{Headers, NoHeaders, Request};
-pub use template::{BadTemplate, Template, Values, Variable};
+pub(crate) use template::pieces;
+pub use template::{BadTemplate, Piece, Template, Values, Variable};
 pub use unrouted::Unrouted;

@@ -83,6 +83,50 @@ pub struct Values<'a> {
     pub scheme: &'static str,
 }
 
+/// A piece of a text with variables.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece<V> {
+    /// Text as it stands.
+    Text(String),
+    /// What a name in braces means.
+    Variable(V),
+}
+
+/// Takes a text apart: `{name}` is what `variable` makes of the name, `{{` and `}}` are braces. Every template of a file is read
+/// here, whatever variables it has.
+pub(crate) fn pieces<V>(
+    text: &str,
+    variable: impl Fn(&str) -> Result<V, BadTemplate>,
+) -> Result<Vec<Piece<V>>, BadTemplate> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        plain.push_str(&rest[..at]);
+        let brace = &rest[at..=at];
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix(brace) {
+            plain.push_str(brace);
+            rest = after;
+            continue;
+        }
+        let (name, after) = rest
+            .split_once('}')
+            .filter(|_| brace == "{")
+            .ok_or(BadTemplate::Unclosed)?;
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut plain)));
+        }
+        pieces.push(Piece::Variable(variable(name)?));
+        rest = after;
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() {
+        pieces.push(Piece::Text(plain));
+    }
+    Ok(pieces)
+}
+
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTemplate {
@@ -106,35 +150,14 @@ impl Template {
     /// # Errors
     /// When a brace is not closed, or a name means nothing or two things.
     pub fn parse(text: &str, pattern: Option<&Pattern>) -> Result<Self, BadTemplate> {
-        let mut parts = Vec::new();
-        let mut plain = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            plain.push_str(&rest[..at]);
-            let brace = &rest[at..=at];
-            rest = &rest[at + 1..];
-            if let Some(after) = rest.strip_prefix(brace) {
-                plain.push_str(brace);
-                rest = after;
-                continue;
-            }
-            let (name, after) = rest
-                .split_once('}')
-                .filter(|_| brace == "{")
-                .ok_or(BadTemplate::Unclosed)?;
-            if !plain.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut plain)));
-            }
-            parts.push(Self::part(name, pattern)?);
-            rest = after;
-        }
-        plain.push_str(rest);
-        if !plain.is_empty() {
-            parts.push(Part::Text(plain));
-        }
+        let parts = pieces(text, |name| Self::part(name, pattern))?.into_iter();
+        let parts = parts.map(|piece| match piece {
+            Piece::Text(text) => Part::Text(text),
+            Piece::Variable(part) => part,
+        });
         Ok(Self {
             text: text.into(),
-            parts,
+            parts: parts.collect(),
         })
     }
 
