@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     rc::Rc,
     sync::{
         Arc,
@@ -12,8 +13,9 @@ use std::{
 
 use actix_rt::System;
 use lb_actors::{
-    config_watcher::{ConfigFile, ReloadEvent, WatcherHandle, cores},
+    config_watcher::{ConfigFile, OnReload, ReloadEvent, WatcherHandle, cores},
     control_plane::{self, ControlPlane},
+    messages::ReloadMode,
     probe::NetworkProber,
 };
 use lb_core::{
@@ -39,7 +41,7 @@ use crate::{
     listener::{self, BoundListener, Capacity, Serve, Server},
     proxy::Worker,
     systemd::{self, Notifier},
-    telemetry::{Traffic, count_panics, record_sink, set_log_level},
+    telemetry::{AccessLog, CannotOpen, Traffic, add_test_sink, configure_logging, count_panics},
 };
 
 /// How long a start waits for the first probes before it serves with what it knows.
@@ -106,6 +108,38 @@ pub struct Balancer {
     listeners: Vec<BoundListener>,
     admin: Option<BoundListener>,
     claim: Option<Claim>,
+    traffic: Arc<Traffic>,
+    access_log: Arc<AccessLog>,
+}
+
+/// What reloads change outside of the actors.
+struct Reloads {
+    manager: Notifier,
+    access_log: Arc<AccessLog>,
+}
+
+/// The setting that the access log's file belongs to.
+pub const ACCESS_LOG_PATH: &str = "access_log.path";
+
+impl OnReload for Reloads {
+    fn prepare(&self, next: &Config, mode: ReloadMode) -> Result<(), (&'static str, String)> {
+        let prepared = match mode {
+            ReloadMode::Apply => self.access_log.prepare(next),
+            ReloadMode::DryRun => self.access_log.probe(next),
+        };
+        prepared.map_err(|error| (ACCESS_LOG_PATH, error.to_string()))
+    }
+
+    fn event(&self, event: ReloadEvent<'_>) {
+        match event {
+            ReloadEvent::Began => self.manager.reloading(),
+            ReloadEvent::Applied(config) => {
+                configure_logging(config.log);
+                self.access_log.apply(config);
+            }
+            ReloadEvent::Ended(report) => self.manager.reloaded(report),
+        }
+    }
 }
 
 /// A running balancer.
@@ -140,6 +174,10 @@ impl Balancer {
         }
         let listeners = listener::bind(&config)?;
         let admin = listener::bind_admin(&config)?;
+        let traffic = Traffic::new(workers);
+        add_test_sink(traffic.sinks());
+        let folder = file.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let access_log = AccessLog::new(Arc::clone(traffic.sinks()), config.lane, folder);
         for hint in kernel::hints(&config, open_files_limit) {
             warn!("{hint}");
         }
@@ -150,7 +188,19 @@ impl Balancer {
             listeners,
             admin,
             claim,
+            traffic,
+            access_log: Arc::new(access_log),
         })
+    }
+
+    /// Opens the access log, if there is to be one.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_access_log(&self) -> Result<(), CannotOpen> {
+        self.access_log.prepare(&self.config)?;
+        self.access_log.apply(&self.config);
+        Ok(())
     }
 
     /// What it is going to serve; its listeners are bound already.
@@ -173,27 +223,29 @@ impl Balancer {
         let first_probes = (longest.unwrap_or_default() + PROBE_GRACE).min(FIRST_PROBES);
         let config = self.file.shown.display().to_string();
         let registry = control_plane::first_snapshot(self.config, workers);
-        let manager = notifier.clone();
-        let watcher = WatcherHandle::new(self.file, registry.clone(), move |event| match event {
-            ReloadEvent::Began => manager.reloading(),
-            ReloadEvent::Applied(config) => set_log_level(config.log),
-            ReloadEvent::Ended(report) => manager.reloaded(report),
-        });
+        let access_log = self.access_log;
+        let reloads = Reloads {
+            manager: notifier.clone(),
+            access_log: Arc::clone(&access_log),
+        };
+        let watcher = WatcherHandle::new(self.file, registry.clone(), reloads);
         let stop = watcher.stop_requested();
         registry.listens_at(listener::listening(self.listeners.iter().chain(&self.admin)));
         let prober = Rc::new(NetworkProber::new(registry.clone()));
         let control_plane = ControlPlane::start(registry.clone(), watcher.clone(), prober);
         let control_plane = if handle_signals {
-            control_plane.with_signals()?
+            let log = Arc::clone(&access_log);
+            control_plane.with_signals(move || log.reopen())?
         } else {
             control_plane
         };
-        let traffic = Traffic::with_sink(workers, record_sink());
+        let traffic = self.traffic;
         let addresses = self.listeners.iter().filter_map(BoundListener::address);
         let state = Arc::new(AdminState {
             registry: registry.clone(),
             watcher,
             traffic: Arc::clone(&traffic),
+            access_log,
             config,
             listeners: addresses.map(|address: SocketAddr| address.to_string()).collect(),
             admin: self.admin.as_ref().and_then(BoundListener::address),
@@ -309,6 +361,8 @@ impl Running {
         if let Some(control) = self.control {
             control.stop().await;
         }
+        // No worker is left that could have a line.
+        self.state.access_log.flush();
         drop(signals);
         self.notifier.flush();
         report

@@ -190,3 +190,25 @@ fn the_last_lines_reach_a_reader() {
     let log = balancer.log();
     assert!(log.ends_with(" 0 cut\n"), "{log}");
 }
+
+#[test]
+fn lines_can_be_objects_and_a_reload_changes_that() {
+    let [a] = backends();
+    let config = |log: &str| format!("port: 0\nbackends: [\"{}\"]\nlog: {log}\n", a.url());
+    let balancer = Balancer::start(&config("{format: json}"));
+    balancer.reload_with(&config("{format: json, level: warn}"));
+    balancer.reload_with(&config("{format: json}"));
+    balancer.reload_with(&config("info"));
+    balancer.wait_for_log(" INFO  lb_actors");
+    let log = balancer.log();
+    let (objects, others): (Vec<_>, Vec<_>) = log.lines().partition(|line| line.starts_with('{'));
+    assert!(!objects.is_empty() && !others.is_empty(), "{log}");
+    for object in objects {
+        let read: serde_json::Value = serde_json::from_str(object).unwrap();
+        let level = read["level"].as_str();
+        assert!(matches!(level, Some("info" | "warn")), "{object}");
+        for field in ["time", "target", "message"] {
+            assert!(read[field].is_string(), "{object}");
+        }
+    }
+}

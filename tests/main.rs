@@ -6,6 +6,8 @@
 /// Starts the program and backends, talks HTTP to them as bytes, waits without sleeping.
 mod harness;
 
+/// A line for each request, whatever becomes of the file.
+mod access_log;
 /// The admin API: who may do what, and what it tells.
 mod admin;
 /// What comes after an attempt has ended, on both lanes and in the simulation alike.

@@ -15,9 +15,9 @@ use log::{error, info, warn};
 use tokio::sync::watch;
 
 pub use self::{
-    file::{ConfigFile, Keys, Loaded, load_file},
+    file::{ConfigFile, Keys, Loaded, Places, load_file},
     handle::WatcherHandle,
-    reload::ReloadEvent,
+    reload::{OnReload, ReloadEvent},
 };
 
 use self::reload::Reloader;

@@ -72,12 +72,12 @@ impl ControlPlane {
         this
     }
 
-    /// Also listens to SIGHUP, SIGTERM and SIGINT.
+    /// Also listens to SIGHUP, SIGTERM and SIGINT, and to SIGUSR1, at which it calls `reopen`.
     ///
     /// # Errors
     /// When the system refuses handlers or a thread.
-    pub fn with_signals(mut self) -> io::Result<Self> {
-        self.signals = Some(SignalListener::start(self.watcher.clone())?);
+    pub fn with_signals(mut self, reopen: impl Fn() + Send + 'static) -> io::Result<Self> {
+        self.signals = Some(SignalListener::start(self.watcher.clone(), reopen)?);
         Ok(self)
     }
 

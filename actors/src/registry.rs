@@ -115,9 +115,6 @@ impl BackendRegistry {
                 | Event::Ruled { .. }
                 | Event::Drained { .. }
                 | Event::Changed { .. }
-                | Event::Added { .. }
-                | Event::Removed { .. }
-                | Event::MembershipOver { .. }
                 | Event::Expired { .. }
                 | Event::NoneIsUp { .. } => {}
             }

@@ -5,7 +5,7 @@ use std::{io, thread};
 
 use rustix::process::WaitOptions;
 use signal_hook::{
-    consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1},
     iterator::{Handle, Signals},
 };
 
@@ -32,10 +32,12 @@ pub struct SignalListener {
 }
 
 impl SignalListener {
+    /// `reopen` opens files again that somebody has moved away: SIGUSR1 asks for it.
+    ///
     /// # Errors
     /// When the system refuses handlers or a thread.
-    pub(crate) fn start(watcher: WatcherHandle) -> io::Result<Self> {
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    pub(crate) fn start(watcher: WatcherHandle, reopen: impl Fn() + Send + 'static) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
         if std::process::id() == INIT {
             signals.add_signal(SIGCHLD)?;
             reap();
@@ -48,6 +50,7 @@ impl SignalListener {
             for signal in signals.forever() {
                 match signal {
                     SIGCHLD => reap(),
+                    SIGUSR1 => reopen(),
                     SIGHUP => {
                         let mode = ReloadMode::Apply;
                         watcher.signal(Reload { mode }, "SIGHUP");

@@ -20,6 +20,7 @@ use tokio::time::{advance, pause, timeout};
 
 use crate::{
     RegistryHandle,
+    config_watcher::ReloadEvent,
     config_watcher::WatcherHandle,
     control_plane::{ControlPlane, first_snapshot},
     health_checker::HealthChecker,
@@ -150,7 +151,7 @@ fn start(hosts: &[&str], prober: FakeProber) -> Plane {
 fn start_with(config: Config, prober: FakeProber) -> Plane {
     pause();
     let registry = first_snapshot(config, 2);
-    let watcher = WatcherHandle::new("config.yaml".into(), registry.clone(), |_| {});
+    let watcher = WatcherHandle::new("config.yaml".into(), registry.clone(), |_: ReloadEvent<'_>| {});
     let plane = ControlPlane::start(registry.clone(), watcher, Rc::new(prober.clone()));
     Plane {
         registry,

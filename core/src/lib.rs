@@ -4,6 +4,7 @@
 //! facts, and the packages around this one act on them. That is what makes the balancer's decisions testable
 //! without a network and repeatable to the last bit. `clippy.toml` in this folder bans the alternatives.
 
+pub mod access_log;
 pub mod attempts;
 pub mod config;
 pub mod health;

@@ -10,11 +10,11 @@ use std::{
 };
 
 use lb_actors::{RegistryHandle, config_watcher::WatcherHandle, registry::BackendRegistry};
-use lb_core::status::{StatusReport, StopReport};
+use lb_core::status::{LiveReport, StatusReport, StopReport};
 use tokio::sync::watch;
 
 use super::problem::Problem;
-use crate::telemetry::{Traffic, count_panics, dropped_log_lines};
+use crate::telemetry::{AccessLog, Traffic, count_panics, dropped_log_lines};
 
 /// For a registry that is being started again.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,6 +30,8 @@ pub struct AdminState {
     pub watcher: WatcherHandle,
     /// Requests in flight.
     pub traffic: Arc<Traffic>,
+    /// The log of requests.
+    pub access_log: Arc<AccessLog>,
     /// The configuration's path, as started.
     pub config: String,
     /// Where clients connect.
@@ -70,6 +72,7 @@ impl AdminState {
             panics: count_panics(),
             actor_restarts: self.registry.actor_restarts(),
             log_lines_dropped: dropped_log_lines(),
+            access_log: self.access_log.status(),
             pools: snapshot.status(Instant::now()),
             routes: snapshot.route_status(),
         }
@@ -84,10 +87,9 @@ impl AdminState {
     ///
     /// # Errors
     /// When it does not reply.
-    pub(super) async fn ask_registry<M>(&self, message: M) -> Result<M::Result, Problem>
+    pub(super) async fn ask_registry<M>(&self, message: M) -> Result<LiveReport, Problem>
     where
-        M: actix::Message + Send + 'static,
-        M::Result: Send,
+        M: actix::Message<Result = LiveReport> + Send + 'static,
         BackendRegistry: actix::Handler<M>,
         <BackendRegistry as actix::Actor>::Context: actix::dev::ToEnvelope<BackendRegistry, M>,
     {

@@ -14,7 +14,7 @@ use super::{
     output::{error_line, flush, line},
 };
 use crate::{
-    app::{self, Balancer},
+    app::{self, ACCESS_LOG_PATH, Balancer},
     control::{Claim, ClaimError, absolute},
     systemd::Notifier,
     telemetry::start_logging,
@@ -36,7 +36,7 @@ pub(super) fn run(path: &Path) -> u8 {
             return exit::INVALID_CONFIG;
         }
     };
-    let keys = loaded.keys();
+    let (keys, places) = (loaded.keys(), loaded.places());
     let Loaded { config, warnings, .. } = loaded;
     if let Err(error) = start_logging(config.log) {
         error_line(format_args!("cannot start the log: {error}"));
@@ -66,6 +66,10 @@ pub(super) fn run(path: &Path) -> u8 {
             return exit::FAILED;
         }
     };
+    if let Err(error) = balancer.open_access_log() {
+        error_line(places.problem(ACCESS_LOG_PATH, error.to_string()));
+        return exit::INVALID_CONFIG;
+    }
     // A start that was refused keeps no key.
     if let Some(warning) = keys.make(balancer.config_mut()) {
         warn!("{warning}");

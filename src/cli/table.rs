@@ -3,7 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use lb_core::config::{format_seconds, shown_path, shown_text};
-use lb_core::status::{BackendStatus, ErrorCount, HealthStatus, PoolStatus, RouteStatus, StatusReport};
+use lb_core::status::{
+    AccessLogStatus, BackendStatus, ErrorCount, HealthStatus, PoolStatus, RouteStatus, StatusReport,
+};
 
 /// An earlier report to compare with, and how long ago it was: gives rates, and latencies of that time only.
 pub(super) struct Window<'a> {
@@ -13,7 +15,7 @@ pub(super) struct Window<'a> {
     pub(super) elapsed: Duration,
 }
 
-/// Two lines about the instance, one about its responses, and one about lines of its log that were dropped, if there are any.
+/// Two lines about the instance, one about its responses, and one about lines of each log that were dropped, if there are any.
 pub(super) fn summary(report: &StatusReport) -> Vec<String> {
     let state = if report.stopping { "stopping" } else { "serving" };
     let dropped = match report.log_lines_dropped {
@@ -44,7 +46,22 @@ pub(super) fn summary(report: &StatusReport) -> Vec<String> {
     let responses = report.responses.to_string();
     lines.extend((!responses.is_empty()).then(|| format!("responses: {responses}")));
     lines.extend(dropped);
+    lines.extend(access_log(&report.access_log));
     lines
+}
+
+/// What is wrong with the access log, or was.
+fn access_log(log: &AccessLogStatus) -> Option<String> {
+    let path = log.path.as_deref().unwrap_or("off");
+    match (&log.error, log.lines_dropped) {
+        (None, 0) => None,
+        (None, dropped) => Some(format!(
+            "access log {path}: {dropped} lines were dropped since the start"
+        )),
+        (Some(error), dropped) => Some(format!(
+            "access log {path}: {dropped} lines were dropped, and more are: {error}"
+        )),
+    }
 }
 
 /// Columns that a narrow terminal can do without, the least telling first.

@@ -70,6 +70,7 @@ impl FrontWorker {
                 timer::tick().await;
                 let Some(worker) = weak.upgrade() else { return };
                 worker.timers.sweep(worker.shared.traffic.is_draining());
+                worker.shared.records.refresh();
                 worker.shared.failures.say_left_out(worker.timers.real());
             }
         });

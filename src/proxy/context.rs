@@ -33,7 +33,7 @@ impl Client {
 ///
 /// `Forwarded` does not count: a proxy that appends to the one and passes the other on would let clients choose who they
 /// are.
-pub(super) fn client_address(peer: Client, trusted_proxies: &[IpNet], headers: &dyn Headers) -> IpAddr {
+pub fn client_address(peer: Client, trusted_proxies: &[IpNet], headers: &dyn Headers) -> IpAddr {
     if !peer.trusted {
         return peer.address;
     }

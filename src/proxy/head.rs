@@ -1,6 +1,9 @@
 //! What is found in a request's head before it has a route: its limits, its id, and whether it is forwarded at all.
 
-use lb_core::config::{self, ByteSize, Config};
+use lb_core::{
+    config::{self, ByteSize, Config},
+    route::Headers,
+};
 use lb_wire::{Framing, Limits, Method, RequestView};
 
 use super::{ProxyError, RequestId, RouteAnswer, Scheme, wants_json};
@@ -27,6 +30,15 @@ pub fn identify(view: &RequestView<'_>, random: u128) -> (RequestId, bool) {
         id,
         accept.is_some_and(|accept| wants_json(std::str::from_utf8(accept).ok())),
     )
+}
+
+/// The header lines of a head, for conditions of routes.
+pub struct HeadLines<'a>(pub RequestView<'a>);
+
+impl Headers for HeadLines<'_> {
+    fn any(&self, name: &str, passes: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.0.header(name).any(passes)
+    }
 }
 
 /// What a request is sent that goes no further.

@@ -18,12 +18,12 @@ use std::time::Duration;
 
 pub use client_body::ClientBody;
 pub use connection::{Connection, Scheme};
-pub use context::{Client, RequestId};
+pub use context::{Client, RequestId, client_address};
 pub use error::{Phase, ProxyError};
 pub use error_answer::{AnswerForm, ErrorAnswer, ErrorText, NO_FURTHER, ReplyTo, reason_phrase, wants_json};
 pub use failure_log::{About, Asked, FailureLog};
-pub use head::{Own, head_limits, identify, may_pass};
-pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route};
+pub use head::{HeadLines, Own, head_limits, identify, may_pass};
+pub use routing::{Edits, Incoming, LineChanges, Passage, RouteAnswer, Routed, route, scheme};
 pub use sticky::sticky_cookie;
 pub use transport::{Look, Transport};
 pub use worker::{BrokenResponse, FailedAttempt, FailedRequest, Line, Turn, Worker, answer_head};

@@ -140,7 +140,7 @@ pub fn route(
         path: incoming.path,
         query: incoming.query,
         request_id: incoming.id.as_str(),
-        scheme: scheme(incoming),
+        scheme: scheme(incoming.scheme, incoming.peer, incoming.headers),
     };
     let config = route.config();
     match &config.then {
@@ -257,11 +257,11 @@ fn answer(
 }
 
 /// What the client speaks: of a trusted proxy's connection to it only that proxy knows.
-fn scheme(incoming: &Incoming<'_>) -> &'static str {
-    let mut scheme = incoming.scheme.as_str();
-    if incoming.peer.trusted {
+pub fn scheme(own: Scheme, peer: Client, headers: &dyn Headers) -> &'static str {
+    let mut scheme = own.as_str();
+    if peer.trusted {
         // Of several lines the last: the nearest proxy's, which is the one that goes on.
-        incoming.headers.any("x-forwarded-proto", &mut |value| {
+        headers.any("x-forwarded-proto", &mut |value| {
             let https = value.eq_ignore_ascii_case(b"https");
             scheme = if https { "https" } else { "http" };
             false

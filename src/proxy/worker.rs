@@ -162,7 +162,7 @@ impl Worker {
 
     /// The response to a request that failed: noted, counted, and logged unless the line of its last attempt has said why.
     pub fn refuse(&self, request: &FailedRequest<'_>, error: &ProxyError, line: Line) -> ErrorAnswer {
-        request.notes.fault(error.fault());
+        request.notes.fault(error.fault(), || error.reason());
         if line == Line::Due {
             self.failures
                 .write(&request.about, FailedAt::Balancer, error, Verdict::GaveUp);
@@ -210,7 +210,7 @@ impl Worker {
             failure,
             error,
         } = broken;
-        request.notes.fault(error.fault());
+        request.notes.fault(error.fault(), || error.reason());
         let at = FailedAt::Backend(from.url(), Phase::Answering);
         self.failures.write(&request.about, at, error, Verdict::GaveUp);
         if let Some(lease) = lease {

@@ -2,15 +2,15 @@
 //!
 //! The front makes a [`RequestRecord`] for each request that it reads, and for what it refuses before one could be read. The
 //! record is dropped exactly once, whatever ends the request, and its drop is the one place where a request ends: it is
-//! counted out there, and a [`RecordSink`] gets its facts. Fronts and lanes note facts by [`Notes`] as they learn them.
+//! counted out there, and each [`RecordSink`] gets its facts. Fronts and lanes note facts by [`Notes`] as they learn them.
 //!
 //! Without a sink nothing is noted, copied or allocated. With one, a request costs at most three more readings of the clock:
 //! two around the opening of a connection, one at its end. What has to be copied is copied only if the sink [needs](Needs) it.
 
 use std::{
     borrow::Cow,
-    cell::RefCell,
-    net::SocketAddr,
+    cell::{Cell, RefCell},
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -21,14 +21,18 @@ use lb_core::{
     config::RouteConfig,
     pool::{Backend, Destination},
 };
-use lb_wire::Version;
+use lb_wire::{RequestView, Version};
 
-use super::traffic::Shard;
+use super::{
+    sinks::{SinkSet, Sinks},
+    target::{Target, kept},
+    traffic::Shard,
+};
 use crate::proxy::RequestId;
 
 /// What ends with each request.
 pub trait RecordSink: Send + Sync {
-    /// What it wants to know beside what costs nothing. Asked once a worker.
+    /// What it wants to know beside what costs nothing. Asked once a worker and change of the sinks.
     fn needs(&self) -> Needs;
 
     /// Takes the facts of a request that has ended. Runs on the worker's thread: it must not wait, and not fail.
@@ -36,10 +40,35 @@ pub trait RecordSink: Send + Sync {
 }
 
 /// What has to be copied for a sink.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Needs {
     /// Method, host and path. The bytes of a head are given back long before its request ends.
     pub target: bool,
+    /// The query behind the path.
+    pub query: bool,
+    /// Header fields of the request, by their names in lower case.
+    pub headers: Vec<Arc<str>>,
+    /// Header fields of the response that a backend sent, by their names in lower case.
+    pub response_headers: Vec<Arc<str>>,
+}
+
+impl Needs {
+    /// All that any of these asks for.
+    pub fn of_all(all: impl IntoIterator<Item = Self>) -> Self {
+        let mut sum = Self::default();
+        let add = |to: &mut Vec<Arc<str>>, names: Vec<Arc<str>>| {
+            to.extend(names);
+            to.sort_unstable();
+            to.dedup();
+        };
+        for needs in all {
+            sum.target |= needs.target;
+            sum.query |= needs.query;
+            add(&mut sum.headers, needs.headers);
+            add(&mut sum.response_headers, needs.response_headers);
+        }
+        sum
+    }
 }
 
 /// What is known of a request when it ends.
@@ -49,12 +78,20 @@ pub struct RequestFacts {
     pub id: Option<RequestId>,
     /// The peer of the client's connection; an IPv4 address as such, also on a dual-stack socket.
     pub peer: SocketAddr,
+    /// The client: the peer, or who trusted proxies say it is.
+    pub client: IpAddr,
+    /// What the client speaks: `http` or `https`.
+    pub scheme: &'static str,
     /// The client's version of HTTP; `None` where its head could not be read.
     pub version: Option<Version>,
     /// Whether it became a tunnel.
     pub tunnel: bool,
-    /// What was asked for, if the sink needs it.
+    /// What was asked for, if a sink needs it.
     pub target: Option<Target>,
+    /// Header fields of the request that a sink needs: names in lower case, and values.
+    pub headers: Vec<(Arc<str>, Box<[u8]>)>,
+    /// Those of a backend's response.
+    pub response_headers: Vec<(Arc<str>, Box<[u8]>)>,
     /// Its route, once that was found.
     pub route: Option<Arc<RouteConfig>>,
     /// Its pool, if it was to be forwarded.
@@ -71,7 +108,7 @@ pub struct RequestFacts {
     pub status: Option<u16>,
     /// Bytes of content that came of the client's body; of a tunnel, all that came from the client.
     pub received: u64,
-    /// Bytes of content that were passed on of a backend's response; of a tunnel, all that came from the backend.
+    /// Bytes of content of the response that were passed on or written; of a tunnel, all that came from the backend.
     pub sent: u64,
     /// Its times.
     pub times: Times,
@@ -79,17 +116,8 @@ pub struct RequestFacts {
     pub end: RequestEnd,
     /// Whose fault it is that it did not go well; `None` where all did.
     pub fault: Option<Fault>,
-}
-
-/// What a request asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Its method.
-    pub method: Box<[u8]>,
-    /// The host that it names; empty where it names none.
-    pub host: Box<[u8]>,
-    /// Its path, without the query.
-    pub path: Box<[u8]>,
+    /// What did not go well, in words, as clients are told it.
+    pub reason: Option<Cow<'static, str>>,
 }
 
 /// When what happened.
@@ -140,12 +168,36 @@ pub enum RequestEnd {
     Cut,
 }
 
+impl Retried {
+    /// As logs and metrics have it: the cause, or `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failure(cause) => cause.as_str(),
+            Self::Status => "status",
+        }
+    }
+}
+
+impl RequestEnd {
+    /// As logs and metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::BrokenOff => "broken_off",
+            Self::ClientGone => "client_gone",
+            Self::Cut => "cut",
+        }
+    }
+}
+
 /// The records of one worker.
 pub struct Records {
     worker: usize,
     shard: Arc<Shard>,
-    sink: Option<Arc<dyn RecordSink>>,
-    needs: Needs,
+    sinks: Arc<Sinks>,
+    /// The version of the set that is kept.
+    seen: Cell<u64>,
+    kept: RefCell<Option<SinkSet>>,
 }
 
 /// One request. Counts as in flight until it is dropped.
@@ -159,22 +211,44 @@ pub struct RequestRecord {
 pub struct Notes(Option<Rc<RefCell<RequestFacts>>>);
 
 impl Records {
-    pub(super) fn new(worker: usize, shard: Arc<Shard>, sink: Option<Arc<dyn RecordSink>>) -> Rc<Self> {
-        let needs = sink.as_ref().map(|sink| sink.needs()).unwrap_or_default();
+    pub(super) fn new(worker: usize, shard: Arc<Shard>, sinks: Arc<Sinks>) -> Rc<Self> {
+        let (version, set) = sinks.current();
         Rc::new(Self {
             worker,
             shard,
-            sink,
-            needs,
+            sinks,
+            seen: Cell::new(version),
+            kept: RefCell::new(set),
         })
+    }
+
+    /// Takes over a change of the sinks, if there was one: what an old sink holds is given back. Requests do so themselves; a worker
+    /// that has none does it now and then.
+    #[inline]
+    pub fn refresh(&self) {
+        if self.sinks.version() != self.seen.get() {
+            self.take_over();
+        }
+    }
+
+    #[inline(never)]
+    fn take_over(&self) {
+        let (version, set) = self.sinks.current();
+        // Held only while sinks are told, which change nothing.
+        if let Ok(mut kept) = self.kept.try_borrow_mut() {
+            *kept = set;
+            self.seen.set(version);
+        }
     }
 
     /// Begins the record of a request from this client.
     #[inline]
     pub fn begin(self: &Rc<Self>, peer: &SocketAddr) -> RequestRecord {
         self.shard.start();
+        self.refresh();
+        let is_wanted = self.kept.borrow().is_some();
         RequestRecord {
-            notes: Notes(self.sink.as_ref().map(|_| RequestFacts::begin(peer))),
+            notes: Notes(is_wanted.then(|| RequestFacts::begin(peer))),
             records: Rc::clone(self),
         }
     }
@@ -190,9 +264,10 @@ impl Records {
         self.shard.count_error(status, reason);
     }
 
-    /// Whether method, host and path are to be noted.
-    pub fn needs_target(&self) -> bool {
-        self.needs.target
+    /// What has to be copied for sinks.
+    pub fn needs<T>(&self, with: impl FnOnce(&Needs) -> T) -> Option<T> {
+        let kept = self.kept.try_borrow().ok()?;
+        kept.as_ref().map(|set| with(&set.needs))
     }
 }
 
@@ -207,19 +282,22 @@ impl Drop for RequestRecord {
     #[inline]
     fn drop(&mut self) {
         self.records.shard.finish();
-        if let (Some(sink), Some(facts)) = (&self.records.sink, &self.notes.0) {
-            self.tell(&**sink, facts);
+        if let Some(facts) = &self.notes.0 {
+            self.tell(facts);
         }
     }
 }
 
 impl RequestRecord {
     #[inline(never)]
-    fn tell(&self, sink: &dyn RecordSink, facts: &RefCell<RequestFacts>) {
-        // Nobody notes anything in the middle of noting.
-        if let Ok(mut facts) = facts.try_borrow_mut() {
+    fn tell(&self, facts: &RefCell<RequestFacts>) {
+        self.records.refresh();
+        // Nobody notes anything in the middle of noting, and no sink has requests of its own.
+        if let (Ok(mut facts), Ok(sinks)) = (facts.try_borrow_mut(), self.records.kept.try_borrow())
+            && let Some(sinks) = &*sinks
+        {
             facts.times.total = facts.times.started.elapsed();
-            sink.ended(self.records.worker, &facts);
+            sinks.ended(self.records.worker, &facts);
         }
     }
 }
@@ -266,6 +344,7 @@ impl Notes {
                 AttemptEnd::Complete | AttemptEnd::ClientGone => facts.retried,
             };
             (facts.responder, facts.status, facts.times.first_byte) = (Responder::Nobody, None, None);
+            facts.response_headers.clear();
         });
     }
 
@@ -277,9 +356,21 @@ impl Notes {
         });
     }
 
-    /// Something did not go well, by this side's fault.
-    pub fn fault(&self, fault: Fault) {
-        self.note(|facts| facts.fault = Some(fault));
+    /// Something did not go well, by this side's fault; `reason` says it in words.
+    pub fn fault(&self, fault: Fault, reason: impl FnOnce() -> Cow<'static, str>) {
+        self.note(|facts| (facts.fault, facts.reason) = (Some(fault), Some(reason())));
+    }
+
+    /// Header fields of a backend's response that sinks need; `value` finds one.
+    pub fn response_headers<'v>(&self, records: &Records, value: impl Fn(&str) -> Option<&'v [u8]>) {
+        records.needs(|needs| {
+            for name in &needs.response_headers {
+                if let Some(value) = value(name) {
+                    let field = (Arc::clone(name), kept(value).into());
+                    self.note(|facts| facts.response_headers.push(field));
+                }
+            }
+        });
     }
 
     /// How the request ends.
@@ -300,6 +391,26 @@ impl RequestFacts {
         self.pool = Some(Arc::clone(destination.pool().name()));
     }
 
+    /// What the head says, as far as sinks need it.
+    pub fn asked(&mut self, view: &RequestView<'_>, needs: &Needs) {
+        self.target = needs.target.then(|| Target::new(view, needs));
+        for name in &needs.headers {
+            if let Some(value) = view.header(name).next() {
+                self.headers.push((Arc::clone(name), kept(value).into()));
+            }
+        }
+    }
+
+    /// A header field of the request that a sink needs.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        value_of(&self.headers, name)
+    }
+
+    /// One of the response.
+    pub fn response_header(&self, name: &str) -> Option<&[u8]> {
+        value_of(&self.response_headers, name)
+    }
+
     /// Apart, so that a request without a sink has no room for it.
     #[inline(never)]
     fn begin(peer: &SocketAddr) -> Rc<RefCell<Self>> {
@@ -307,13 +418,23 @@ impl RequestFacts {
         Rc::new(RefCell::new(Self::new(peer, Instant::now())))
     }
 
+    /// Of a request that has just begun, for tests.
+    #[cfg(test)]
+    pub(super) fn of_test(peer: SocketAddr) -> Self {
+        Self::new(peer, Instant::now())
+    }
+
     fn new(peer: SocketAddr, started: Instant) -> Self {
         Self {
             id: None,
             peer,
+            client: peer.ip(),
+            scheme: "http",
             version: None,
             tunnel: false,
             target: None,
+            headers: Vec::new(),
+            response_headers: Vec::new(),
             route: None,
             pool: None,
             backend: None,
@@ -332,8 +453,14 @@ impl RequestFacts {
             },
             end: RequestEnd::Cut,
             fault: None,
+            reason: None,
         }
     }
+}
+
+fn value_of<'f>(fields: &'f [(Arc<str>, Box<[u8]>)], name: &str) -> Option<&'f [u8]> {
+    let found = fields.iter().find(|(known, _)| **known == *name);
+    found.map(|(_, value)| &**value)
 }
 
 #[cfg(test)]
@@ -341,7 +468,13 @@ mod tests {
     use std::{net::Ipv4Addr, sync::Mutex};
 
     use super::*;
-    use crate::telemetry::Traffic;
+    use crate::telemetry::{Slot, Traffic};
+
+    fn told(sink: Arc<dyn RecordSink>) -> Arc<Traffic> {
+        let traffic = Traffic::new(1);
+        traffic.sinks().set(Slot::Test, Some(sink));
+        traffic
+    }
 
     #[derive(Default)]
     struct Ends(Mutex<Vec<(RequestEnd, Option<u16>)>>);
@@ -365,7 +498,7 @@ mod tests {
     #[test]
     fn a_record_ends_once_with_what_was_noted() {
         let sink = Arc::new(Ends::default());
-        let traffic = Traffic::with_sink(1, Some(Arc::clone(&sink) as Arc<dyn RecordSink>));
+        let traffic = told(Arc::clone(&sink) as Arc<dyn RecordSink>);
         let records = traffic.records(0);
         let (noted, cut) = (records.begin(&peer()), records.begin(&peer()));
         assert_eq!((traffic.started(), traffic.in_flight()), (2, 2));
@@ -378,6 +511,37 @@ mod tests {
         assert_eq!(traffic.in_flight(), 0);
         let ends = sink.0.lock().map(|ends| ends.clone()).unwrap_or_default();
         assert_eq!(ends, [(RequestEnd::Complete, Some(200)), (RequestEnd::Cut, None)]);
+    }
+
+    #[test]
+    fn sinks_come_and_go_while_requests_are_carried() {
+        let (first, second) = (Arc::new(Ends::default()), Arc::new(Ends::default()));
+        let count = |ends: &Ends| ends.0.lock().map(|ends| ends.len()).unwrap_or_default();
+        let traffic = Traffic::new(1);
+        let records = traffic.records(0);
+        let set = |slot, sink: Option<&Arc<Ends>>| {
+            let sink = sink.map(|sink| Arc::clone(sink) as Arc<dyn RecordSink>);
+            traffic.sinks().set(slot, sink);
+        };
+        let unnoted = records.begin(&peer());
+        set(Slot::Test, Some(&first));
+        drop(unnoted);
+        assert_eq!(count(&first), 0, "it began when nobody wanted to know");
+        let noted = records.begin(&peer());
+        set(Slot::AccessLog, Some(&second));
+        drop(noted);
+        assert_eq!((count(&first), count(&second)), (1, 1), "who is there at its end");
+        let noted = records.begin(&peer());
+        set(Slot::Test, None);
+        drop(noted);
+        assert_eq!((count(&first), count(&second)), (1, 2));
+        set(Slot::AccessLog, None);
+        records.refresh();
+        assert_eq!(
+            Arc::strong_count(&first) + Arc::strong_count(&second),
+            2,
+            "given back"
+        );
     }
 
     #[test]
@@ -401,7 +565,7 @@ mod tests {
             counted.count_total
         };
         assert_eq!(allocated(Traffic::new(1)), 0);
-        let with_sink = Traffic::with_sink(1, Some(Arc::new(Ends::default())));
+        let with_sink = told(Arc::new(Ends::default()));
         assert!(allocated(with_sink) > 0, "allocations are counted at all");
     }
 }

@@ -34,7 +34,10 @@ pub(super) fn from_environment() -> Option<Arc<dyn RecordSink>> {
 
 impl RecordSink for RecordLines {
     fn needs(&self) -> Needs {
-        Needs { target: true }
+        Needs {
+            target: true,
+            ..Needs::default()
+        }
     }
 
     fn ended(&self, worker: usize, facts: &RequestFacts) {
@@ -49,9 +52,9 @@ impl RecordSink for RecordLines {
             "peer": facts.peer.to_string(),
             "version": facts.version.map(|version| format!("{version:?}")),
             "tunnel": facts.tunnel,
-            "method": target.map(|target| text(&target.method)),
-            "host": target.map(|target| text(&target.host)),
-            "path": target.map(|target| text(&target.path)),
+            "method": target.map(|target| text(target.method())),
+            "host": target.map(|target| text(target.authority())),
+            "path": target.map(|target| text(target.path())),
             "route": facts.route.as_ref().map(|route| route.when.to_string()),
             "pool": facts.pool.as_ref().map(|pool| pool.to_string()),
             "backend": facts.backend.as_ref().map(|backend| backend.url().to_string()),

@@ -16,7 +16,7 @@ use lb_core::{
     status::{ErrorCount, ResponseCounts},
 };
 
-use super::record::{RecordSink, Records};
+use super::{record::Records, sinks::Sinks};
 
 /// Counters of one worker, alone on their cache lines, with the number of those who hold them.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ pub struct Traffic {
     /// Each worker's requests hold its own: a count of holders that all workers share would have to be fetched from another
     /// core for each request.
     shards: Box<[Arc<Shard>]>,
-    sink: Option<Arc<dyn RecordSink>>,
+    sinks: Arc<Sinks>,
     draining: AtomicBool,
     connections: AtomicU64,
     /// Only kept while `limits.connections_per_client` is set.
@@ -68,15 +68,10 @@ pub struct Traffic {
 impl Traffic {
     /// Counters for that many workers.
     pub fn new(workers: usize) -> Arc<Self> {
-        Self::with_sink(workers, None)
-    }
-
-    /// The same, and what each request tells at its end.
-    pub fn with_sink(workers: usize, sink: Option<Arc<dyn RecordSink>>) -> Arc<Self> {
         let shards = (0..workers.max(1)).map(|_| Arc::default()).collect();
         Arc::new(Self {
             shards,
-            sink,
+            sinks: Arc::default(),
             draining: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             by_client: Mutex::default(),
@@ -85,7 +80,12 @@ impl Traffic {
 
     /// The records of a worker's requests. For its thread alone.
     pub fn records(&self, worker: usize) -> Rc<Records> {
-        Records::new(worker, Arc::clone(self.shard(worker)), self.sink.clone())
+        Records::new(worker, Arc::clone(self.shard(worker)), Arc::clone(&self.sinks))
+    }
+
+    /// Who gets the facts of requests that have ended.
+    pub fn sinks(&self) -> &Arc<Sinks> {
+        &self.sinks
     }
 
     /// Requests taken since the start.

@@ -6,8 +6,6 @@ mod access;
 mod changes;
 /// Clients that do nothing, a start, a stop.
 mod life;
-/// Backends that come and go beside the file.
-mod members;
 
 use std::{
     io::{Read, Write},

@@ -41,7 +41,7 @@ impl Lines {
     }
 
     /// The values of a header, whatever its case, in their order.
-    pub fn values<'a>(&'a self, buf: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn values<'a>(&'a self, buf: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.iter(buf)
             .filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)

@@ -24,7 +24,7 @@ pub struct Loaded {
     /// What of it is probably not meant.
     pub warnings: Vec<Problem>,
     /// Where its values come from.
-    pub origins: Origins,
+    pub origins: Arc<Origins>,
     /// The file that was read, with all links resolved.
     pub file: PathBuf,
     /// Where its relative paths begin.
@@ -35,12 +35,43 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Where what it says stands.
+    pub fn places(&self) -> Places {
+        Places {
+            shown: self.shown.clone(),
+            origins: Arc::clone(&self.origins),
+        }
+    }
+
     /// The keys that it has from elsewhere.
     pub fn keys(&self) -> Keys {
         Keys {
             folder: self.folder.clone(),
             shown: self.shown.clone(),
             marked: self.marked,
+        }
+    }
+}
+
+/// Where what a file says stands, for problems that only show when it is acted upon.
+#[derive(Debug, Clone)]
+pub struct Places {
+    shown: PathBuf,
+    origins: Arc<Origins>,
+}
+
+impl Places {
+    /// A problem of a setting, at its place; where only a mapping around it is written, at that.
+    pub fn problem(&self, field: &str, rule: impl Into<String>) -> Problem {
+        let mut key = Some(field);
+        let position = std::iter::from_fn(|| {
+            let here = key?;
+            key = here.rsplit_once('.').map(|(outer, _)| outer);
+            Some(self.origins.position(here))
+        });
+        Problem {
+            position: position.flatten().next(),
+            ..Problem::of_file(&self.shown, rule).field(field)
         }
     }
 }
@@ -168,7 +199,7 @@ impl ConfigFile {
         Ok(Loaded {
             config,
             warnings,
-            origins: loaded.origins,
+            origins: Arc::new(loaded.origins),
             file,
             folder: self.folder().to_owned(),
             shown: self.shown.clone(),

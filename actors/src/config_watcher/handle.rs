@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::{
     ConfigFile, ConfigWatcher, Shutdown,
-    reload::{ReloadEvent, Reloader},
+    reload::{OnReload, Reloader},
 };
 use crate::{RegistryHandle, guard::EndGuard, messages::*};
 
@@ -28,16 +28,12 @@ struct Shared {
 }
 
 impl WatcherHandle {
-    /// `on_reload` gets what becomes of each reload, on the thread of the actors; it must not wait.
-    pub fn new(
-        file: ConfigFile,
-        registry: RegistryHandle,
-        on_reload: impl Fn(ReloadEvent<'_>) + Send + Sync + 'static,
-    ) -> Self {
+    /// `on_reload` has a part in each reload.
+    pub fn new(file: ConfigFile, registry: RegistryHandle, on_reload: impl OnReload) -> Self {
         let reloader = Arc::new(Reloader {
             file,
             registry,
-            on_reload: Box::new(on_reload),
+            on_reload: Arc::new(on_reload),
             turn: tokio::sync::Mutex::default(),
         });
         Self {

@@ -3,10 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use lb_core::{
-    config::{BackendChange, Config, ReloadPlan, shown_path},
+    config::{BackendChange, Config, PoolConfig, ReloadPlan, shown_path},
     live::reload_notes,
-    pool::Identity,
-    status::ReloadReport,
+    status::{HealthStatus, ReloadReport},
 };
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -17,7 +16,7 @@ use super::{
     cores,
     file::{ConfigFile, Loaded},
 };
-use crate::{RegistryHandle, first_probes, messages::*};
+use crate::{RegistryHandle, messages::*};
 
 /// A file on a network share that hangs must not hang the reload. Nothing else gets here: pipes and devices are refused
 /// when they are opened. No test has such a share.
@@ -25,6 +24,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For a registry that is busy or being started again.
 const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Added to the probe timeout while a reload waits for the first result of an added backend.
+const PROBE_GRACE: Duration = Duration::from_secs(1);
 
 /// What becomes of a reload, for those outside of the actors. A dry run is none.
 #[derive(Debug)]
@@ -37,17 +39,36 @@ pub enum ReloadEvent<'r> {
     Ended(Option<&'r ReloadReport>),
 }
 
-pub(super) type OnReload = Box<dyn Fn(ReloadEvent<'_>) + Send + Sync>;
+/// Who has a part in reloads, outside of the actors. A closure that takes events is one that needs no preparation.
+pub trait OnReload: Send + Sync + 'static {
+    /// Opens what a configuration needs, so that nothing can fail once it is applied; in a dry run, only says whether it could be
+    /// opened. On a blocking thread, before anything has changed.
+    ///
+    /// # Errors
+    /// The setting that it belongs to, and what is wrong.
+    fn prepare(&self, _next: &Config, _mode: ReloadMode) -> Result<(), (&'static str, String)> {
+        Ok(())
+    }
+
+    /// Hears what becomes of a reload, on the thread of the actors; must not wait.
+    fn event(&self, event: ReloadEvent<'_>);
+}
+
+impl<F: Fn(ReloadEvent<'_>) + Send + Sync + 'static> OnReload for F {
+    fn event(&self, event: ReloadEvent<'_>) {
+        self(event);
+    }
+}
 
 /// A reload that has begun, and ends whatever happens to it.
 struct Begun<'r> {
-    on_reload: &'r OnReload,
+    on_reload: &'r dyn OnReload,
     report: Option<ReloadReport>,
 }
 
 impl<'r> Begun<'r> {
-    fn new(on_reload: &'r OnReload) -> Self {
-        on_reload(ReloadEvent::Began);
+    fn new(on_reload: &'r dyn OnReload) -> Self {
+        on_reload.event(ReloadEvent::Began);
         Self {
             on_reload,
             report: None,
@@ -62,7 +83,7 @@ impl<'r> Begun<'r> {
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        (self.on_reload)(ReloadEvent::Ended(self.report.as_ref()));
+        self.on_reload.event(ReloadEvent::Ended(self.report.as_ref()));
     }
 }
 
@@ -70,7 +91,7 @@ impl Drop for Begun<'_> {
 pub(super) struct Reloader {
     pub(super) file: ConfigFile,
     pub(super) registry: RegistryHandle,
-    pub(super) on_reload: OnReload,
+    pub(super) on_reload: Arc<dyn OnReload>,
     /// Held by the reload that runs.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -81,7 +102,7 @@ impl Reloader {
         let _turn = self.turn.lock().await;
         match mode {
             ReloadMode::Apply => {
-                let begun = Begun::new(&self.on_reload);
+                let begun = Begun::new(&*self.on_reload);
                 let report = match self.plan(mode).await {
                     Ok(planned) => self.apply(planned).await,
                     Err(report) => report,
@@ -118,6 +139,7 @@ impl Reloader {
             Err(problems) => return Err(ReloadReport { problems, ..report }),
         };
         let keys = loaded.keys();
+        let places = loaded.places();
         let Loaded {
             mut config,
             warnings,
@@ -131,9 +153,7 @@ impl Reloader {
         if running.unwrap_or_else(cores) == config.workers.unwrap_or_else(cores) {
             config.workers = running;
         }
-        // What was added and removed live lies over either file.
-        let file = Arc::clone(snapshot.live_members().file());
-        let restart = ReloadPlan::between(&file, &config).restart_required();
+        let restart = ReloadPlan::between(snapshot.config(), &config).restart_required();
         let keep = mode == ReloadMode::Apply && restart.is_empty();
         let filled = spawn_blocking(move || {
             let warning = if keep {
@@ -148,13 +168,23 @@ impl Reloader {
             Err(problems) => return Err(ReloadReport { problems, ..report }),
         };
         report.notes.extend(warning.iter().map(ToString::to_string));
-        let plan = ReloadPlan::between(&file, &config);
+        let plan = ReloadPlan::between(snapshot.config(), &config);
         report.changes = plan.lines();
         if !restart.is_empty() {
             let refusal =
                 |line: &String| format!("{}: {line}: needs a restart", shown_path(&self.file.shown));
             report.problems = restart.iter().map(refusal).collect();
             return Err(report);
+        }
+        let on_reload = Arc::clone(&self.on_reload);
+        let next = plan.apply(snapshot.config());
+        let prepared = spawn_blocking(move || {
+            let refused = |(field, rule): (&str, String)| vec![places.problem(field, rule).to_string()];
+            on_reload.prepare(&next, mode).map_err(refused)
+        });
+        match self.in_time(prepared).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problems)) | Err(problems) => return Err(ReloadReport { problems, ..report }),
         }
         let now = tokio::time::Instant::now().into_std();
         report.notes.extend(reload_notes(&snapshot, &plan, now));
@@ -184,11 +214,9 @@ impl Reloader {
             }
         }
         let applied = Arc::clone(self.registry.snapshot().config());
-        (self.on_reload)(ReloadEvent::Applied(&applied));
+        self.on_reload.event(ReloadEvent::Applied(&applied));
         report.applied = true;
-        report
-            .notes
-            .extend(first_probes(&self.registry, &added(&plan)).await);
+        report.notes.extend(self.first_results(&applied, &plan).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
         // the registry was started again, from a snapshot; the next one lets them go.
         let _restarted = timeout(APPLY_TIMEOUT, registry.send(RetireRemoved)).await;
@@ -215,16 +243,38 @@ impl Reloader {
             )]),
         }
     }
-}
 
-/// The backends that a plan adds.
-fn added(plan: &ReloadPlan) -> Vec<Identity> {
-    let changes = plan.backends.iter();
-    let added = changes.filter_map(|(pool, change)| match change {
-        BackendChange::Added(backend) => Some(Identity::new(pool, &backend.url)),
-        BackendChange::Removed(_) | BackendChange::Changed { .. } => None,
-    });
-    added.collect()
+    /// Waits until every added backend was probed once, and says of those that are not up why.
+    async fn first_results(&self, config: &Config, plan: &ReloadPlan) -> Vec<String> {
+        let added: Vec<_> = plan
+            .backends
+            .iter()
+            .filter_map(|(pool, change)| match change {
+                BackendChange::Added(backend) => Some((pool, &backend.url)),
+                _ => None,
+            })
+            .collect();
+        let longest = config.pools.values().map(PoolConfig::longest_probe).max();
+        let decided = self.registry.wait_until(|snapshot| {
+            let mut members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
+            members.all(|member| member.health.is_decided())
+        });
+        // Not decided in time is a state like any other, and is reported below.
+        let _in_time = timeout(longest.unwrap_or_default() + PROBE_GRACE, decided).await;
+        let snapshot = self.registry.snapshot();
+        let members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
+        members
+            // Who was ordered to get nothing is no surprise.
+            .filter(|member| member.health.may_be_tried() && member.health.status() != HealthStatus::Up)
+            .map(|member| {
+                let why = member
+                    .backend
+                    .last_probe()
+                    .map_or("no result yet".to_owned(), |probe| probe.detail);
+                format!("{} is {}: {why}", member.backend.url(), member.health.status())
+            })
+            .collect()
+    }
 }
 
 /// What can be applied.

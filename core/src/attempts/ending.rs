@@ -13,6 +13,17 @@ pub enum Fault {
     Balancer,
 }
 
+impl Fault {
+    /// As logs and metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Backend => "backend",
+            Self::Balancer => "balancer",
+        }
+    }
+}
+
 /// Why an attempt failed, as far as it matters for what comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -32,6 +43,22 @@ pub enum Cause {
     Deadline,
     /// The client's body is malformed, incomplete, too slow or too large, or the client does not take the response.
     Client,
+}
+
+impl Cause {
+    /// As logs and metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::OutOfFiles => "out_of_files",
+            Self::OwnListener => "own_listener",
+            Self::Broken => "broken",
+            Self::Response => "response",
+            Self::Silence => "silence",
+            Self::Deadline => "deadline",
+            Self::Client => "client",
+        }
+    }
 }
 
 /// How far an attempt had come when it failed.

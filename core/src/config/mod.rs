@@ -36,6 +36,7 @@ pub use plan::{BackendChange, ReloadPlan};
 pub(crate) use problem::shown;
 pub use problem::{ConfigError, Position, Problem, Refusal, shown_path, shown_text};
 pub use secrets::{Masked, Outside, SECRET_NAMES};
+pub(crate) use settings::is_token_byte;
 pub use settings::{MAX_HEADER_SIZE, Overrides, Reference, ReferenceEntry, reference, schema};
 pub use size::{ByteSize, MAX_SIZE, parse_size};
 pub(crate) use suggest::closest;

@@ -3,6 +3,7 @@
 //! Only [`load`](super::load) builds these from a file. Fields are public for reading; the types of the single
 //! values ([`BackendUrl`], [`Weight`], [`StatusRanges`], [`Share`]) have no constructor for an illegal value.
 
+mod access_log;
 mod admin;
 mod client;
 mod ejection;
@@ -28,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use super::{secrets::Masked, settings::Settings};
 
 pub use self::{
-    admin::*, client::*, ejection::*, health_check::*, keeping::*, resolver::*, route::*, strategy::*,
-    values::*,
+    access_log::*, admin::*, client::*, ejection::*, health_check::*, keeping::*, resolver::*, route::*,
+    strategy::*, values::*,
 };
 
 /// The name of the pool that the top-level `backends` become.
@@ -54,8 +55,10 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Where what outlives the process is kept; `None`: the usual folder of the user or the system.
     pub state_dir: Option<Masked>,
-    /// What is written to the log.
-    pub log: LogLevel,
+    /// What is written to the log, and how.
+    pub log: LogConfig,
+    /// Where a line for each request is written; `None`: nowhere.
+    pub access_log: Option<AccessLogConfig>,
     /// The timeouts of the client's side, which no pool can change.
     pub client_timeouts: ClientTimeouts,
     /// Which code carries requests. A change needs a restart.
@@ -99,7 +102,8 @@ impl Default for Config {
             // As long as systemd and Kubernetes commonly give, or less.
             shutdown_timeout: Duration::from_secs(30),
             state_dir: None,
-            log: LogLevel::Info,
+            log: LogConfig::default(),
+            access_log: None,
             client_timeouts: ClientTimeouts::default(),
             lane: Lane::default(),
             via: None,
@@ -365,43 +369,5 @@ impl Default for Retries {
             min_per_second: 3,
             statuses: Vec::new(),
         }
-    }
-}
-
-/// What is written to the log: this level and the more severe ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Nothing.
-    Off,
-    /// What needs a person.
-    Error,
-    /// What a person should know.
-    Warn,
-    /// Changes of state.
-    Info,
-    /// For the search of a fault.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-impl LogLevel {
-    /// As it is written in the file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -5,11 +5,8 @@ mod outcomes;
 mod pools;
 
 pub use self::{
-    outcomes::{LiveBackend, LiveReport, ReloadReport, RemovedBackend, StopReport},
-    pools::{
-        BackendStatus, HealthStatus, LiveStatus, PoolStatus, ProbeStatus, RemovedStatus, ResponseCounts,
-        RouteStatus,
-    },
+    outcomes::{LiveBackend, LiveReport, ReloadReport, StopReport},
+    pools::{BackendStatus, HealthStatus, LiveStatus, PoolStatus, ProbeStatus, ResponseCounts, RouteStatus},
 };
 
 use serde::{Deserialize, Serialize};
@@ -60,11 +57,27 @@ pub struct StatusReport {
     /// Lines of the log that were dropped since the start, because nobody read it or it could not be written.
     #[serde(default)]
     pub log_lines_dropped: u64,
+    /// The access log.
+    #[serde(default)]
+    pub access_log: AccessLogStatus,
     /// Every pool with its backends, in the order of the file.
     pub pools: Vec<PoolStatus>,
     /// Every route, in the order of the file; none where the file has none and everything goes to one pool.
     #[serde(default)]
     pub routes: Vec<RouteStatus>,
+}
+
+/// The access log of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccessLogStatus {
+    /// Where it is written, `-` for stdout; `None` while it is off.
+    pub path: Option<String>,
+    /// Lines written since the start.
+    pub lines: u64,
+    /// Lines that were dropped since the start, because they were not taken in time or could not be written.
+    pub lines_dropped: u64,
+    /// Why lines are dropped now, if they are.
+    pub error: Option<String>,
 }
 
 /// How often clients were sent an error of the balancer's own.

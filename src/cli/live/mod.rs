@@ -2,7 +2,6 @@
 
 mod args;
 mod list;
-mod members;
 mod wait;
 mod words;
 
@@ -16,7 +15,6 @@ pub(super) use self::{
         WEIGHT_EXAMPLES, WeightArgs,
     },
     list::list,
-    members::{ADD_EXAMPLES, AddArgs, REMOVE_EXAMPLES, add, remove},
 };
 
 use super::{

@@ -141,7 +141,6 @@ mod tests {
             problems: Vec::new(),
             backends: vec![backend("a", in_a), backend("b", vec![in_b])],
             warnings: Vec::new(),
-            removed: Vec::new(),
         };
         changed(&command, &report)
     }

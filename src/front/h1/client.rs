@@ -17,10 +17,10 @@ use super::backlog::Backlog;
 use crate::{
     front::{FrontWorker, READ_SIZE, Timer},
     proxy::{
-        About, Asked, Connection, FIRST_REQUEST_GRACE, FailedRequest, LINGER, Look, MOST_AHEAD, ProxyError,
-        ReplyTo, Transport, head_limits,
+        self, About, Asked, Connection, FIRST_REQUEST_GRACE, FailedRequest, HeadLines, LINGER, Look,
+        MOST_AHEAD, ProxyError, ReplyTo, Transport, head_limits,
     },
-    telemetry::{Notes, RequestRecord, Target},
+    telemetry::{Notes, RequestRecord},
 };
 
 /// Bytes of a read that looks for a request. What comes of a body together with the head is copied, twice; the rest of it is
@@ -96,18 +96,18 @@ impl<S: Transport> Client<S> {
     /// Notes what the head of a request says.
     #[inline(never)]
     fn note_head(&self, notes: &Notes, head: Option<&RequestHead>) {
+        let Some(head) = head else { return };
+        let shared = &self.worker.shared;
         notes.note(|facts| {
-            facts.version = head.map(|head| head.version);
-            let wanted = head.filter(|_| self.worker.shared.records.needs_target());
-            facts.target = wanted.map(|head| {
-                let lines = self.worker.lines();
-                let view = head.view(self.unused(), &lines);
-                Target {
-                    method: view.method().into(),
-                    host: view.host().unwrap_or_default().into(),
-                    path: view.path().into(),
-                }
-            });
+            let lines = self.worker.lines();
+            let view = head.view(self.unused(), &lines);
+            let snapshot = shared.registry.snapshot();
+            let networks = &snapshot.config().trusted_proxies;
+            let peer = proxy::Client::new(facts.peer.ip(), networks);
+            facts.version = Some(head.version);
+            facts.client = proxy::client_address(peer, networks, &HeadLines(view));
+            facts.scheme = proxy::scheme(self.connection.scheme, peer, &HeadLines(view));
+            shared.records.needs(|needs| facts.asked(&view, needs));
         });
     }
 

@@ -17,11 +17,19 @@ use crate::{
 pub(crate) fn write<S: Transport>(client: &mut Client<S>, answer: &ErrorAnswer, form: AnswerForm<'_>) {
     client.worker.shared.records.count_response(answer.status);
     client.note(|notes| {
-        notes.note(|facts| facts.id = facts.id.take().or_else(|| Some(form.id.clone())));
+        notes.note(|facts| {
+            facts.id = facts.id.take().or_else(|| Some(form.id.clone()));
+            facts.sent = own_content(&answer.body, form);
+        });
         notes.response(Responder::Balancer, answer.status, Instant::now);
     });
     let date = client.worker.date();
     answer.write(form, &date, client.out.buffer());
+}
+
+/// Bytes of content of a response of the balancer's own.
+fn own_content(body: &[u8], form: AnswerForm<'_>) -> u64 {
+    if form.is_head { 0 } else { body.len() as u64 }
 }
 
 /// Writes an answer that a route gives itself.
@@ -31,6 +39,7 @@ fn write_route<S: Transport>(client: &mut Client<S>, answer: &RouteAnswer, form:
         notes.note(|facts| {
             facts.id = Some(form.id.clone());
             facts.route = Some(Arc::clone(&answer.route));
+            facts.sent = own_content(&answer.body, form);
         });
         notes.response(Responder::Balancer, answer.status, Instant::now);
     });

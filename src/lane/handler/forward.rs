@@ -292,6 +292,10 @@ impl HandlerRequest {
         };
         self.version.set(watch.version());
         self.answered(lease, answer.status().as_u16());
+        let headers = answer.headers();
+        self.notes().response_headers(&self.worker.records, |name| {
+            headers.get(name).map(HeaderValue::as_bytes)
+        });
         Ok(Answer::Response(answer))
     }
 

@@ -6,11 +6,9 @@ use lb_core::{
     attempts::{Attempts, Deadline, GaveUp, PickBy, Step},
     config::SendHost,
     pool::{Lease, Snapshot},
-    route::Headers,
 };
 use lb_wire::{
-    AddedLines, ForwardContext, Framing, LineEdits, RequestEdits, RequestHead, RequestView,
-    write_request_head,
+    AddedLines, ForwardContext, Framing, LineEdits, RequestEdits, RequestHead, write_request_head,
 };
 
 use super::{
@@ -22,8 +20,8 @@ use super::{
 use crate::{
     front::h1::{Client, admit, own_response},
     proxy::{
-        self, ClientBody, Edits, Incoming, LineChanges, Own, Passage, ReplyTo, RequestId, Routed, Scheme,
-        Transport,
+        self, ClientBody, Edits, HeadLines, Incoming, LineChanges, Own, Passage, ReplyTo, RequestId, Routed,
+        Scheme, Transport,
     },
 };
 
@@ -178,15 +176,6 @@ fn find<S: Transport>(
 fn removed_trailers<'a>(passage: &'a Passage, head: &RequestHead) -> Option<&'a [Box<str>]> {
     let names = &*passage.edits.as_deref()?.request.dropped;
     (!names.is_empty() && head.framing == Framing::Chunked).then_some(names)
-}
-
-/// The header lines of a head, for conditions of routes.
-struct HeadLines<'a>(RequestView<'a>);
-
-impl Headers for HeadLines<'_> {
-    fn any(&self, name: &str, passes: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        self.0.header(name).any(passes)
-    }
 }
 
 /// Writes the head for the backend whose own host this is.

@@ -29,6 +29,26 @@ impl Write for Gate {
     }
 }
 
+impl Sink for Gate {}
+
+/// Reports by a function, of what matters to most tests.
+struct Told<F>(F);
+
+impl<F: Fn(Dropped) + Send + Sync + 'static> Reports for Told<F> {
+    fn recovered(&self, dropped: Dropped) {
+        (self.0)(dropped);
+    }
+}
+
+/// As the log has it.
+fn at_once() -> Buffering {
+    Buffering {
+        capacity: CAPACITY,
+        batch: None,
+        totals: Arc::default(),
+    }
+}
+
 /// A writer whose reports go into itself, as the log's do.
 struct Scene {
     writer: LineWriter,
@@ -54,7 +74,7 @@ impl Scene {
             let writer = reporter.lock().unwrap().clone().unwrap();
             writer.put(format!("dropped {now} of {total}\n").as_bytes());
         };
-        let writer = LineWriter::start("test", sink, report).unwrap();
+        let writer = LineWriter::start("test", sink, (at_once(), Told(report))).unwrap();
         *own.lock().unwrap() = Some(writer.clone());
         Self {
             writer,
@@ -158,8 +178,9 @@ fn a_line_that_is_larger_than_the_buffer_is_dropped() {
 #[test]
 fn the_thread_ends_with_the_last_handle_and_writes_what_is_left() {
     let (ended, end) = mpsc::channel();
-    struct Sink(Sender<Vec<u8>>, Vec<u8>);
-    impl Write for Sink {
+    struct Last(Sender<Vec<u8>>, Vec<u8>);
+    impl Sink for Last {}
+    impl Write for Last {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.1.extend_from_slice(bytes);
             Ok(bytes.len())
@@ -168,12 +189,12 @@ fn the_thread_ends_with_the_last_handle_and_writes_what_is_left() {
             Ok(())
         }
     }
-    impl Drop for Sink {
+    impl Drop for Last {
         fn drop(&mut self) {
             self.0.send(mem::take(&mut self.1)).unwrap();
         }
     }
-    let writer = LineWriter::start("test", Sink(ended, Vec::new()), |_| {}).unwrap();
+    let writer = LineWriter::start("test", Last(ended, Vec::new()), (at_once(), Told(|_| {}))).unwrap();
     let other = writer.clone();
     writer.put(b"one\n");
     drop(writer);
@@ -196,6 +217,8 @@ struct Disk {
     content: Vec<u8>,
 }
 
+impl Sink for Disk {}
+
 impl Write for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len().min(self.room);
@@ -215,6 +238,15 @@ impl Write for Disk {
 #[test]
 fn a_line_that_a_full_disk_tore_stays_alone() {
     let mut torn = false;
+    let shared = Shared {
+        buffering: at_once(),
+        reports: Box::new(Told(|_| {})),
+        buffer: Mutex::default(),
+        filled: Condvar::new(),
+        taken: Condvar::new(),
+        totals: Arc::default(),
+    };
+    let write_all = |disk: &mut Disk, lines: &[u8], torn: &mut bool| shared.write_all(disk, lines, torn).0;
     let mut disk = Disk {
         room: 6,
         content: Vec::new(),
@@ -225,4 +257,94 @@ fn a_line_that_a_full_disk_tore_stays_alone() {
     assert_eq!(write_all(&mut disk, b"four\n", &mut torn), 0);
     assert_eq!(write_all(&mut disk, b"five\n", &mut torn), 0);
     assert_eq!(String::from_utf8_lossy(&disk.content), "one\ntw\nfour\nfive\n");
+}
+
+#[test]
+fn lines_of_a_batch_are_written_together_or_after_a_moment() {
+    let (turns, gate) = mpsc::channel();
+    let (reach, reached) = mpsc::channel();
+    let written = Arc::default();
+    let sink = Gate {
+        reached: reach,
+        turns: gate,
+        written: Arc::clone(&written),
+    };
+    drop(turns);
+    let totals = Arc::new(Totals::default());
+    let batch = |longest| Buffering {
+        capacity: CAPACITY,
+        batch: Some(Batch { bytes: 10, longest }),
+        totals: Arc::clone(&totals),
+    };
+    let writer = LineWriter::start("test", sink, (batch(LONG), Told(|_| {}))).unwrap();
+    writer.put(b"1234\n");
+    writer.put(b"567\n");
+    assert!(reached.try_recv().is_err(), "less than a batch");
+    writer.put(b"8\n");
+    reached.recv_timeout(LONG).unwrap();
+    writer.put(b"9\n");
+    writer.wake();
+    reached.recv_timeout(LONG).unwrap();
+    writer.put(b"10\n");
+    assert!(writer.flush(LONG), "a flush does not wait for a batch");
+    assert_eq!(written.lock().unwrap().as_slice(), b"1234\n567\n8\n9\n10\n");
+    assert_eq!(totals.written.load(Relaxed), 5);
+    drop(writer);
+    let (ended, end) = mpsc::channel();
+    let soon = batch(Duration::from_millis(1));
+    let sink = Gate {
+        reached: ended,
+        turns: mpsc::channel().1,
+        written: Arc::default(),
+    };
+    let writer = LineWriter::start("test", sink, (soon, Told(|_| {}))).unwrap();
+    writer.put(b"a\n");
+    end.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn a_full_buffer_and_a_sink_that_fails_are_told_once_each_time() {
+    struct Counting(Arc<Mutex<Vec<String>>>);
+    impl Reports for Counting {
+        fn full(&self) {
+            self.0.lock().unwrap().push("full".to_owned());
+        }
+        fn failing(&self, error: &io::Error) {
+            self.0.lock().unwrap().push(format!("{:?}", error.kind()));
+        }
+        fn recovered(&self, dropped: Dropped) {
+            self.0.lock().unwrap().push(format!("{} dropped", dropped.now));
+        }
+    }
+    let (turns, gate) = mpsc::channel();
+    let (reach, reached) = mpsc::channel();
+    let sink = Gate {
+        reached: reach,
+        turns: gate,
+        written: Arc::default(),
+    };
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let small = Buffering {
+        capacity: 4,
+        batch: None,
+        totals: Arc::default(),
+    };
+    let writer = LineWriter::start("test", sink, (small, Counting(Arc::clone(&told)))).unwrap();
+    writer.put(b"1\n");
+    reached.recv_timeout(LONG).unwrap();
+    for _ in 0..4 {
+        writer.put(b"2\n");
+    }
+    let full = || Err(io::Error::from(ErrorKind::StorageFull));
+    turns.send(full()).unwrap();
+    reached.recv_timeout(LONG).unwrap();
+    turns.send(full()).unwrap();
+    assert!(writer.flush(LONG));
+    drop(turns);
+    for _ in 0..2 {
+        writer.put(b"3\n");
+        assert!(writer.flush(LONG));
+    }
+    wait_for(|| told.lock().unwrap().len() == 3);
+    assert_eq!(*told.lock().unwrap(), ["full", "StorageFull", "5 dropped"]);
 }

@@ -150,7 +150,7 @@ fn pools_and_routes_come_go_and_change() {
 #[test]
 fn settings_change_by_their_names_in_the_file() {
     for (running, next, line) in [
-        ("", "log: debug", "log info -> debug"),
+        ("", "log: debug", "log.level info -> debug"),
         (
             "",
             "trusted_proxies: [10.0.0.0/8, 1.1.1.1]",
@@ -323,7 +323,7 @@ fn what_needs_a_restart_is_told_apart() {
         "{lines:?}"
     );
     for live in [
-        "~ log info -> warn",
+        "~ log.level info -> warn",
         "~ timeouts.request_header 10s -> 5s",
         "~ timeouts.client_idle 75s -> 1m",
     ] {

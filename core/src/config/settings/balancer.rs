@@ -12,10 +12,11 @@ use super::{
     known,
     shape::{Kind, Scalar},
     strategy::is_token_byte,
+    switched::Switched,
 };
 use crate::config::{
     address::{clash, parse_listener, parse_network},
-    model::{Config, DEFAULT_PSEUDONYM, Lane, Listener, LogLevel, PoolConfig, Via},
+    model::{Config, DEFAULT_PSEUDONYM, Lane, Listener, PoolConfig, Via},
     problem::Refusal,
     secrets::Masked,
     written::Written,
@@ -104,9 +105,21 @@ impl Settings for Config {
         .at(TOP),
         Setting::new(
             "log",
-            &Leaf(lens!(Config, log), &LEVEL),
-            "What is written to the log: this level and the more severe ones.",
+            &Part(lens!(Config, log), "the name of a level or a mapping"),
+            "The log, to stderr.",
         )
+        .see(&["docs/observability.md"])
+        .at(TOP),
+        Setting::new(
+            "access_log",
+            &Switched(
+                lens!(Config, access_log),
+                "a path, on, off or a mapping",
+            ),
+            "A line for each request. A path alone means all requests, as JSON; `on` means to stdout.",
+        )
+        .example("access_log: {path: /var/log/simple-lb/access.log, sample: 1%, slow: 500ms}")
+        .see(&["docs/observability.md"])
         .at(TOP),
         Setting::new(
             "lane",
@@ -297,18 +310,6 @@ const FOLDER: Form<Option<Masked>> = Form {
         shown.unwrap_or("the usual one").to_owned()
     },
 };
-
-const LEVEL: Words<LogLevel> = Words(
-    "the name of a level",
-    &[
-        ("off", LogLevel::Off),
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-        ("trace", LogLevel::Trace),
-    ],
-);
 
 const VIA: Form<Option<Via>> = Form {
     expects: "on, off or a name",

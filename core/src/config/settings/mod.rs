@@ -11,6 +11,7 @@ mod overrides;
 mod shape;
 mod switched;
 
+mod access_log;
 mod admin;
 mod backend;
 mod balancer;
@@ -31,6 +32,7 @@ mod sticky;
 mod strategy;
 mod timeouts;
 
+pub(crate) use self::strategy::is_token_byte;
 pub(in crate::config) use self::{
     backend::ADD_A_BACKEND,
     field::{Change, Field, Type},

@@ -314,7 +314,7 @@ fn hash_key(written: &Written) -> Result<HashKey, Refusal> {
 }
 
 /// `tchar` of RFC 9110, section 5.6.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -48,7 +48,7 @@ fn three_keys_are_enough() {
         config.routes,
         [RouteConfig::everything_to(DEFAULT_POOL.into()).into()]
     );
-    assert_eq!((config.workers, config.log), (None, LogLevel::Info));
+    assert_eq!((config.workers, config.log.level), (None, LogLevel::Info));
     assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
     assert_eq!(config.trusted_proxies, []);
     assert_eq!(config.client_timeouts, ClientTimeouts::default());
@@ -238,7 +238,7 @@ fn the_other_settings() {
     let config = config(&text);
     let networks: Vec<_> = config.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["10.0.0.0/8", "::1/128"]);
-    assert_eq!((config.workers, config.log), (Some(1024), LogLevel::Off));
+    assert_eq!((config.workers, config.log.level), (Some(1024), LogLevel::Off));
     assert_eq!(config.shutdown_timeout, Duration::ZERO);
     assert_eq!(
         super::config(&with("trusted_proxies: 10.0.0.1"))
@@ -476,4 +476,45 @@ fn stickiness_is_a_name_a_switch_or_a_mapping_and_pools_have_their_own() {
     }
     let off = sticky(&format!("sticky: srv\n{}", api(", sticky: false")));
     assert_eq!(off, (Some(plain("srv")), None));
+}
+
+#[test]
+fn an_access_log_is_a_path_a_switch_or_a_mapping() {
+    let read = |text: &str| config(&with(&format!("access_log: {text}"))).access_log;
+    let file = |path: &str| AccessLogConfig {
+        path: LogTarget::File(path.into()),
+        ..AccessLogConfig::default()
+    };
+    assert_eq!(config(&with("")).access_log, None);
+    assert_eq!(read("off"), None);
+    for stdout in ["on", "\"-\"", "/dev/stdout", "{}", "{path: \"-\"}"] {
+        assert_eq!(read(stdout), Some(AccessLogConfig::default()), "{stdout}");
+    }
+    assert_eq!(read("logs/access.log"), Some(file("logs/access.log")));
+    assert_eq!(read("{path: ./on}"), Some(file("./on")));
+    let all = "{path: a, format: combined, sample: 1%, slow: none, rotate: {size: 1MiB, keep: 3}}";
+    let expected = AccessLogConfig {
+        format: AccessLogFormat::Combined,
+        sample: Share::percent(1).unwrap(),
+        slow: None,
+        rotate: Some(LogRotation {
+            size: ByteSize::new(1 << 20),
+            keep: 3,
+        }),
+        ..file("a")
+    };
+    assert_eq!(read(all), Some(expected));
+    let rotate = |text: &str| read(&format!("{{path: a, rotate: {text}}}")).unwrap().rotate;
+    assert_eq!(rotate("on"), Some(LogRotation::default()));
+    assert_eq!(
+        rotate("64KiB").map(|rotate| rotate.size),
+        Some(ByteSize::new(64 * 1024))
+    );
+    let pattern = read("{format: \"{id} {header User-Agent}\"}").unwrap().format;
+    assert!(
+        matches!(pattern, AccessLogFormat::Pattern(pattern) if pattern.as_str() == "{id} {header User-Agent}")
+    );
+    let log = config(&with("log: {level: warn, format: json}")).log;
+    assert_eq!((log.level, log.format), (LogLevel::Warn, LogFormat::Json));
+    assert_eq!(config(&with("log: warn")).log.format, LogFormat::Text);
 }

@@ -22,7 +22,7 @@ fn a_value_comes_from_a_line_the_environment_or_its_default() {
         ("timeouts.connect", "default"),
         ("retries.attempts", "default"),
         ("retries.budget", "line 7"),
-        ("log", "default"),
+        ("log.level", "default"),
         ("health_check.path", "default"),
         ("pools.api.retries.attempts", "line 13"),
         ("pools.api.retries.budget", "line 7"),

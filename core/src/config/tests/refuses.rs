@@ -158,7 +158,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     (
         "port: 1\nbackends: [http://a]\n8000: 1\n~: 2\n[a]: 3\n",
         &[
-            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, admin, error_pages",
+            "3:1: 8000: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, access_log, lane, via, trace, limits, resolver, admin, error_pages",
             "4:1: has a key that is not text but null",
             "5:1: has a key that is not text but a list",
         ],
@@ -462,12 +462,30 @@ const BAD_FILES: &[(&str, &[&str])] = &[
             "9:13: routes[5].split: needs the environment variable NONE, which is not set, got \"${NONE}\"; set it, or write a default: `${NONE:-default}`",
         ],
     ),
+    (
+        "port: 1\nbackends: [http://a]\naccess_log: {path: ~/a, format: commbined, sample: 0.5, slow: 0, rotate: 1KiB, file: a}\n",
+        &[
+            "3:20: access_log.path: must not begin with ~, which only shells replace, got \"~/a\"; write the whole path, or one that begins in the configuration's folder",
+            "3:33: access_log.format: must be json, combined, text, or a pattern with variables in braces, got \"commbined\"; did you mean `combined`?",
+            "3:52: access_log.sample: must be a percentage from 0% to 100%, got \"0.5\"",
+            "3:63: access_log.slow: must be longer than 0s, or none, got \"0\"; did you mean `none`?",
+            "3:74: access_log.rotate: must be a size from 64KiB to 1TiB, got \"1KiB\"",
+            "3:80: access_log.file: is not a known key; the file's name is `path`",
+        ],
+    ),
+    (
+        "port: 1\nbackends: [http://a]\naccess_log: {format: \"{staus} {\", rotate: on}\n",
+        &[
+            "3:22: access_log.format: must not use the variable {staus}, got \"{staus} {\"; did you mean `{status}`?",
+            "3:43: access_log.rotate: must not be written for stdout, which is no file, got \"on\"; remove it, or write a `path`",
+        ],
+    ),
     // Messages stay short and harmless.
     (
         "port: 1\nbackends: [http://a]\nlog: \"\\e[31m\\u202e\"\n\"\\a\": 1\n",
         &[
             "3:6: log: must be one of off, error, warn, info, debug, trace, got \"\\u{1b}[31m\\u{202e}\"",
-            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, lane, via, trace, limits, resolver, admin, error_pages",
+            "4:1: \\u{7}: is not a known key; known here: port, strategy, failover, slow_start, queue, sticky, backends, health_check, ejection, all_down, timeouts, retries, pools, routes, trusted_proxies, secret_names, workers, shutdown_timeout, state_dir, log, access_log, lane, via, trace, limits, resolver, admin, error_pages",
         ],
     ),
 ];

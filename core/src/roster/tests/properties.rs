@@ -23,12 +23,6 @@ enum Step {
     FailedInARow(usize),
     JudgeAgain(usize),
     Wish(usize, Wish, Option<u64>),
-    Member {
-        host: usize,
-        pool: Option<usize>,
-        wish: MemberWish,
-        lasts: Option<u64>,
-    },
     CheckerEnds(usize),
     Pass(u64),
     Resume,
@@ -82,15 +76,6 @@ fn any_pools() -> impl Strategy<Value = Vec<Vec<Written>>> {
     prop::collection::vec(any_backends(), 1..=2)
 }
 
-fn any_member_wish() -> impl Strategy<Value = MemberWish> {
-    let weight = crate::config::Weight::new(3);
-    prop_oneof![
-        2 => Just(MemberWish::Add { weight: None }),
-        1 => Just(MemberWish::Add { weight }),
-        2 => Just(MemberWish::Remove),
-    ]
-}
-
 fn any_step() -> impl Strategy<Value = Step> {
     let verdict = prop_oneof![
         5 => Just(ProbeVerdict::Passed),
@@ -115,8 +100,6 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..2usize).prop_map(Step::JudgeAgain),
         2 => (any::<usize>(), wish, prop::option::of(1..100u64))
             .prop_map(|(who, wish, lasts)| Step::Wish(who, wish, lasts)),
-        2 => (0..HOSTS.len(), prop::option::of(0..2usize), any_member_wish(), prop::option::of(1..100u64))
-            .prop_map(|(host, pool, wish, lasts)| Step::Member { host, pool, wish, lasts }),
         1 => any::<usize>().prop_map(Step::CheckerEnds),
         4 => prop_oneof![Just(100u64), Just(1_000), Just(11_000), Just(60_000)].prop_map(Step::Pass),
         1 => Just(Step::Resume),
@@ -146,12 +129,7 @@ fn shown(snapshot: &Snapshot, now: Instant) -> Vec<String> {
             )
         })
     });
-    let head = std::iter::once(format!(
-        "{} {:?} {:?}",
-        snapshot.generation(),
-        snapshot.config(),
-        snapshot.live_members().changes().collect::<Vec<_>>()
-    ));
+    let head = std::iter::once(format!("{} {:?}", snapshot.generation(), snapshot.config()));
     head.chain(pools).collect()
 }
 
@@ -175,15 +153,15 @@ impl World {
         let now = self.stage.now;
         match step {
             Step::Apply(pools) => {
-                let plan = ReloadPlan::between(self.stage.roster.file(), &config_with(pools));
+                let plan = ReloadPlan::between(self.stage.roster.config(), &config_with(pools));
                 // The watcher hands over no plan that changes nothing.
                 if plan.is_empty() {
                     return Vec::new();
                 }
-                let shown = plan.apply(self.stage.roster.file());
+                let shown = plan.apply(self.stage.roster.config());
                 let events = self.stage.roster.apply(&plan, now);
                 assert_eq!(
-                    **self.stage.roster.file(),
+                    **self.stage.roster.config(),
                     shown,
                     "what is shown is what is applied"
                 );
@@ -239,21 +217,6 @@ impl World {
                 self.stage
                     .roster
                     .change(&[target], LiveChange { wish, lasts }, now)
-            }
-            Step::Member {
-                host,
-                pool,
-                wish,
-                lasts,
-            } => {
-                let change = MemberChange {
-                    url: format!("http://{}", HOSTS[*host]),
-                    pool: pool.map(|pool| POOLS[pool].to_owned()),
-                    wish: *wish,
-                    lasts: lasts.map(seconds),
-                };
-                let changed = self.stage.roster.change_members(&change, now);
-                changed.map_or_else(|_| Vec::new(), |changed| changed.events)
             }
             Step::CheckerEnds(who) => {
                 let Some(id) = self.id_of(*who) else {

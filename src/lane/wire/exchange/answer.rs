@@ -227,6 +227,8 @@ impl<D: Downstream> Exchange<'_, D> {
         self.worker.shared.records.count_response(head.status);
         if let Some(notes) = self.client.record() {
             notes.response(Responder::Backend, head.status, || now);
+            let records = &self.worker.shared.records;
+            notes.response_headers(records, |name| lines.values(bytes, name).next());
         }
         let asked = &*self.message;
         let plan = self.client.plan(head.framing, asked.head.version);

@@ -226,6 +226,18 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn access_log()(
+        path in prop_oneof![Just(LogTarget::Stdout), "[ab]".prop_map(|path| LogTarget::File((&*path).into()))],
+        format in prop_oneof![Just(AccessLogFormat::Json), Just(AccessLogFormat::Text)],
+        sample in (0..3_u8).prop_map(|percent| Share::percent(percent).unwrap()),
+        slow in option::of(seconds()),
+        rotate in option::of((1..3_u32).prop_map(|keep| LogRotation { keep, ..LogRotation::default() })),
+    ) -> AccessLogConfig {
+        AccessLogConfig { path, format, sample, slow, rotate }
+    }
+}
+
+prop_compose! {
     fn configs()(
         ports in btree_set(8000..8003_u16, 1..3),
         default in pools().boxed(),
@@ -234,11 +246,12 @@ prop_compose! {
         workers in option::of(1..3_usize),
         (shutdown_timeout, request_header, client_idle) in (seconds(), seconds(), seconds()),
         log in prop_oneof![Just(LogLevel::Off), Just(LogLevel::Info)],
+        access_log in option::of(access_log()).boxed(),
         lane in prop_oneof![Just(Lane::Handler), Just(Lane::Wire)],
         via in option::of(prop_oneof![Just(Via::Own("simple-lb".into())), "[ab]".prop_map(|name| Via::Named(name.into()))]),
         (allow_trace, state_dir) in (any::<bool>(), option::of("[ab]".prop_map(|folder| (&*folder).into()))),
         limits in limits().boxed(),
-        resolver in resolver(),
+        resolver in resolver().boxed(),
         admin in option::of(admin()).boxed(),
         error_pages in error_pages(),
     ) -> Config {
@@ -253,7 +266,8 @@ prop_compose! {
             workers,
             shutdown_timeout,
             state_dir,
-            log,
+            log: LogConfig { level: log, format: LogFormat::Text },
+            access_log,
             client_timeouts: ClientTimeouts { request_header, client_idle },
             lane,
             via,

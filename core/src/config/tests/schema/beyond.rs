@@ -11,6 +11,16 @@ pub(super) const BEYOND_THE_SCHEMA: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "refuses.rs",
+        "Only a parser of patterns sees it.",
+        &["3:22: access_log.format: must not use the variable {staus}, got \"{staus} {\""],
+    ),
+    (
+        "refuses.rs",
+        "It is a rule across settings.",
+        &["3:43: access_log.rotate: must not be written for stdout, which is no file, got \"on\""],
+    ),
+    (
         "bad_routes.rs",
         "It is a rule across settings.",
         &[
