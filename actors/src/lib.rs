@@ -9,6 +9,7 @@
 pub mod config_watcher;
 pub mod control_plane;
 mod files;
+mod first_probes;
 mod gate;
 mod guard;
 mod handle;
@@ -27,4 +28,5 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub use first_probes::first_probes;
 pub use handle::RegistryHandle;

@@ -5,6 +5,7 @@
 //! | [`ApplyPlan`] | ConfigWatcher -> BackendRegistry | the sender gets an error and reports the reload as failed |
 //! | [`RetireRemoved`] | ConfigWatcher -> BackendRegistry | removed backends go when one that stays is up |
 //! | [`ChangeLive`] | admin API -> BackendRegistry | the sender gets an error, and asks `status` |
+//! | [`ChangeMembers`] | admin API -> BackendRegistry | the sender gets an error, and asks `status` |
 //! | [`Pick`] | anybody -> BackendRegistry | the sender gets an error; requests use `RegistryHandle` instead |
 //! | [`GetStatus`] | anybody -> BackendRegistry | the sender gets an error |
 //! | [`ProbeFinished`] | HealthChecker -> BackendRegistry | one result is missing; the next probe brings another |
@@ -24,7 +25,7 @@ use lb_core::{
     config::ReloadPlan,
     live::Wish,
     pool::{Lease, NoBackend, Tried},
-    roster::{NextProbe, ProbeReport},
+    roster::{MemberChange, MemberRefusal, NextProbe, ProbeReport},
     status::{LiveReport, PoolStatus, ReloadReport},
 };
 
@@ -61,6 +62,11 @@ pub struct ChangeLive {
     /// For how long; `None`: until somebody takes it back.
     pub lasts: Option<Duration>,
 }
+
+/// Add or remove a backend beside the file.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<LiveReport, MemberRefusal>")]
+pub struct ChangeMembers(pub MemberChange);
 
 /// Choose a backend, by the same function as [`RegistryHandle::pick`](crate::RegistryHandle::pick).
 #[derive(Debug, Message)]

@@ -115,6 +115,9 @@ impl BackendRegistry {
                 | Event::Ruled { .. }
                 | Event::Drained { .. }
                 | Event::Changed { .. }
+                | Event::Added { .. }
+                | Event::Removed { .. }
+                | Event::MembershipOver { .. }
                 | Event::Expired { .. }
                 | Event::NoneIsUp { .. } => {}
             }

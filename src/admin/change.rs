@@ -1,34 +1,58 @@
 //! What changes something. Each change is noted with who asked for it.
 
+use std::time::Instant;
+
 use actix_web::{
     HttpResponse,
     http::StatusCode,
     web::{self, ReqData},
 };
-use lb_actors::messages::{ChangeLive, ReloadMode};
+use lb_actors::{
+    first_probes,
+    messages::{ChangeLive, ChangeMembers, ReloadMode},
+};
 use lb_core::{
     config::{Weight, shown_text},
     live::{LiveRequest, Wish},
+    pool::Identity,
+    roster::{MemberChange, MemberRefusal, MemberWish},
     status::{LiveReport, ReloadReport, StopReport},
 };
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{AdminState, audit, body, caller::Caller, problem::Problem};
 
 type State = web::Data<AdminState>;
 
-/// Which backend, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A backend that the file does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BackendTarget {
+pub(crate) struct NewBackend {
     /// The backend.
-    url: String,
+    pub(crate) url: String,
+    /// The pool; else `default`, or the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pool: Option<String>,
+    /// Its weight, 1 to 256; else 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) weight: Option<Weight>,
+    /// For how long, as the file writes durations; else until it is removed.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub(crate) lasts: Option<String>,
+}
+
+/// Which backend, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BackendTarget {
+    /// The backend.
+    pub(crate) url: String,
     /// Only in this pool; else in every pool that has it.
-    #[serde(default)]
-    pool: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pool: Option<String>,
     /// For how long, as the file writes durations; else until it is taken back.
-    #[serde(default, rename = "for")]
-    lasts: Option<String>,
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub(crate) lasts: Option<String>,
 }
 
 /// The same with a weight.
@@ -77,6 +101,114 @@ pub(super) async fn weight(state: State, caller: ReqData<Caller>, payload: web::
         lasts: asked.lasts,
     });
     respond(&state, &caller, asked).await
+}
+
+pub(super) async fn add(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
+    let asked = body::read(payload).await.map(|asked: NewBackend| Asked {
+        url: asked.url,
+        pool: asked.pool,
+        wish: MemberWish::Add { weight: asked.weight },
+        lasts: asked.lasts,
+    });
+    members(&state, &caller, asked).await
+}
+
+pub(super) async fn remove(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
+    let asked = body::read(payload).await.map(|asked: BackendTarget| Asked {
+        url: asked.url,
+        pool: asked.pool,
+        wish: MemberWish::Remove,
+        lasts: asked.lasts,
+    });
+    members(&state, &caller, asked).await
+}
+
+/// What is asked for of a pool.
+struct Asked {
+    url: String,
+    pool: Option<String>,
+    wish: MemberWish,
+    lasts: Option<String>,
+}
+
+async fn members(state: &AdminState, caller: &Caller, asked: Result<Asked, Problem>) -> HttpResponse {
+    let changed = match asked {
+        Ok(asked) => change_members(state, caller, asked).await,
+        Err(problem) => Err(problem),
+    };
+    match changed {
+        Ok(report) => HttpResponse::Ok().json(report),
+        Err(problem) => problem.response(),
+    }
+}
+
+/// Adds or removes a backend. What was added is told with the result of its first probe.
+async fn change_members(state: &AdminState, caller: &Caller, asked: Asked) -> Result<LiveReport, Problem> {
+    let lasts = asked.lasts.as_deref().map(LiveRequest::parse_lasts).transpose();
+    let lasts = lasts.map_err(|refusal| Problem::bad_request(format!("for: {refusal}")))?;
+    let verb = match asked.wish {
+        MemberWish::Add { .. } => "add",
+        MemberWish::Remove => "remove",
+    };
+    let mut what = format!("{verb} {}", shown_text(&asked.url));
+    if let Some(pool) = &asked.pool {
+        what.push_str(&format!(" in pool {}", shown_text(pool)));
+    }
+    if let MemberWish::Add { weight: Some(weight) } = asked.wish {
+        what.push_str(&format!(", weight {}", weight.get()));
+    }
+    if let Some(lasts) = &asked.lasts {
+        what.push_str(&format!(" for {}", shown_text(lasts)));
+    }
+    let adds = asked.wish != MemberWish::Remove;
+    let change = MemberChange {
+        url: asked.url,
+        pool: asked.pool,
+        wish: asked.wish,
+        lasts,
+    };
+    let reply = state.ask_registry(ChangeMembers(change)).await;
+    let changed = reply.and_then(|changed| changed.map_err(|refusal| refused_members(&refusal)));
+    let outcome = changed.as_ref().map_or_else(Problem::line, |_| "done".to_owned());
+    audit::note(caller, what, outcome);
+    match changed {
+        Ok(report) if adds => Ok(probed(state, report).await),
+        changed => changed,
+    }
+}
+
+fn refused_members(refusal: &MemberRefusal) -> Problem {
+    match refusal {
+        MemberRefusal::Url(refusal) => Problem::bad_request(format!("the backend {refusal}")),
+        MemberRefusal::Unknown(unknown) => unknown_target(&unknown.lines()),
+        MemberRefusal::Conflict(why, hint) => {
+            Problem::new(StatusCode::CONFLICT, why.clone()).hint(hint.clone())
+        }
+    }
+}
+
+/// The report after the first probes of its backends.
+async fn probed(state: &AdminState, mut report: LiveReport) -> LiveReport {
+    let snapshot = state.registry.snapshot_full();
+    let identities = report.backends.iter().filter_map(|one| {
+        let pool = snapshot.pool(&one.pool)?;
+        let mut members = pool.members().iter();
+        let member = members.find(|member| member.backend.url().to_string() == one.backend.url)?;
+        Some(Identity::new(pool.name(), member.backend.url()))
+    });
+    let added: Vec<Identity> = identities.collect();
+    report
+        .warnings
+        .extend(first_probes(&state.registry, &added).await);
+    let pools = state.registry.snapshot().status(Instant::now());
+    for one in &mut report.backends {
+        let backends = pools.iter().filter(|pool| pool.name == one.pool);
+        let mut now = backends.flat_map(|pool| &pool.backends);
+        if let Some(backend) = now.find(|backend| backend.url == one.backend.url) {
+            one.backend = backend.clone();
+        }
+    }
+    report
 }
 
 async fn order(wish: Wish, state: &AdminState, (caller, payload): (&Caller, web::Payload)) -> HttpResponse {
@@ -160,8 +292,11 @@ fn outcome(reported: &Result<LiveReport, Problem>) -> String {
 
 /// The first line says what is not there, the others what is.
 fn refused(report: &LiveReport) -> Problem {
-    let (detail, rest) = report
-        .problems
+    unknown_target(&report.problems)
+}
+
+fn unknown_target(lines: &[String]) -> Problem {
+    let (detail, rest) = lines
         .split_first()
         .map_or(("", &[][..]), |(first, rest)| (first, rest));
     let problem = Problem::not_found(detail);

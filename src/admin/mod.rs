@@ -25,13 +25,16 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-pub(crate) use self::{caller::Peer, guard::of_socket};
+pub(crate) use self::{
+    caller::Peer,
+    change::{BackendTarget, NewBackend},
+    guard::of_socket,
+    problem::Problem,
+};
 pub use self::{
     server::{AdminServer, MOST_CONNECTIONS},
     state::AdminState,
 };
-
-use self::problem::Problem;
 
 /// The paths of the control socket: all of the API, and those of command lines from before it.
 pub(crate) fn on_the_socket(app: &mut ServiceConfig) {
@@ -57,6 +60,8 @@ fn routes(app: &mut ServiceConfig) {
             web::resource("/v1/backends/maintenance").post(change::maintenance),
         ))
         .service(post(web::resource("/v1/backends/weight").post(change::weight)))
+        .service(post(web::resource("/v1/backends/add").post(change::add)))
+        .service(post(web::resource("/v1/backends/remove").post(change::remove)))
         .default_service(web::to(nothing_there));
 }
 

@@ -41,5 +41,6 @@ async fn live(state: State, caller: ReqData<Caller>, payload: web::Payload) -> H
         problems: vec![problem.line()],
         backends: Vec::new(),
         warnings: Vec::new(),
+        removed: Vec::new(),
     }))
 }

@@ -7,14 +7,14 @@ use actix_web::{
         header::{ALLOW, WWW_AUTHENTICATE},
     },
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The media type of RFC 9457.
 const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Problem {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Problem {
     /// The status code.
     status: u16,
     /// What the status code means.
@@ -22,7 +22,7 @@ pub(super) struct Problem {
     /// What is wrong.
     detail: String,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
     /// The method that the path has.
     #[serde(skip)]
@@ -82,7 +82,7 @@ impl Problem {
     }
 
     /// What is wrong, and what to do about it.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{}; {hint}", self.detail),
             None => self.detail.clone(),

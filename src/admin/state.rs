@@ -10,7 +10,7 @@ use std::{
 };
 
 use lb_actors::{RegistryHandle, config_watcher::WatcherHandle, registry::BackendRegistry};
-use lb_core::status::{LiveReport, StatusReport, StopReport};
+use lb_core::status::{StatusReport, StopReport};
 use tokio::sync::watch;
 
 use super::problem::Problem;
@@ -87,9 +87,10 @@ impl AdminState {
     ///
     /// # Errors
     /// When it does not reply.
-    pub(super) async fn ask_registry<M>(&self, message: M) -> Result<LiveReport, Problem>
+    pub(super) async fn ask_registry<M>(&self, message: M) -> Result<M::Result, Problem>
     where
-        M: actix::Message<Result = LiveReport> + Send + 'static,
+        M: actix::Message + Send + 'static,
+        M::Result: Send,
         BackendRegistry: actix::Handler<M>,
         <BackendRegistry as actix::Actor>::Context: actix::dev::ToEnvelope<BackendRegistry, M>,
     {

@@ -7,7 +7,7 @@ use lb_actors::messages::ReloadMode;
 
 use super::{
     completions::{self, CompletionsArgs},
-    live::{self, OutArgs, Target, WeightArgs},
+    live::{self, AddArgs, OutArgs, Target, WeightArgs},
     man::ManArgs,
     schema::SchemaArgs,
     simulate::{self, SimulateArgs},
@@ -112,6 +112,12 @@ pub(super) enum Command {
     /// Give a backend another weight than the file's
     #[command(after_help = live::WEIGHT_EXAMPLES)]
     Weight(WeightArgs),
+    /// Add a backend that the file does not have; waits for its first probe
+    #[command(after_help = live::ADD_EXAMPLES)]
+    Add(AddArgs),
+    /// Remove a backend; its requests in flight finish
+    #[command(after_help = live::REMOVE_EXAMPLES)]
+    Remove(Target),
     /// Three backends and a balancer in one process, with a live table and keys to break things
     #[command(after_help = "Examples:\n  simple-lb demo\n  simple-lb demo --port 8080 --seconds 30")]
     Demo(DemoArgs),
@@ -220,6 +226,8 @@ mod tests {
             "simple-lb resume http://a",
             "simple-lb weight http://a=10 --for 1h",
             "simple-lb weight http://a=config --json",
+            "simple-lb add http://a --pool api --weight 3 --for 2h",
+            "simple-lb remove http://a --for 10m",
         ] {
             assert!(typed(line).is_some(), "{line}");
         }
@@ -230,6 +238,7 @@ mod tests {
             "simple-lb weight http://a",
             "simple-lb weight http://a=0",
             "simple-lb weight http://a=257",
+            "simple-lb add http://a --weight 0",
             "simple-lb weight =1",
             "simple-lb --reload --stop",
             "simple-lb --dry-run",

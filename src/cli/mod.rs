@@ -59,6 +59,8 @@ pub fn main() -> ExitCode {
         Command::Maintenance(args) => change(LiveCommand::out(Wish::Maintenance, args)),
         Command::Undrain(target) => change(LiveCommand::serve(target)),
         Command::Weight(args) => change(LiveCommand::weight(args)),
+        Command::Add(args) => live::add(args, config, json),
+        Command::Remove(target) => live::remove(target, config, json),
         Command::Demo(args) => demo::demo(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),

@@ -10,13 +10,14 @@ use actix_service::fn_service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::{
     Client, Connector, SendClientRequest,
-    http::{Method, Uri},
+    http::{Method, StatusCode, Uri},
 };
 use lb_core::config::shown_path;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use super::claim::InstanceInfo;
+use crate::admin::Problem;
 
 /// A status report of ten thousand backends is some 4 MB.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -32,6 +33,12 @@ pub enum ControlError {
         /// What went wrong.
         reason: String,
     },
+    /// It refuses what it was asked for, in words.
+    #[error("{0}")]
+    Refused(String),
+    /// It does not know what it was asked for.
+    #[error("the instance is of a version that does not know this; it is the new one after a restart")]
+    NotKnown,
     /// An answer that this program does not understand, as another version may give.
     #[error("the instance's answer is not understood: {0}")]
     NotUnderstood(String),
@@ -114,11 +121,15 @@ impl ControlClient {
         };
         let exchange = async {
             let mut answer = request.await.map_err(|error| no_answer(error.to_string()))?;
-            if !answer.status().is_success() {
-                return Err(ControlError::NotUnderstood(answer.status().to_string()));
-            }
             let body = answer.body().limit(LARGEST_ANSWER).await;
             let body = body.map_err(|error| no_answer(error.to_string()))?;
+            if !answer.status().is_success() {
+                return Err(match serde_json::from_slice::<Problem>(&body) {
+                    Ok(problem) => ControlError::Refused(problem.line()),
+                    Err(_) if answer.status() == StatusCode::NOT_FOUND => ControlError::NotKnown,
+                    Err(_) => ControlError::NotUnderstood(answer.status().to_string()),
+                });
+            }
             serde_json::from_slice(&body).map_err(|error| ControlError::NotUnderstood(error.to_string()))
         };
         match tokio::time::timeout(timeout, exchange).await {

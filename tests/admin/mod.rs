@@ -6,6 +6,8 @@ mod access;
 mod changes;
 /// Clients that do nothing, a start, a stop.
 mod life;
+/// Backends that come and go beside the file.
+mod members;
 
 use std::{
     io::{Read, Write},

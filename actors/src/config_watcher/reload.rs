@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use lb_core::{
-    config::{BackendChange, Config, PoolConfig, ReloadPlan, shown_path},
+    config::{BackendChange, Config, ReloadPlan, shown_path},
     live::reload_notes,
-    status::{HealthStatus, ReloadReport},
+    pool::Identity,
+    status::ReloadReport,
 };
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -16,7 +17,7 @@ use super::{
     cores,
     file::{ConfigFile, Loaded},
 };
-use crate::{RegistryHandle, messages::*};
+use crate::{RegistryHandle, first_probes, messages::*};
 
 /// A file on a network share that hangs must not hang the reload. Nothing else gets here: pipes and devices are refused
 /// when they are opened. No test has such a share.
@@ -24,9 +25,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For a registry that is busy or being started again.
 const APPLY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Added to the probe timeout while a reload waits for the first result of an added backend.
-const PROBE_GRACE: Duration = Duration::from_secs(1);
 
 /// What becomes of a reload, for those outside of the actors. A dry run is none.
 #[derive(Debug)]
@@ -153,7 +151,9 @@ impl Reloader {
         if running.unwrap_or_else(cores) == config.workers.unwrap_or_else(cores) {
             config.workers = running;
         }
-        let restart = ReloadPlan::between(snapshot.config(), &config).restart_required();
+        // What was added and removed live lies over either file.
+        let file = Arc::clone(snapshot.live_members().file());
+        let restart = ReloadPlan::between(&file, &config).restart_required();
         let keep = mode == ReloadMode::Apply && restart.is_empty();
         let filled = spawn_blocking(move || {
             let warning = if keep {
@@ -168,7 +168,7 @@ impl Reloader {
             Err(problems) => return Err(ReloadReport { problems, ..report }),
         };
         report.notes.extend(warning.iter().map(ToString::to_string));
-        let plan = ReloadPlan::between(snapshot.config(), &config);
+        let plan = ReloadPlan::between(&file, &config);
         report.changes = plan.lines();
         if !restart.is_empty() {
             let refusal =
@@ -216,7 +216,9 @@ impl Reloader {
         let applied = Arc::clone(self.registry.snapshot().config());
         self.on_reload.event(ReloadEvent::Applied(&applied));
         report.applied = true;
-        report.notes.extend(self.first_results(&applied, &plan).await);
+        report
+            .notes
+            .extend(first_probes(&self.registry, &added(&plan)).await);
         // Before the answer, so that no request that is sent after it reaches a removed backend. An error means that
         // the registry was started again, from a snapshot; the next one lets them go.
         let _restarted = timeout(APPLY_TIMEOUT, registry.send(RetireRemoved)).await;
@@ -243,38 +245,16 @@ impl Reloader {
             )]),
         }
     }
+}
 
-    /// Waits until every added backend was probed once, and says of those that are not up why.
-    async fn first_results(&self, config: &Config, plan: &ReloadPlan) -> Vec<String> {
-        let added: Vec<_> = plan
-            .backends
-            .iter()
-            .filter_map(|(pool, change)| match change {
-                BackendChange::Added(backend) => Some((pool, &backend.url)),
-                _ => None,
-            })
-            .collect();
-        let longest = config.pools.values().map(PoolConfig::longest_probe).max();
-        let decided = self.registry.wait_until(|snapshot| {
-            let mut members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
-            members.all(|member| member.health.is_decided())
-        });
-        // Not decided in time is a state like any other, and is reported below.
-        let _in_time = timeout(longest.unwrap_or_default() + PROBE_GRACE, decided).await;
-        let snapshot = self.registry.snapshot();
-        let members = added.iter().filter_map(|(pool, url)| snapshot.member(pool, url));
-        members
-            // Who was ordered to get nothing is no surprise.
-            .filter(|member| member.health.may_be_tried() && member.health.status() != HealthStatus::Up)
-            .map(|member| {
-                let why = member
-                    .backend
-                    .last_probe()
-                    .map_or("no result yet".to_owned(), |probe| probe.detail);
-                format!("{} is {}: {why}", member.backend.url(), member.health.status())
-            })
-            .collect()
-    }
+/// The backends that a plan adds.
+fn added(plan: &ReloadPlan) -> Vec<Identity> {
+    let changes = plan.backends.iter();
+    let added = changes.filter_map(|(pool, change)| match change {
+        BackendChange::Added(backend) => Some(Identity::new(pool, &backend.url)),
+        BackendChange::Removed(_) | BackendChange::Changed { .. } => None,
+    });
+    added.collect()
 }
 
 /// What can be applied.

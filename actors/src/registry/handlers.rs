@@ -6,8 +6,8 @@ use actix::{ActorContext, Context, Handler, MessageResult, ResponseFuture};
 use lb_core::{
     live::UnknownTarget,
     pool::{Identity, Lease, NoBackend},
-    roster::LiveChange,
-    status::{LiveBackend, LiveReport},
+    roster::{Event, LiveChange, MemberRefusal},
+    status::{LiveReport, RemovedBackend},
 };
 use log::{info, warn};
 
@@ -52,7 +52,43 @@ impl Handler<ChangeLive> for BackendRegistry {
     }
 }
 
+impl Handler<ChangeMembers> for BackendRegistry {
+    type Result = ResponseFuture<Result<LiveReport, MemberRefusal>>;
+
+    fn handle(&mut self, ChangeMembers(change): ChangeMembers, ctx: &mut Self::Context) -> Self::Result {
+        match self.roster.change_members(&change, now()) {
+            Err(refusal) => after_the_end_of(Stopping::new(), Err(refusal)),
+            Ok(changed) => {
+                let removed = self.removed(&changed.events);
+                let stopping = self.carry_out(changed.events, ctx);
+                let mut warnings = changed.notes;
+                if !removed.is_empty() {
+                    warnings.extend(self.warnings(&changed.targets));
+                }
+                let report = self.report(changed.targets, warnings);
+                after_the_end_of(stopping, Ok(LiveReport { removed, ..report }))
+            }
+        }
+    }
+}
+
 impl BackendRegistry {
+    /// Which backends are gone by these events.
+    fn removed(&self, events: &[Event]) -> Vec<RemovedBackend> {
+        let removed = |event: &Event| match event {
+            Event::Removed {
+                backend, in_flight, ..
+            } => Some(RemovedBackend {
+                pool: backend.pool.to_string(),
+                url: backend.url.to_string(),
+                in_flight: *in_flight,
+                in_file: self.roster.is_in_file(backend),
+            }),
+            _ => None,
+        };
+        events.iter().filter_map(removed).collect()
+    }
+
     /// Does what is asked, if it is more than a look; returns the checkers that are to stop, and what there is to warn of.
     fn change(
         &mut self,
@@ -81,16 +117,15 @@ impl BackendRegistry {
 
     fn report(&self, targets: Vec<Identity>, warnings: Vec<String>) -> LiveReport {
         let now = now();
-        let backend = |identity: Identity| {
-            let backend = self.roster.member(&identity)?.status(now);
-            let pool = identity.pool.to_string();
-            Some(LiveBackend { pool, backend })
-        };
+        let backends = targets
+            .iter()
+            .filter_map(|target| self.roster.status_of(target, now));
         LiveReport {
             applied: true,
             problems: Vec::new(),
-            backends: targets.into_iter().filter_map(backend).collect(),
+            backends: backends.collect(),
             warnings,
+            removed: Vec::new(),
         }
     }
 }
@@ -101,6 +136,7 @@ fn refusal(unknown: &UnknownTarget) -> LiveReport {
         problems: unknown.lines(),
         backends: Vec::new(),
         warnings: Vec::new(),
+        removed: Vec::new(),
     }
 }
 

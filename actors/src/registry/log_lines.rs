@@ -51,14 +51,31 @@ pub(super) fn log(event: &Event) {
         } => {
             let lasts = match lasts {
                 _ if live.is_as_file(*wish) => ", as the file says,".to_owned(),
-                Some(lasts) => format!(" for {}", format_duration(*lasts)),
-                None => String::new(),
+                lasts => for_time(*lasts),
             };
             let what = match wish {
                 Wish::Weight(_) | Wish::FileWeight => format!("weight {}", live.weight().get()),
                 Wish::Drain | Wish::Maintenance | Wish::Serve => live.order().as_str().to_owned(),
             };
             info!(target: TARGET, "{backend}: {what}{lasts} by command, {in_flight} in flight");
+        }
+        Event::Added { backend, lasts } => {
+            info!(target: TARGET, "{backend}: added by command{}", for_time(*lasts));
+        }
+        Event::Removed {
+            backend,
+            lasts,
+            in_flight,
+        } => {
+            let lasts = for_time(*lasts);
+            info!(target: TARGET, "{backend}: removed by command{lasts}, {in_flight} in flight");
+        }
+        Event::MembershipOver { backend, was_added } => {
+            let what = match was_added {
+                true => "live addition is over: it is removed, as the file does not have it",
+                false => "live removal is over: it is there again, as the file says",
+            };
+            info!(target: TARGET, "{backend}: {what}");
         }
         Event::Expired {
             backend,
@@ -78,6 +95,11 @@ pub(super) fn log(event: &Event) {
             error!(target: TARGET, "the health checker of {url} ended unexpectedly and is started again");
         }
     }
+}
+
+/// ` for 10m`
+fn for_time(lasts: Option<Duration>) -> String {
+    lasts.map_or(String::new(), |lasts| format!(" for {}", format_duration(lasts)))
 }
 
 fn transition(backend: &Identity, probed: HealthStatus, health: HealthStatus, detail: &str) {

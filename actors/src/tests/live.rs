@@ -3,6 +3,7 @@
 use lb_core::{
     live::Wish,
     pool::Lease,
+    roster::{MemberChange, MemberWish},
     status::{BackendStatus, LiveReport},
 };
 
@@ -222,6 +223,43 @@ async fn a_registry_that_is_started_again_knows_them_and_ends_them_in_time() {
     assert_eq!((b.health, c.weight), (HealthStatus::Up, 7));
     plane.pass(Duration::from_secs(60)).await;
     assert_eq!(seen(&plane, "c").await.weight, 1);
+}
+
+#[actix::test]
+async fn backends_that_were_added_and_removed_outlive_the_registry_and_reloads() {
+    let plane = start(&["a", "b"], FakeProber::default());
+    plane.pass(MOMENT).await;
+    let change = async |host: &str, wish: MemberWish, lasts: Option<Duration>| {
+        let change = MemberChange {
+            url: format!("http://{host}"),
+            pool: None,
+            wish,
+            lasts,
+        };
+        let registry = plane.registry.registry().unwrap();
+        registry.send(ChangeMembers(change)).await.unwrap().unwrap()
+    };
+    let report = change("c", MemberWish::Add { weight: None }, None).await;
+    assert_eq!(report.backends[0].backend.health, HealthStatus::Pending);
+    let report = change("a", MemberWish::Remove, minutes(10)).await;
+    assert!(
+        report.removed[0].in_file && report.backends.is_empty(),
+        "{report:?}"
+    );
+    plane.pass(MOMENT).await;
+    assert_eq!(
+        plane.health("c"),
+        Some(HealthStatus::Up),
+        "its first probe decides"
+    );
+    plane.registry.registry().unwrap().do_send(Crash);
+    plane.pass(Duration::from_secs(1)).await;
+    assert_eq!(
+        (plane.health("a"), plane.health("c")),
+        (None, Some(HealthStatus::Up))
+    );
+    plane.pass(Duration::from_secs(600)).await;
+    assert!(plane.health("a").is_some(), "its time is over");
 }
 
 #[actix::test]

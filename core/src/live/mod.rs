@@ -8,9 +8,12 @@
 //! it does so too: a weight that was tried out live and then written down leaves nothing behind that would have to be
 //! taken back.
 //!
+//! Which backends there are can be changed, too: [`LiveMembers`] says how.
+//!
 //! They survive reloads and a registry that is started again, because they are part of a snapshot's members. A backend that
 //! a reload removes loses them, and the end of the process ends them all.
 
+mod members;
 mod request;
 mod target;
 mod words;
@@ -21,8 +24,9 @@ mod tests;
 use std::time::Instant;
 
 pub use self::{
+    members::{LiveMembers, MOST_ADDED, Membership},
     request::{LiveRequest, Wish},
-    target::{UnknownTarget, find},
+    target::{UnknownTarget, find, find_pool},
     words::{ended, reload_notes},
 };
 

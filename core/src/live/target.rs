@@ -1,6 +1,6 @@
 //! Which backends a person means, by the URL and perhaps the pool that were typed.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     config::{BackendUrl, closest, shown},
@@ -25,14 +25,13 @@ pub struct UnknownTarget {
 /// # Errors
 /// [`UnknownTarget`] when there is none; it lists those that there are.
 pub fn find(url: &str, pool: Option<&str>, all: &[Identity]) -> Result<Vec<Identity>, UnknownTarget> {
+    let mut pools: Vec<Arc<str>> = all.iter().map(|known| Arc::clone(&known.pool)).collect();
+    pools.dedup();
+    if let Some(pool) = pool {
+        find_pool(pool, &pools)?;
+    }
     let wanted = |known: &&Identity| pool.is_none_or(|pool| *pool == *known.pool);
     let here: Vec<&Identity> = all.iter().filter(wanted).collect();
-    if let (Some(pool), true) = (pool, here.is_empty()) {
-        let mut pools: Vec<String> = all.iter().map(|known| known.pool.to_string()).collect();
-        pools.sort_unstable();
-        pools.dedup();
-        return Err(unknown("pool", pool, pool, pools));
-    }
     let with_scheme = || format!("http://{url}").parse().ok();
     let parsed: Option<BackendUrl> = url.parse().ok().or_else(with_scheme);
     let in_full = parsed.as_ref().map(ToString::to_string);
@@ -45,6 +44,20 @@ pub fn find(url: &str, pool: Option<&str>, all: &[Identity]) -> Result<Vec<Ident
         return Err(unknown("backend", url, in_full.as_deref().unwrap_or(url), urls));
     }
     Ok(found)
+}
+
+/// The pool of this name, of all that there are.
+///
+/// # Errors
+/// [`UnknownTarget`] when there is none; it lists those that there are.
+pub fn find_pool(name: &str, pools: &[Arc<str>]) -> Result<Arc<str>, UnknownTarget> {
+    if let Some(pool) = pools.iter().find(|pool| &***pool == name) {
+        return Ok(Arc::clone(pool));
+    }
+    let mut known: Vec<String> = pools.iter().map(ToString::to_string).collect();
+    known.sort_unstable();
+    known.dedup();
+    Err(unknown("pool", name, name, known))
 }
 
 /// `full` is what was typed with what it leaves out, as the known ones have it.

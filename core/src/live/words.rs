@@ -1,12 +1,15 @@
 //! What is said of live changes that end, or that a reload meets.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use super::{Expired, Live, seconds_until};
+use super::{Change, Expired, Live, Membership, seconds_until};
 use crate::{
-    config::{BackendChange, BackendConfig, DEFAULT_POOL, ReloadPlan, format_seconds},
-    pool::Snapshot,
+    config::{BackendChange, BackendConfig, BackendUrl, DEFAULT_POOL, ReloadPlan, format_seconds},
+    pool::{Identity, Snapshot},
 };
+
+/// Of thousands nobody reads a list, and each reload would write it.
+const MOST_NOTES: usize = 20;
 
 /// What a live change that has come to its end says, for the log; `live` is what holds now.
 pub fn ended(expired: Expired, live: &Live) -> Vec<String> {
@@ -24,7 +27,7 @@ pub fn ended(expired: Expired, live: &Live) -> Vec<String> {
 /// What a reload has to say of the live changes that it meets, before it is carried out: those of removed backends end,
 /// and those that hold against a new word of the file stay.
 pub fn reload_notes(running: &Snapshot, plan: &ReloadPlan, now: Instant) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = member_notes(running, plan, now);
     for (pool, change) in &plan.backends {
         let (BackendChange::Removed(config) | BackendChange::Changed { from: config, .. }) = change else {
             continue;
@@ -32,10 +35,7 @@ pub fn reload_notes(running: &Snapshot, plan: &ReloadPlan, now: Instant) -> Vec<
         let Some(live) = running.member(pool, &config.url).map(|member| &member.live) else {
             continue;
         };
-        let name = match &**pool {
-            DEFAULT_POOL => config.url.to_string(),
-            pool => format!("{pool} {}", config.url),
-        };
+        let name = named(pool, &config.url);
         match change {
             BackendChange::Changed { from, to } => {
                 notes.extend(kept(live, from, to, now).map(|what| format!("{name}: {what}")));
@@ -47,6 +47,42 @@ pub fn reload_notes(running: &Snapshot, plan: &ReloadPlan, now: Instant) -> Vec<
             }
         }
     }
+    notes
+}
+
+/// A backend as a plan names it.
+fn named(pool: &str, url: &BackendUrl) -> String {
+    match pool {
+        DEFAULT_POOL => url.to_string(),
+        pool => format!("{pool} {url}"),
+    }
+}
+
+/// What becomes of backends that were added and removed live.
+fn member_notes(running: &Snapshot, plan: &ReloadPlan, now: Instant) -> Vec<String> {
+    let live = running.live_members();
+    if live.changes().next().is_none() {
+        return Vec::new();
+    }
+    let after = live.rewritten(Arc::new(plan.apply(live.file())));
+    let note = |(identity, change): (&Identity, &Change<Membership>)| {
+        let left = change
+            .until
+            .map(|until| format_seconds(seconds_until(until, now)));
+        let left = left.map_or(String::new(), |left| format!(" for {left}"));
+        let is_pool_gone = !after.file().pools.contains_key(&identity.pool);
+        let what = match (&change.value, after.change(identity).is_some()) {
+            (Membership::Added(_), true) => format!("added live, stays{left}; the file does not have it"),
+            (Membership::Added(_), false) if is_pool_gone => "added live, goes with its pool".to_owned(),
+            (Membership::Added(_), false) => "added live, is the file's own now".to_owned(),
+            (Membership::Removed, true) => format!("removed live, stays away{left}; the file has it"),
+            (Membership::Removed, false) => "removed live, is gone from the file, too".to_owned(),
+        };
+        format!("{}: {what}", named(&identity.pool, &identity.url))
+    };
+    let mut notes: Vec<String> = live.changes().take(MOST_NOTES).map(note).collect();
+    let more = live.changes().count() - notes.len();
+    notes.extend((more > 0).then(|| format!("and {more} more backends that were added or removed live")));
     notes
 }
 

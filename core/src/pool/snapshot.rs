@@ -11,7 +11,7 @@ use super::{Ask, Backend, Destination, Lease, NoBackend, Pool, PoolState, Route,
 use crate::{
     config::{BackendConfig, BackendUrl, Config, DEFAULT_POOL, Priority, StrategyConfig, Weight},
     health::Health,
-    live::Live,
+    live::{Live, LiveMembers},
     route::{Matcher, Request, Unrouted, ambiguity, split::point},
     status::HealthStatus,
 };
@@ -82,6 +82,7 @@ pub struct Snapshot {
     routes: Vec<Route>,
     /// What removed pools leave to requests that are still on their way to them.
     removed: Vec<Removed>,
+    live_members: Arc<LiveMembers>,
 }
 
 /// A pool that a reload has removed, for as long as requests hold it.
@@ -133,6 +134,7 @@ impl Snapshot {
         Self {
             removed: previous.map_or_else(Vec::new, |previous| previous.removed_without(&config)),
             generation,
+            live_members: Arc::new(LiveMembers::of(Arc::clone(&config))),
             matcher,
             routes,
             config,
@@ -140,12 +142,22 @@ impl Snapshot {
         }
     }
 
+    /// The same of which these backends were added and removed live; the configuration has them already.
+    pub fn with_live_members(self, live_members: Arc<LiveMembers>) -> Self {
+        Self { live_members, ..self }
+    }
+
+    /// What the file says, and which backends were added and removed live.
+    pub fn live_members(&self) -> &Arc<LiveMembers> {
+        &self.live_members
+    }
+
     /// How many configurations have been applied so far.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The configuration that serves.
+    /// The configuration that serves: the file's, with the backends over it that were added and removed live.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
     }

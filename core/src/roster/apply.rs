@@ -19,9 +19,13 @@ use crate::{
 };
 
 impl Roster {
-    /// Carries a plan out. What it says is all that changes: the new configuration is the plan applied to the one in force.
+    /// Carries a plan out. What it says is all that changes: the new file is the plan applied to the one in force. Backends that
+    /// were added or removed live lie over it as they did before.
     pub fn apply(&mut self, plan: &ReloadPlan, now: Instant) -> Vec<Event> {
-        let config = Arc::new(plan.apply(&self.config));
+        let file = Arc::new(plan.apply(self.live_members.file()));
+        self.live_members = Arc::new(self.live_members.rewritten(file));
+        self.generation += 1;
+        let config = self.live_members.over();
         let mut known = mem::take(&mut self.pools);
         for (name, pool) in &config.pools {
             let roll = known.remove(name).unwrap_or_default();
@@ -54,9 +58,8 @@ impl Roster {
         publish.into_iter().collect()
     }
 
-    fn in_force(&mut self, config: Arc<Config>) -> Vec<Event> {
+    pub(super) fn in_force(&mut self, config: Arc<Config>) -> Vec<Event> {
         self.config = config;
-        self.generation += 1;
         self.note_places();
         self.just_judged.retain(|pool| self.pools.contains_key(pool));
         self.removed
@@ -68,7 +71,7 @@ impl Roster {
     }
 
     /// Gives each backend of a pool its seat, and takes leave of those that have none any more.
-    fn seat_pool(&mut self, name: &Arc<str>, pool: &PoolConfig, roll: Roll, now: Instant) {
+    pub(super) fn seat_pool(&mut self, name: &Arc<str>, pool: &PoolConfig, roll: Roll, now: Instant) {
         let all = roll.retiring.into_iter().chain(roll.members);
         let mut known: BTreeMap<_, _> = all.map(|member| (member.backend.url().clone(), member)).collect();
         let mut serve_again = Vec::new();
@@ -125,7 +128,7 @@ impl Roster {
         (backend.in_flight() > 0).then_some(backend)
     }
 
-    fn remove(&mut self, pool: &Arc<str>, member: &Member) {
+    pub(super) fn remove(&mut self, pool: &Arc<str>, member: &Member) {
         let identity = Identity::new(pool, member.backend.url());
         self.removed.insert(identity, Arc::downgrade(&member.backend));
     }

@@ -84,6 +84,29 @@ pub enum Event {
         /// Requests and tunnels at the backend at that moment.
         in_flight: u64,
     },
+    /// A backend was added live, or its removal taken back.
+    Added {
+        /// The backend.
+        backend: Identity,
+        /// For how long; `None`: until it is removed.
+        lasts: Option<Duration>,
+    },
+    /// A backend was removed live.
+    Removed {
+        /// The backend.
+        backend: Identity,
+        /// For how long; `None`: until it is added again.
+        lasts: Option<Duration>,
+        /// Requests and tunnels at the backend at that moment.
+        in_flight: u64,
+    },
+    /// A live addition or removal came to its end.
+    MembershipOver {
+        /// The backend.
+        backend: Identity,
+        /// Whether it had been added.
+        was_added: bool,
+    },
     /// Live changes came to their end.
     Expired {
         /// The backend.

@@ -19,6 +19,7 @@ impl Roster {
         let mut events = self.judge(now);
         events.extend(self.watch_drains(now));
         events.extend(self.expire_live(now));
+        events.extend(self.expire_members(now));
         events
     }
 

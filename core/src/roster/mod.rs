@@ -20,6 +20,7 @@ mod event;
 mod factory;
 mod judging;
 mod live;
+mod members;
 mod probes;
 mod seat;
 mod usual;
@@ -38,6 +39,7 @@ pub use self::{
     event::{Event, When},
     factory::BackendFactory,
     live::LiveChange,
+    members::{MemberChange, MemberRefusal, MemberWish, MembersChanged},
     probes::{NextProbe, ProbeReport, ProbeVerdict, Probed},
 };
 
@@ -45,14 +47,18 @@ use self::{seat::new_member, usual::UsualTime};
 use crate::{
     config::{Config, HealthCheck},
     health::{Health, Judge},
+    live::LiveMembers,
     pool::{Backend, Identity, Member, Snapshot},
+    status::LiveBackend,
 };
 
 /// See the module.
 #[derive(Debug)]
 pub struct Roster {
     factory: Arc<BackendFactory>,
+    /// What serves: the file with the backends over it that were added and removed live.
     config: Arc<Config>,
+    live_members: Arc<LiveMembers>,
     generation: u64,
     /// What is known of each pool of the configuration.
     pools: BTreeMap<Arc<str>, Roll>,
@@ -128,7 +134,10 @@ impl Roster {
             Some((Arc::clone(name), roll))
         };
         let pools = config.pools.keys().filter_map(roll).collect();
-        Self::of(snapshot.generation(), config, factory, pools)
+        Self {
+            live_members: Arc::clone(snapshot.live_members()),
+            ..Self::of(snapshot.generation(), config, factory, pools)
+        }
     }
 
     fn of(
@@ -139,6 +148,7 @@ impl Roster {
     ) -> Self {
         let mut this = Self {
             factory,
+            live_members: Arc::new(LiveMembers::of(Arc::clone(&config))),
             config,
             generation,
             pools,
@@ -151,9 +161,19 @@ impl Roster {
         this
     }
 
-    /// The configuration in force.
+    /// The configuration in force: the file's, with the backends over it that were added and removed live.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// What the file says, which plans speak of.
+    pub fn file(&self) -> &Arc<Config> {
+        self.live_members.file()
+    }
+
+    /// Whether the file has a backend.
+    pub fn is_in_file(&self, identity: &Identity) -> bool {
+        self.live_members.is_in_file(identity)
     }
 
     /// How many configurations have been applied so far.
@@ -169,6 +189,7 @@ impl Roster {
             all.into_iter().flatten().cloned().collect()
         };
         Snapshot::build(self.generation, Arc::clone(&self.config), members, previous)
+            .with_live_members(Arc::clone(&self.live_members))
     }
 
     /// The members of a pool, in the order of the file.
@@ -188,6 +209,14 @@ impl Roster {
     pub fn member_of(&self, backend: u64) -> Option<&Member> {
         let place = self.places.get(&backend)?;
         self.pools.get(&place.pool)?.members.get(place.index)
+    }
+
+    /// A member as the status report shows it, in its pool.
+    pub fn status_of(&self, identity: &Identity, now: Instant) -> Option<LiveBackend> {
+        let mut backend = self.member(identity)?.status(now);
+        backend.live.extend(self.live_members.status_of(identity, now));
+        let pool = identity.pool.to_string();
+        Some(LiveBackend { pool, backend })
     }
 
     /// Every member's identity, pool by pool in the order of the file.

@@ -5,8 +5,11 @@ mod outcomes;
 mod pools;
 
 pub use self::{
-    outcomes::{LiveBackend, LiveReport, ReloadReport, StopReport},
-    pools::{BackendStatus, HealthStatus, LiveStatus, PoolStatus, ProbeStatus, ResponseCounts, RouteStatus},
+    outcomes::{LiveBackend, LiveReport, ReloadReport, RemovedBackend, StopReport},
+    pools::{
+        BackendStatus, HealthStatus, LiveStatus, PoolStatus, ProbeStatus, RemovedStatus, ResponseCounts,
+        RouteStatus,
+    },
 };
 
 use serde::{Deserialize, Serialize};

@@ -45,6 +45,22 @@ pub struct LiveReport {
     pub backends: Vec<LiveBackend>,
     /// What a person should know of it.
     pub warnings: Vec<String>,
+    /// The backends that are not there any more.
+    #[serde(default)]
+    pub removed: Vec<RemovedBackend>,
+}
+
+/// A backend that was removed live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedBackend {
+    /// The pool's name.
+    pub pool: String,
+    /// `http://host:port`.
+    pub url: String,
+    /// Requests and tunnels there, which finish.
+    pub in_flight: u64,
+    /// Whether the file has it, so that it comes back with a restart.
+    pub in_file: bool,
 }
 
 /// One backend of a pool.

@@ -1,6 +1,6 @@
 //! Pools, backends and routes: what the report says of them, and where it is taken from a snapshot.
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,22 @@ pub struct PoolStatus {
     /// Requests that wait for a place at its backends.
     #[serde(default)]
     pub waiting: u64,
-    /// Its backends, in the order of the file.
+    /// Its backends, in the order of the file; those that were added live come last.
     pub backends: Vec<BackendStatus>,
+    /// Backends that the file has and that were removed live.
+    #[serde(default)]
+    pub removed: Vec<RemovedStatus>,
+}
+
+/// A backend that the file has, and that was removed live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedStatus {
+    /// `http://host:port`.
+    pub url: String,
+    /// How long ago, in seconds.
+    pub since_seconds: u64,
+    /// When it comes back by itself, in seconds; none: when somebody adds it.
+    pub until_seconds: Option<u64>,
 }
 
 /// One backend.
@@ -73,9 +87,9 @@ pub struct BackendStatus {
 /// A live change of a backend. Displays as `draining`, `weight 10`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LiveStatus {
-    /// `order` or `weight`.
+    /// `order`, `weight` or `backend`.
     pub kind: String,
-    /// What holds: `draining`, `maintenance`, `serving`, or a number.
+    /// What holds: `draining`, `maintenance`, `serving`, a number, or `added`.
     pub value: String,
     /// What the file says.
     pub file: String,
@@ -88,7 +102,7 @@ pub struct LiveStatus {
 impl fmt::Display for LiveStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind.as_str() {
-            "order" => f.write_str(&self.value),
+            "order" | "backend" => f.write_str(&self.value),
             kind => write!(f, "{kind} {}", self.value),
         }
     }
@@ -204,7 +218,12 @@ impl fmt::Display for HealthStatus {
 impl Snapshot {
     /// Every pool with its backends, in the order of the file.
     pub fn status(&self, now: Instant) -> Vec<PoolStatus> {
-        self.pools().iter().map(|pool| pool.status(now)).collect()
+        let status = |pool: &Arc<Pool>| {
+            let mut status = pool.status(now);
+            self.live_members().complete(pool.name(), &mut status, now);
+            status
+        };
+        self.pools().iter().map(status).collect()
     }
 
     /// Every route with its count, in the order of the file; none where there is nothing to decide.
@@ -229,6 +248,7 @@ impl Pool {
             strategy: self.config().strategy.to_string(),
             waiting: self.queue().len() as u64,
             backends: self.members().iter().map(|member| member.status(now)).collect(),
+            removed: Vec::new(),
         }
     }
 }

@@ -43,6 +43,13 @@ pub(in crate::cli) struct Target {
     terms: Terms,
 }
 
+impl Target {
+    /// URL, pool and time.
+    pub(super) fn into_parts(self) -> (String, Option<String>, Option<String>) {
+        (self.url, self.terms.pool, self.terms.lasts)
+    }
+}
+
 /// How far, and for how long.
 #[derive(Debug, ClapArgs)]
 struct Terms {
@@ -122,7 +129,7 @@ impl LiveCommand {
     }
 }
 
-fn lasts(text: &str) -> Result<String, String> {
+pub(super) fn lasts(text: &str) -> Result<String, String> {
     let parsed = LiveRequest::parse_lasts(text);
     parsed
         .map(|_| text.to_owned())

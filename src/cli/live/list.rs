@@ -29,6 +29,14 @@ pub(in crate::cli) fn list(report: &StatusReport) -> Vec<String> {
             };
             rows.extend(backend.live.iter().map(row));
         }
+        for removed in &pool.removed {
+            let name = match pool.name.as_str() {
+                DEFAULT_POOL => removed.url.clone(),
+                pool => format!("{pool} {}", removed.url),
+            };
+            let left = removed.until_seconds.map_or("no end".to_owned(), seconds);
+            rows.push(vec![name, "removed".to_owned(), left, "there".to_owned()]);
+        }
     }
     if rows.len() == 1 {
         return Vec::new();

@@ -2,6 +2,7 @@
 
 mod args;
 mod list;
+mod members;
 mod wait;
 mod words;
 
@@ -15,6 +16,7 @@ pub(super) use self::{
         WEIGHT_EXAMPLES, WeightArgs,
     },
     list::list,
+    members::{ADD_EXAMPLES, AddArgs, REMOVE_EXAMPLES, add, remove},
 };
 
 use super::{

@@ -141,6 +141,7 @@ mod tests {
             problems: Vec::new(),
             backends: vec![backend("a", in_a), backend("b", vec![in_b])],
             warnings: Vec::new(),
+            removed: Vec::new(),
         };
         changed(&command, &report)
     }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod members;
 mod properties;
 mod warming;
 
@@ -7,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
 use super::*;
 use crate::{
-    config::{self, ReloadPlan},
+    config::{self, ReloadPlan, Weight},
     live::Wish,
     pool::{Ask, Lease, Outcome, Tried},
     status::HealthStatus,
@@ -78,7 +79,7 @@ impl Stage {
     }
 
     fn apply(&mut self, next: &Config) -> Vec<Event> {
-        let plan = ReloadPlan::between(self.roster.config(), next);
+        let plan = ReloadPlan::between(self.roster.file(), next);
         let events = self.roster.apply(&plan, self.now);
         self.carry_out(&events);
         events
@@ -161,6 +162,9 @@ fn words(events: &[Event]) -> String {
         Event::Ruled { .. } => "ruled",
         Event::Drained { .. } => "drained",
         Event::Changed { .. } => "changed",
+        Event::Added { .. } => "added",
+        Event::Removed { .. } => "removed",
+        Event::MembershipOver { .. } => "membership-over",
         Event::Expired { .. } => "expired",
         Event::NoneIsUp { .. } => "none-is-up",
         Event::CheckerLost { .. } => "checker-lost",

@@ -23,6 +23,12 @@ enum Step {
     FailedInARow(usize),
     JudgeAgain(usize),
     Wish(usize, Wish, Option<u64>),
+    Member {
+        host: usize,
+        pool: Option<usize>,
+        wish: MemberWish,
+        lasts: Option<u64>,
+    },
     CheckerEnds(usize),
     Pass(u64),
     Resume,
@@ -76,6 +82,15 @@ fn any_pools() -> impl Strategy<Value = Vec<Vec<Written>>> {
     prop::collection::vec(any_backends(), 1..=2)
 }
 
+fn any_member_wish() -> impl Strategy<Value = MemberWish> {
+    let weight = crate::config::Weight::new(3);
+    prop_oneof![
+        2 => Just(MemberWish::Add { weight: None }),
+        1 => Just(MemberWish::Add { weight }),
+        2 => Just(MemberWish::Remove),
+    ]
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let verdict = prop_oneof![
         5 => Just(ProbeVerdict::Passed),
@@ -100,6 +115,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..2usize).prop_map(Step::JudgeAgain),
         2 => (any::<usize>(), wish, prop::option::of(1..100u64))
             .prop_map(|(who, wish, lasts)| Step::Wish(who, wish, lasts)),
+        2 => (0..HOSTS.len(), prop::option::of(0..2usize), any_member_wish(), prop::option::of(1..100u64))
+            .prop_map(|(host, pool, wish, lasts)| Step::Member { host, pool, wish, lasts }),
         1 => any::<usize>().prop_map(Step::CheckerEnds),
         4 => prop_oneof![Just(100u64), Just(1_000), Just(11_000), Just(60_000)].prop_map(Step::Pass),
         1 => Just(Step::Resume),
@@ -129,7 +146,12 @@ fn shown(snapshot: &Snapshot, now: Instant) -> Vec<String> {
             )
         })
     });
-    let head = std::iter::once(format!("{} {:?}", snapshot.generation(), snapshot.config()));
+    let head = std::iter::once(format!(
+        "{} {:?} {:?}",
+        snapshot.generation(),
+        snapshot.config(),
+        snapshot.live_members().changes().collect::<Vec<_>>()
+    ));
     head.chain(pools).collect()
 }
 
@@ -153,15 +175,15 @@ impl World {
         let now = self.stage.now;
         match step {
             Step::Apply(pools) => {
-                let plan = ReloadPlan::between(self.stage.roster.config(), &config_with(pools));
+                let plan = ReloadPlan::between(self.stage.roster.file(), &config_with(pools));
                 // The watcher hands over no plan that changes nothing.
                 if plan.is_empty() {
                     return Vec::new();
                 }
-                let shown = plan.apply(self.stage.roster.config());
+                let shown = plan.apply(self.stage.roster.file());
                 let events = self.stage.roster.apply(&plan, now);
                 assert_eq!(
-                    **self.stage.roster.config(),
+                    **self.stage.roster.file(),
                     shown,
                     "what is shown is what is applied"
                 );
@@ -217,6 +239,21 @@ impl World {
                 self.stage
                     .roster
                     .change(&[target], LiveChange { wish, lasts }, now)
+            }
+            Step::Member {
+                host,
+                pool,
+                wish,
+                lasts,
+            } => {
+                let change = MemberChange {
+                    url: format!("http://{}", HOSTS[*host]),
+                    pool: pool.map(|pool| POOLS[pool].to_owned()),
+                    wish: *wish,
+                    lasts: lasts.map(seconds),
+                };
+                let changed = self.stage.roster.change_members(&change, now);
+                changed.map_or_else(|_| Vec::new(), |changed| changed.events)
             }
             Step::CheckerEnds(who) => {
                 let Some(id) = self.id_of(*who) else {
