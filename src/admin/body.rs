@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use actix_web::{http::StatusCode, web};
 use futures::StreamExt;
-use serde::de::DeserializeOwned;
+use lb_core::config::Weight;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 
 use super::problem::Problem;
 
@@ -23,10 +27,26 @@ pub(super) async fn read<T: DeserializeOwned>(payload: web::Payload) -> Result<T
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
         }
     };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::bad_request(format!("the body is not what it must be: {error}"))
+    let refused = |why: String| {
+        Problem::bad_request(format!("the body is not what it must be: {why}"))
             .hint("send JSON such as {\"url\": \"http://localhost:9001\"}; /openapi.json has its fields")
-    })
+    };
+    // serde would also take the fields one after the other, as a list.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(refused("a list, and no object".to_owned()));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))
+}
+
+/// A weight as JSON may have it: for JSON `3.0` is a whole number, too. `null` is none.
+pub(super) fn weight<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Weight>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(from)? else {
+        return Ok(None);
+    };
+    let is_weight = number.fract() == 0.0 && (1.0..=f64::from(Weight::MAX)).contains(&number);
+    let weight = is_weight.then_some(number as u16).and_then(Weight::new);
+    let refused = || D::Error::custom("the weight must be a whole number from 1 to 256");
+    weight.map(Some).ok_or_else(refused)
 }
 
 async fn collect(mut payload: web::Payload) -> Result<Vec<u8>, Problem> {

@@ -18,31 +18,47 @@ use lb_core::{
     roster::{MemberChange, MemberRefusal, MemberWish},
     status::{LiveReport, ReloadReport, StopReport},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{AdminState, audit, body, caller::Caller, problem::Problem};
+use super::{
+    AdminState, audit, body,
+    caller::Caller,
+    openapi::{AtTheDoor, Refused},
+    problem::Problem,
+};
 
 type State = web::Data<AdminState>;
 
 /// A backend that the file does not have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewBackend {
     /// The backend.
+    #[schema(
+        max_length = 240,
+        pattern = r"^http://(([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.){0,9}[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?|(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}|\[([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\]|\[([0-9a-f]{1,4}:){1,6}:[0-9a-f]{1,4}\]|\[::[0-9a-f]{0,4}\])(:[1-9][0-9]{0,3})?/?$"
+    )]
     pub(crate) url: String,
     /// The pool; else `default`, or the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pool: Option<String>,
     /// Its weight, 1 to 256; else 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "body::weight",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 256)]
     pub(crate) weight: Option<Weight>,
     /// For how long, as the file writes durations; else until it is removed.
+    #[schema(pattern = r"^[1-9][0-9]{0,3}(s|m|h)$|^[1-9][0-9]?d$")]
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub(crate) lasts: Option<String>,
 }
 
 /// Which backend, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BackendTarget {
     /// The backend.
@@ -51,40 +67,67 @@ pub(crate) struct BackendTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pool: Option<String>,
     /// For how long, as the file writes durations; else until it is taken back.
+    #[schema(pattern = r"^[1-9][0-9]{0,3}(s|m|h)$|^[1-9][0-9]?d$")]
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub(crate) lasts: Option<String>,
 }
 
 /// The same with a weight.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewWeight {
     /// The backend.
     url: String,
     /// Its weight; `null`: the file's.
-    #[serde(deserialize_with = "written")]
+    #[serde(deserialize_with = "body::weight")]
+    #[schema(value_type = Option<u16>, required = true, minimum = 1, maximum = 256)]
     weight: Option<Weight>,
     /// Only in this pool; else in every pool that has it.
     #[serde(default)]
     pool: Option<String>,
     /// For how long, as the file writes durations; else until it is taken back.
+    #[schema(pattern = r"^[1-9][0-9]{0,3}(s|m|h)$|^[1-9][0-9]?d$")]
     #[serde(default, rename = "for")]
     lasts: Option<String>,
 }
 
-/// A field that must be there, even if it is `null`.
-fn written<'d, D: Deserializer<'d>>(from: D) -> Result<Option<Weight>, D::Error> {
-    Option::deserialize(from)
-}
-
+/// Send a backend no new requests
+///
+/// Requests in flight finish, downloads and tunnels too.
+#[utoipa::path(
+    post,
+    path = "/v1/backends/drain",
+    tag = "change",
+    operation_id = "drain",
+    request_body = BackendTarget,
+    responses((status = 200, description = "The backends as they are now, one a pool", body = LiveReport), Refused, AtTheDoor)
+)]
 pub(super) async fn drain(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
     order(Wish::Drain, &state, (&caller, payload)).await
 }
 
+/// End a drain or a maintenance
+#[utoipa::path(
+    post,
+    path = "/v1/backends/undrain",
+    tag = "change",
+    operation_id = "undrain",
+    request_body = BackendTarget,
+    responses((status = 200, description = "The backends as they are now, one a pool", body = LiveReport), Refused, AtTheDoor)
+)]
 pub(super) async fn undrain(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
     order(Wish::Serve, &state, (&caller, payload)).await
 }
 
+/// Send a backend neither requests nor probes
+#[utoipa::path(
+    post,
+    path = "/v1/backends/maintenance",
+    tag = "change",
+    operation_id = "maintenance",
+    request_body = BackendTarget,
+    responses((status = 200, description = "The backends as they are now, one a pool", body = LiveReport), Refused, AtTheDoor)
+)]
 pub(super) async fn maintenance(
     state: State,
     caller: ReqData<Caller>,
@@ -93,6 +136,15 @@ pub(super) async fn maintenance(
     order(Wish::Maintenance, &state, (&caller, payload)).await
 }
 
+/// Give a backend another weight
+#[utoipa::path(
+    post,
+    path = "/v1/backends/weight",
+    tag = "change",
+    operation_id = "weight",
+    request_body = NewWeight,
+    responses((status = 200, description = "The backends as they are now, one a pool", body = LiveReport), Refused, AtTheDoor)
+)]
 pub(super) async fn weight(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
     let asked = body::read(payload).await.map(|asked: NewWeight| LiveRequest {
         url: asked.url,
@@ -103,6 +155,17 @@ pub(super) async fn weight(state: State, caller: ReqData<Caller>, payload: web::
     respond(&state, &caller, asked).await
 }
 
+/// Add a backend that the file does not have
+///
+/// Responds when its first probe has ended.
+#[utoipa::path(
+    post,
+    path = "/v1/backends/add",
+    tag = "change",
+    operation_id = "add",
+    request_body = NewBackend,
+    responses((status = 200, description = "The backend as it is after its first probe", body = LiveReport), Refused, AtTheDoor)
+)]
 pub(super) async fn add(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
     let asked = body::read(payload).await.map(|asked: NewBackend| Asked {
         url: asked.url,
@@ -113,6 +176,17 @@ pub(super) async fn add(state: State, caller: ReqData<Caller>, payload: web::Pay
     members(&state, &caller, asked).await
 }
 
+/// Remove a backend
+///
+/// Its requests in flight finish.
+#[utoipa::path(
+    post,
+    path = "/v1/backends/remove",
+    tag = "change",
+    operation_id = "remove",
+    request_body = BackendTarget,
+    responses((status = 200, description = "What is removed, with what is in flight there", body = LiveReport), Refused, AtTheDoor)
+)]
 pub(super) async fn remove(state: State, caller: ReqData<Caller>, payload: web::Payload) -> HttpResponse {
     let asked = body::read(payload).await.map(|asked: BackendTarget| Asked {
         url: asked.url,
@@ -161,6 +235,11 @@ async fn change_members(state: &AdminState, caller: &Caller, asked: Asked) -> Re
         what.push_str(&format!(" for {}", shown_text(lasts)));
     }
     let adds = asked.wish != MemberWish::Remove;
+    if adds && !asked.url.contains("://") {
+        return Err(Problem::bad_request(
+            "the backend must be a URL such as http://10.0.0.4:8080",
+        ));
+    }
     let change = MemberChange {
         url: asked.url,
         pool: asked.pool,
@@ -309,6 +388,16 @@ fn unknown_target(lines: &[String]) -> Problem {
     }
 }
 
+/// Reload the configuration file
+///
+/// Responds when what was added has been probed once.
+#[utoipa::path(
+    post,
+    path = "/v1/reload",
+    tag = "change",
+    operation_id = "reload",
+    responses((status = 200, description = "It is in force", body = ReloadReport), (status = 422, description = "It is refused, and why; nothing has changed", body = ReloadReport), AtTheDoor)
+)]
 pub(super) async fn reload(state: State, caller: ReqData<Caller>) -> HttpResponse {
     let report = reloaded(&state, &caller).await;
     let status = match report.applied {
@@ -329,6 +418,16 @@ pub(super) async fn reloaded(state: &AdminState, caller: &Caller) -> ReloadRepor
     report
 }
 
+/// Stop the instance
+///
+/// Responds when the last request is done.
+#[utoipa::path(
+    post,
+    path = "/v1/stop",
+    tag = "change",
+    operation_id = "stop",
+    responses((status = 200, description = "It has stopped", body = StopReport), AtTheDoor)
+)]
 pub(super) async fn stop(state: State, caller: ReqData<Caller>) -> HttpResponse {
     match stopped(&state, &caller).await {
         Some(report) => HttpResponse::Ok().json(report),

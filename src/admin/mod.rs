@@ -13,8 +13,10 @@ mod body;
 mod caller;
 mod change;
 mod guard;
+mod log_level;
 mod look;
 mod older;
+mod openapi;
 mod problem;
 mod ready;
 mod server;
@@ -32,6 +34,7 @@ pub(crate) use self::{
     problem::Problem,
 };
 pub use self::{
+    openapi::document,
     server::{AdminServer, MOST_CONNECTIONS},
     state::AdminState,
 };
@@ -45,6 +48,7 @@ pub(crate) fn on_the_socket(app: &mut ServiceConfig) {
 /// The paths of the API.
 fn routes(app: &mut ServiceConfig) {
     let get = |path: Resource| path.default_service(web::to(not_this_method("GET")));
+    let both = |path: Resource| path.default_service(web::to(not_this_method("GET, POST")));
     let post = |path: Resource| path.default_service(web::to(not_this_method("POST")));
     app.service(get(web::resource("/healthz").get(look::healthz)))
         .service(get(web::resource("/readyz").get(look::readyz)))
@@ -52,6 +56,12 @@ fn routes(app: &mut ServiceConfig) {
         .service(get(web::resource("/v1/pools").get(look::pools)))
         .service(get(web::resource("/v1/pools/{pool}").get(look::pool)))
         .service(get(web::resource("/v1/plan").get(look::plan)))
+        .service(get(web::resource("/openapi.json").get(look::openapi)))
+        .service(both(
+            web::resource("/v1/log-level")
+                .get(log_level::look)
+                .post(log_level::change),
+        ))
         .service(post(web::resource("/v1/reload").post(change::reload)))
         .service(post(web::resource("/v1/stop").post(change::stop)))
         .service(post(web::resource("/v1/backends/drain").post(change::drain)))

@@ -8,12 +8,13 @@ use actix_web::{
     },
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The media type of RFC 9457.
 const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Problem {
     /// The status code.
     status: u16,

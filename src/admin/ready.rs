@@ -1,16 +1,24 @@
 //! Whether this instance is ready to be sent requests, and why not.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::AdminState;
 
 /// What `/readyz` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Readiness {
     /// Whether requests are served, with everything that belongs to it.
     pub(super) ready: bool,
     /// Why not; empty where it is ready.
     pub(super) reasons: Vec<&'static str>,
+}
+
+/// What `/healthz` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Liveness {
+    /// It is: else there would be no response.
+    pub(super) alive: bool,
 }
 
 /// What readiness depends on.

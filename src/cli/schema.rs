@@ -7,6 +7,7 @@ use super::{
     exit,
     output::{json as print_json, line},
 };
+use crate::admin;
 
 /// `simple-lb schema`
 #[derive(Debug, ClapArgs)]
@@ -14,11 +15,17 @@ pub(super) struct SchemaArgs {
     /// Print the reference of all settings instead, as Markdown
     #[arg(long)]
     reference: bool,
+
+    /// Print the description of the admin API instead, as OpenAPI
+    #[arg(long, conflicts_with = "reference")]
+    openapi: bool,
 }
 
 pub(super) fn schema(args: &SchemaArgs) -> u8 {
     if args.reference {
         line(config::reference().trim_end());
+    } else if args.openapi {
+        line(admin::document());
     } else {
         print_json(&config::schema());
     }

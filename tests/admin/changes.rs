@@ -1,7 +1,7 @@
 use lb_core::status::HealthStatus;
 
 use super::*;
-use crate::harness::{backends, hits};
+use crate::harness::{backends, hits, wait_until};
 
 #[test]
 fn a_backend_is_drained_weighed_and_taken_back_and_the_log_says_by_whom() {
@@ -67,6 +67,7 @@ fn what_cannot_be_done_is_refused_with_what_to_do() {
         ("drain", "{}", 400, "missing field `url`"),
         ("drain", "", 400, "send JSON such as"),
         ("drain", "{\"url\": 1}", 400, "invalid type"),
+        ("drain", "[\"http://a\"]", 400, "a list, and no object"),
         (
             "drain",
             "{\"url\": \"http://a\", \"wait\": true}",
@@ -118,6 +119,63 @@ fn a_reload_shows_its_plan_and_says_why_it_is_refused() {
     let refused = post(&balancer, "/v1/reload", OPS, "");
     assert_eq!((refused.status, &refused.json()["applied"]), (422, &false.into()));
     assert!(refused.text().contains("is not valid YAML"), "{}", refused.text());
+}
+
+#[test]
+fn the_level_of_the_log_is_changed_for_a_time_or_until_a_reload() {
+    let [a] = backends();
+    let text = |level: &str| config(&[a.url()], &format!("{}\nlog: {level}", with_tokens("")));
+    let balancer = Balancer::start(&text("error"));
+    let level = |balancer: &Balancer| get(balancer, "/v1/log-level", LOOKER).json();
+    let set = |body: &str| post(&balancer, "/v1/log-level", OPS, body);
+    assert_eq!(
+        level(&balancer),
+        serde_json::json!({"level": "error", "file": "error", "until_seconds": null})
+    );
+    let drain = |action: &str| {
+        let body = format!("{{\"url\": \"{}\"}}", a.url());
+        assert_eq!(
+            post(&balancer, &format!("/v1/backends/{action}"), OPS, &body).status,
+            200
+        );
+    };
+    drain("drain");
+    let changed = set("{\"level\": \"info\", \"for\": \"1h\"}").json();
+    assert_eq!(
+        (&changed["level"], &changed["file"]),
+        (&"info".into(), &"error".into())
+    );
+    balancer.wait_for_log("log level info for 1h, asked by token ops from 127.0.0.1: done");
+    drain("undrain");
+    balancer.wait_for_log("undrain ");
+    assert!(!balancer.log().contains("] drain http"), "{}", balancer.log());
+    balancer.reload_with(&text("warn"));
+    assert_eq!(level(&balancer)["level"], "warn");
+    assert_eq!(set("{\"level\": \"error\"}").json()["level"], "error");
+    assert_eq!(set("{\"level\": null}").json()["level"], "warn");
+    set("{\"level\": \"debug\", \"for\": \"100ms\"}");
+    wait_until("the file's level", || level(&balancer)["level"] == "warn");
+    for body in [
+        "{}",
+        "{\"level\": \"loud\"}",
+        "{\"level\": \"info\", \"for\": \"0s\"}",
+    ] {
+        assert_eq!(set(body).status, 400, "{body}");
+    }
+    assert_eq!(
+        post(&balancer, "/v1/log-level", LOOKER, "{\"level\": \"off\"}").status,
+        403
+    );
+}
+
+#[test]
+fn the_description_is_the_one_of_the_documents() {
+    let [a] = backends();
+    let balancer = Balancer::start(&config(&[a.url()], &with_tokens("")));
+    let told = get(&balancer, "/openapi.json", LOOKER);
+    assert_eq!(told.header("Content-Type"), Some("application/json"));
+    let printed = balancer.place.run("schema --openapi");
+    assert_eq!((printed.code, printed.json()), (0, told.json()));
 }
 
 #[test]

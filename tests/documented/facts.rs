@@ -95,7 +95,11 @@ fn every_path_of_the_admin_api_is_in_its_page() {
     let (page, source) = (read("docs/admin.md"), read("src/admin/mod.rs"));
     let resources = source.split("web::resource(\"").skip(1).map(|rest| {
         let (path, rest) = rest.split_once('"').unwrap();
-        let method = rest.trim_start_matches([')', '.']).split('(').next().unwrap();
+        let method = rest
+            .trim_start_matches([')', '.', ' ', '\n'])
+            .split('(')
+            .next()
+            .unwrap();
         format!(
             "| `{} {}` |",
             method.to_uppercase(),

@@ -68,7 +68,7 @@ struct Shard {
 }
 
 /// What a backend's counters add up to, as the status report shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BackendCounts {
     /// Requests sent to it, retries included.
     pub requests: u64,

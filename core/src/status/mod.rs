@@ -13,9 +13,10 @@ pub use self::{
 };
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The state of a whole instance.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct StatusReport {
     /// The program's version.
     pub version: String,
@@ -71,7 +72,7 @@ pub struct StatusReport {
 }
 
 /// The access log of an instance.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct AccessLogStatus {
     /// Where it is written, `-` for stdout; `None` while it is off.
     pub path: Option<String>,
@@ -84,7 +85,7 @@ pub struct AccessLogStatus {
 }
 
 /// How often clients were sent an error of the balancer's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorCount {
     /// The status code.
     pub status: u16,

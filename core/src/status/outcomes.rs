@@ -1,11 +1,12 @@
 //! What became of a command: a reload, a stop, a live change.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::BackendStatus;
 
 /// What a reload did, or why it did nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReloadReport {
     /// Whether the new configuration serves now.
     pub applied: bool,
@@ -26,7 +27,7 @@ pub struct ReloadReport {
 }
 
 /// How a stop went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StopReport {
     /// Requests that were in flight when the stop began, or came after it, and were finished.
     pub finished: u64,
@@ -35,7 +36,7 @@ pub struct StopReport {
 }
 
 /// What became of a live change that was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LiveReport {
     /// Whether it is in force now.
     pub applied: bool,
@@ -51,7 +52,7 @@ pub struct LiveReport {
 }
 
 /// A backend that was removed live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemovedBackend {
     /// The pool's name.
     pub pool: String,
@@ -64,7 +65,7 @@ pub struct RemovedBackend {
 }
 
 /// One backend of a pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LiveBackend {
     /// The pool's name.
     pub pool: String,

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     live::seconds_until,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RouteStatus {
     /// Its name, if it has one.
     #[serde(default)]
@@ -24,7 +25,7 @@ pub struct RouteStatus {
 }
 
 /// One pool.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct PoolStatus {
     /// Its name.
     pub name: String,
@@ -41,7 +42,7 @@ pub struct PoolStatus {
 }
 
 /// A backend that the file has, and that was removed live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemovedStatus {
     /// `http://host:port`.
     pub url: String,
@@ -52,7 +53,7 @@ pub struct RemovedStatus {
 }
 
 /// One backend.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct BackendStatus {
     /// `http://host:port`.
     pub url: String,
@@ -85,7 +86,7 @@ pub struct BackendStatus {
 }
 
 /// A live change of a backend. Displays as `draining`, `weight 10`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LiveStatus {
     /// `order`, `weight` or `backend`.
     pub kind: String,
@@ -109,7 +110,7 @@ impl fmt::Display for LiveStatus {
 }
 
 /// Responses, by the class of their status codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ResponseCounts {
     /// Of switches of protocols; other interim responses do not count.
@@ -171,7 +172,7 @@ impl fmt::Display for ResponseCounts {
 }
 
 /// A probe's result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProbeStatus {
     /// Whether the backend passed.
     pub ok: bool,
@@ -184,7 +185,7 @@ pub struct ProbeStatus {
 }
 
 /// A backend's health as others see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
     /// Gets requests.

@@ -76,6 +76,11 @@ pub(in crate::cli) fn add(args: AddArgs, config: Option<&Path>, json: bool) -> u
         weight,
         lasts,
     } = args;
+    // As other commands, it takes one without a scheme.
+    let url = match url.contains("://") {
+        true => url,
+        false => format!("http://{url}"),
+    };
     let asked = NewBackend {
         url,
         pool,
