@@ -447,6 +447,24 @@ async fn a_registry_that_ends_is_started_again_and_the_last_snapshot_serves_mean
 }
 
 #[actix::test]
+async fn whether_the_registry_is_there_can_be_asked() {
+    let plane = start(&["a"], FakeProber::default());
+    plane.pass(Duration::from_millis(50)).await;
+    let is_there = || {
+        plane
+            .registry
+            .registry()
+            .is_some_and(|registry| registry.connected())
+    };
+    assert!(is_there());
+    assert!(plane.registry.registry().unwrap().send(Crash).await.is_err());
+    plane.pass(Duration::from_millis(1)).await;
+    assert!(!is_there(), "its address is known, and nobody is behind it");
+    plane.pass(Duration::from_secs(1)).await;
+    assert!(is_there());
+}
+
+#[actix::test]
 async fn a_checker_that_ends_is_started_again() {
     let plane = start(&["a"], FakeProber::default());
     plane.pass(Duration::from_millis(200)).await;

@@ -25,12 +25,12 @@ use crate::telemetry::{change_log_level, log_level};
 pub(crate) struct LogStatus {
     /// What is written: this level and the more severe ones.
     #[schema(value_type = String, pattern = "^(off|error|warn|info|debug|trace)$")]
-    level: LogLevel,
+    pub(crate) level: LogLevel,
     /// What the file says.
     #[schema(value_type = String, pattern = "^(off|error|warn|info|debug|trace)$")]
-    file: LogLevel,
+    pub(crate) file: LogLevel,
     /// When the file's level holds again by itself, in seconds.
-    until_seconds: Option<u64>,
+    pub(crate) until_seconds: Option<u64>,
 }
 
 impl LogStatus {
@@ -53,11 +53,11 @@ pub(crate) struct NewLogLevel {
     /// The level; `null`: the file's.
     #[serde(deserialize_with = "written")]
     #[schema(value_type = Option<String>, required = true, pattern = "^(off|error|warn|info|debug|trace)$")]
-    level: Option<LogLevel>,
+    pub(crate) level: Option<LogLevel>,
     /// For how long; else until it is taken back.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[1-9][0-9]{0,3}(s|m|h)$|^[1-9][0-9]?d$")]
-    lasts: Option<String>,
+    pub(crate) lasts: Option<String>,
 }
 
 /// A field that must be there, even if it is `null`.

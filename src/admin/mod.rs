@@ -31,6 +31,7 @@ pub(crate) use self::{
     caller::Peer,
     change::{BackendTarget, NewBackend},
     guard::of_socket,
+    log_level::{LogStatus, NewLogLevel},
     problem::Problem,
 };
 pub use self::{

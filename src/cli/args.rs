@@ -8,6 +8,7 @@ use lb_actors::messages::ReloadMode;
 use super::{
     completions::{self, CompletionsArgs},
     live::{self, AddArgs, OutArgs, Target, WeightArgs},
+    log_level::{self, LogLevelArgs},
     man::ManArgs,
     schema::SchemaArgs,
     simulate::{self, SimulateArgs},
@@ -118,6 +119,9 @@ pub(super) enum Command {
     /// Remove a backend; its requests in flight finish
     #[command(after_help = live::REMOVE_EXAMPLES)]
     Remove(Target),
+    /// Show or change the level of the running instance's log
+    #[command(after_help = log_level::EXAMPLES)]
+    LogLevel(LogLevelArgs),
     /// Three backends and a balancer in one process, with a live table and keys to break things
     #[command(after_help = "Examples:\n  simple-lb demo\n  simple-lb demo --port 8080 --seconds 30")]
     Demo(DemoArgs),
@@ -228,6 +232,9 @@ mod tests {
             "simple-lb weight http://a=config --json",
             "simple-lb add http://a --pool api --weight 3 --for 2h",
             "simple-lb remove http://a --for 10m",
+            "simple-lb log-level",
+            "simple-lb log-level debug --for 10m",
+            "simple-lb log-level config",
         ] {
             assert!(typed(line).is_some(), "{line}");
         }
@@ -239,6 +246,8 @@ mod tests {
             "simple-lb weight http://a=0",
             "simple-lb weight http://a=257",
             "simple-lb add http://a --weight 0",
+            "simple-lb log-level loud",
+            "simple-lb log-level --for 10m",
             "simple-lb weight =1",
             "simple-lb --reload --stop",
             "simple-lb --dry-run",

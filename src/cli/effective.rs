@@ -4,6 +4,7 @@ use lb_actors::config_watcher::cores;
 use lb_core::config::{Config, Lane};
 
 use crate::{
+    admin::MOST_CONNECTIONS,
     app, listener,
     proxy::{FailureLog, RequestId},
     upstream::IdlePool,
@@ -22,6 +23,13 @@ pub(super) fn settings(config: &Config) -> Vec<(String, String)> {
     };
     let mut all = shown.settings();
     all.extend(limits(config.lane, workers, open_files));
+    let of_admin = |_| {
+        (
+            format!("{LIMIT}connections to the admin listener"),
+            MOST_CONNECTIONS.to_string(),
+        )
+    };
+    all.extend(config.admin.as_ref().map(of_admin));
     all
 }
 

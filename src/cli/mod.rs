@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod effective;
 mod live;
+mod log_level;
 mod man;
 mod output;
 mod run;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Weight(args) => change(LiveCommand::weight(args)),
         Command::Add(args) => live::add(args, config, json),
         Command::Remove(target) => live::remove(target, config, json),
+        Command::LogLevel(args) => log_level::log_level(args, config, json),
         Command::Demo(args) => demo::demo(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),

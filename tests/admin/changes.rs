@@ -155,6 +155,17 @@ fn the_level_of_the_log_is_changed_for_a_time_or_until_a_reload() {
     assert_eq!(set("{\"level\": null}").json()["level"], "warn");
     set("{\"level\": \"debug\", \"for\": \"100ms\"}");
     wait_until("the file's level", || level(&balancer)["level"] == "warn");
+    let typed = |line: &str| {
+        let done = balancer.place.run(line);
+        assert_eq!(done.code, 0, "{done:?}");
+        done.stdout
+    };
+    assert_eq!(typed("log-level"), "log level warn, as the file says\n");
+    assert_eq!(
+        typed("log-level debug --for 1h"),
+        "log level debug for 1h00m; then warn again, as the file says; sooner with `simple-lb log-level config` or a reload\n"
+    );
+    assert_eq!(typed("log-level config"), "log level warn, as the file says\n");
     for body in [
         "{}",
         "{\"level\": \"loud\"}",

@@ -129,7 +129,7 @@ impl LiveCommand {
     }
 }
 
-pub(super) fn lasts(text: &str) -> Result<String, String> {
+pub(in crate::cli) fn lasts(text: &str) -> Result<String, String> {
     let parsed = LiveRequest::parse_lasts(text);
     parsed
         .map(|_| text.to_owned())

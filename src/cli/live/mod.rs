@@ -13,7 +13,7 @@ use lb_core::status::LiveReport;
 pub(super) use self::{
     args::{
         DRAIN_EXAMPLES, LiveCommand, MAINTENANCE_EXAMPLES, OutArgs, Target, UNDRAIN_EXAMPLES,
-        WEIGHT_EXAMPLES, WeightArgs,
+        WEIGHT_EXAMPLES, WeightArgs, lasts,
     },
     list::list,
     members::{ADD_EXAMPLES, AddArgs, REMOVE_EXAMPLES, add, remove},
