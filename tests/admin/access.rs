@@ -136,6 +136,14 @@ fn tokens_are_rotated_by_a_reload() {
         (status(first), status(second), status("third-0123456789abcdef")),
         (401, 401, 200)
     );
+    balancer.write_config(&text(&format!(", {{name: same, token: {first}}}")));
+    write("ops.token", first, 0o600);
+    let refused = balancer.reload();
+    assert!(
+        refused.code == 1 && refused.stderr.contains("holds the secret of `same`, too"),
+        "{refused:?}"
+    );
+    balancer.write_config(&text(""));
     write("ops.token", "short", 0o600);
     let refused = balancer.reload();
     assert_eq!(refused.code, 1);

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use lb_core::config::{self, Config, DEFAULT_PSEUDONYM, Origins, Outside, Problem, Via, shown_path};
+use lb_core::{
+    config::{self, Config, DEFAULT_PSEUDONYM, Origins, Outside, Problem, Via, shown_path},
+    token::TokenDigest,
+};
 
 use crate::{files, kept::KeepKey, marks, sticky_key::fill_sticky_keys, tokens};
 
@@ -242,6 +245,9 @@ impl ConfigFile {
     /// read one is returned as a warning.
     fn read_tokens(&self, config: &mut Config, origins: &Origins) -> Result<Vec<Problem>, Vec<Problem>> {
         let (folder, mut problems, mut warnings) = (self.folder(), Vec::new(), Vec::new());
+        let written = config.admin.iter().flat_map(|admin| &admin.tokens);
+        let written = written.filter_map(|token| Some((Arc::clone(&token.name), token.digest.clone()?)));
+        let mut known: Vec<(Arc<str>, TokenDigest)> = written.collect();
         let tokens = config.admin.iter_mut().flat_map(|admin| &mut admin.tokens);
         // Those of the list come after the one that is written as `token`, which has no file.
         let listed = tokens.skip_while(|token| token.is_short);
@@ -258,6 +264,12 @@ impl ConfigFile {
             };
             match tokens::read(&folder.join(&**path)) {
                 Ok(read) => {
+                    // Of two equal ones the log could not say whose it was.
+                    if let Some((other, _)) = known.iter().find(|(_, other)| other.is_same(&read.digest)) {
+                        let rule = format!("holds the secret of `{other}`, too");
+                        problems.push(said(rule, Some("make one with `openssl rand -hex 32`")));
+                    }
+                    known.push((Arc::clone(&token.name), read.digest.clone()));
                     token.digest = Some(read.digest);
                     warnings.extend(
                         read.warning
