@@ -39,6 +39,7 @@ use crate::{
         wire::WireLane,
     },
     listener::{self, BoundListener, Capacity, Serve, Server},
+    metrics::Metrics,
     proxy::Worker,
     systemd::{self, Notifier},
     telemetry::{AccessLog, CannotOpen, Traffic, add_test_sink, configure_logging, count_panics},
@@ -244,6 +245,7 @@ impl Balancer {
         let state = Arc::new(AdminState {
             registry: registry.clone(),
             watcher,
+            metrics: Metrics::new(registry.clone(), Arc::clone(&traffic), open_files_limit),
             traffic: Arc::clone(&traffic),
             access_log,
             config,

@@ -9,6 +9,7 @@ pub mod front;
 pub mod kernel;
 pub mod lane;
 pub mod listener;
+pub mod metrics;
 pub mod proxy;
 pub mod systemd;
 pub mod telemetry;

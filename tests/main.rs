@@ -60,6 +60,8 @@ mod log;
 mod manual;
 /// The short form of `bench/soak`.
 mod memory;
+/// What a scrape says.
+mod metrics;
 /// Names of backends, their addresses, and loops.
 mod names;
 /// What packages, units and containers say of the program.

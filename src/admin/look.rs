@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT, web};
 use lb_actors::messages::ReloadMode;
 use lb_core::{
     config::shown_text,
@@ -78,6 +78,28 @@ pub(super) async fn openapi() -> HttpResponse {
 )]
 pub(super) async fn status(state: State) -> HttpResponse {
     HttpResponse::Ok().json(state.status())
+}
+
+/// All metrics
+///
+/// In the Prometheus text format 0.0.4, or in OpenMetrics 1.0.0 where `Accept` prefers it.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "look",
+    operation_id = "metrics",
+    responses((status = 200, description = "The metrics; docs/metrics.md says what each one means", body = String, content_type = "text/plain"), AtTheDoor)
+)]
+pub(super) async fn metrics(state: State, request: HttpRequest) -> HttpResponse {
+    let accept = request
+        .headers()
+        .get_all(ACCEPT)
+        .filter_map(|line| line.to_str().ok());
+    let accept = accept.collect::<Vec<_>>().join(",");
+    let scrape = state.metrics.scrape(Some(&accept));
+    HttpResponse::Ok()
+        .content_type(scrape.content_type)
+        .body(scrape.body)
 }
 
 /// Pools with their backends

@@ -53,6 +53,7 @@ fn routes(app: &mut ServiceConfig) {
     let post = |path: Resource| path.default_service(web::to(not_this_method("POST")));
     app.service(get(web::resource("/healthz").get(look::healthz)))
         .service(get(web::resource("/readyz").get(look::readyz)))
+        .service(get(web::resource("/metrics").get(look::metrics)))
         .service(get(web::resource("/v1/status").get(look::status)))
         .service(get(web::resource("/v1/pools").get(look::pools)))
         .service(get(web::resource("/v1/pools/{pool}").get(look::pool)))

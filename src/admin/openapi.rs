@@ -27,6 +27,7 @@ use super::{change, log_level, look, problem::Problem};
         look::healthz,
         look::readyz,
         look::openapi,
+        look::metrics,
         look::status,
         look::pools,
         look::pool,

@@ -14,7 +14,10 @@ use lb_core::status::{StatusReport, StopReport};
 use tokio::sync::watch;
 
 use super::problem::Problem;
-use crate::telemetry::{AccessLog, Traffic, count_panics, dropped_log_lines};
+use crate::{
+    metrics::Metrics,
+    telemetry::{AccessLog, Traffic, count_panics, dropped_log_lines},
+};
 
 /// For a registry that is being started again.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +35,8 @@ pub struct AdminState {
     pub traffic: Arc<Traffic>,
     /// The log of requests.
     pub access_log: Arc<AccessLog>,
+    /// What a scrape reads.
+    pub metrics: Metrics,
     /// The configuration's path, as started.
     pub config: String,
     /// Where clients connect.

@@ -1,4 +1,4 @@
-//! `simple-lb schema`: the configuration's settings, for editors and for the reference.
+//! `simple-lb schema`: the configuration's settings, for editors and for the reference, and the names of metrics.
 
 use clap::Args as ClapArgs;
 use lb_core::config;
@@ -7,7 +7,7 @@ use super::{
     exit,
     output::{json as print_json, line},
 };
-use crate::admin;
+use crate::{admin, metrics};
 
 /// `simple-lb schema`
 #[derive(Debug, ClapArgs)]
@@ -19,6 +19,10 @@ pub(super) struct SchemaArgs {
     /// Print the description of the admin API instead, as OpenAPI
     #[arg(long, conflicts_with = "reference")]
     openapi: bool,
+
+    /// Print the names and meanings of all metrics instead, as Markdown
+    #[arg(long, conflicts_with_all = ["reference", "openapi"])]
+    metrics: bool,
 }
 
 pub(super) fn schema(args: &SchemaArgs) -> u8 {
@@ -26,6 +30,8 @@ pub(super) fn schema(args: &SchemaArgs) -> u8 {
         line(config::reference().trim_end());
     } else if args.openapi {
         line(admin::document());
+    } else if args.metrics {
+        line(metrics::document().trim_end());
     } else {
         print_json(&config::schema());
     }

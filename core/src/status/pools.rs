@@ -134,6 +134,9 @@ impl ResponseCounts {
     /// How many classes there are.
     pub const CLASSES: usize = 5;
 
+    /// What the classes are called, in their order.
+    pub const NAMES: [&str; Self::CLASSES] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
     /// The place of a status code's class among them. What is none counts as an error of the server.
     pub fn class_of(status: u16) -> usize {
         (usize::from(status) / 100).wrapping_sub(1).min(Self::CLASSES - 1)
@@ -149,24 +152,31 @@ impl ResponseCounts {
         self.server_error += server_error;
     }
 
+    /// The counts in the order of the classes.
+    pub fn by_class(&self) -> [u64; Self::CLASSES] {
+        [
+            self.informational,
+            self.success,
+            self.redirection,
+            self.client_error,
+            self.server_error,
+        ]
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.informational + self.success + self.redirection + self.client_error + self.server_error
+        self.by_class().iter().sum()
     }
 }
 
 /// `12 2xx, 1 5xx`: the classes that there are.
 impl fmt::Display for ResponseCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = [
-            (self.informational, "1xx"),
-            (self.success, "2xx"),
-            (self.redirection, "3xx"),
-            (self.client_error, "4xx"),
-            (self.server_error, "5xx"),
-        ];
-        let some = counts.iter().filter(|(count, _)| *count > 0);
-        let some: Vec<String> = some.map(|(count, class)| format!("{count} {class}")).collect();
+        let counts = self.by_class().into_iter().zip(Self::NAMES);
+        let some: Vec<String> = counts
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, class)| format!("{count} {class}"))
+            .collect();
         f.write_str(&some.join(", "))
     }
 }
@@ -203,16 +213,33 @@ pub enum HealthStatus {
     Maintenance,
 }
 
-impl fmt::Display for HealthStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl HealthStatus {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Up,
+        Self::Down,
+        Self::Pending,
+        Self::Ejected,
+        Self::Draining,
+        Self::Maintenance,
+    ];
+
+    /// As people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Up => "up",
             Self::Down => "down",
             Self::Pending => "pending",
             Self::Ejected => "ejected",
             Self::Draining => "draining",
             Self::Maintenance => "maintenance",
-        })
+        }
+    }
+}
+
+impl fmt::Display for HealthStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
