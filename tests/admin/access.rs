@@ -68,6 +68,18 @@ fn with_tokens_nothing_but_health_is_open() {
 }
 
 #[test]
+fn metrics_need_a_token_unless_they_are_open() {
+    let [a] = backends();
+    let closed = Balancer::start(&config(&[a.url()], &with_tokens("")));
+    let status = |token: &str| get(&closed, "/metrics", token).status;
+    assert_eq!((status(""), status(LOOKER)), (401, 200));
+    let open = Balancer::start(&config(&[a.url()], &with_tokens("metrics: open, ")));
+    assert_eq!(get(&open, "/metrics", "").status, 200);
+    assert_eq!(get(&open, "/v1/status", "").status, 401);
+    assert_eq!(over_the_socket(&open, "GET", "/metrics", "").0, 200);
+}
+
+#[test]
 fn what_a_web_page_could_do_is_refused() {
     let [a] = backends();
     let balancer = Balancer::start(&config(&[a.url()], &with_tokens("hosts: [lb.test], ")));
